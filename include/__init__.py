@@ -1,0 +1,1 @@
+"""Everything the DAGs call. Importable without Airflow, but for assets, dag_defaults and operators."""

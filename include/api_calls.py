@@ -1,0 +1,85 @@
+"""How a call of a listing API is repeated: what passes by waiting, how long to wait, when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import tenacity
+
+PASSING_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+LONGEST_BACKOFF = 30.0
+
+Response = requests.Response
+
+
+def retry_args(
+    patience: float, is_permanent: Callable[[int, bytes], bool], keep: Callable[[Response], object]
+) -> dict[str, Any]:
+    """Arguments for `HttpHook.run_with_advanced_retry` on responses whose status it does not check.
+
+    Repeats time-outs, dropped connections, 429 and 5xx unless `is_permanent(status, body)`; waits as
+    Retry-After says, else longer each time; gives up before a wait would exceed `patience` seconds in all,
+    and then returns the last response, or raises the last error, for the caller to judge. `keep` is given
+    each response that will be repeated.
+    """
+
+    def passing(response: Response) -> bool:
+        if response.status_code != 429 and response.status_code < 500:
+            return False
+        return not is_permanent(response.status_code, response.content)
+
+    def before_sleep(state: tenacity.RetryCallState) -> None:
+        if state.outcome and not state.outcome.failed:
+            keep(state.outcome.result())
+
+    return {
+        "retry": tenacity.retry_if_exception_type(PASSING_ERRORS) | tenacity.retry_if_result(passing),
+        "wait": wait_as_told,
+        "stop": tenacity.stop_before_delay(patience),
+        "before_sleep": before_sleep,
+        "retry_error_callback": lambda state: state.outcome.result() if state.outcome else None,
+    }
+
+
+def wait_as_told(state: tenacity.RetryCallState) -> float:
+    """Seconds to wait before the next attempt: what the server's Retry-After says, else 1, 2, 4 … 30."""
+    backoff = min(2.0 ** (state.attempt_number - 1), LONGEST_BACKOFF)
+    if state.outcome is None or state.outcome.failed:
+        return backoff
+    told = retry_after(state.outcome.result())
+    return backoff if told is None else told
+
+
+def retry_after(response: Response) -> float | None:
+    """The Retry-After header in seconds, whether sent as a number or as a date; None without a usable one."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    served = served_at(response) or datetime.now(UTC)
+    return max(0.0, (until - served).total_seconds())
+
+
+def served_at(response: Response) -> datetime | None:
+    """When the server says it answered (the Date header), in UTC; None without a usable one."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def quota(response: Response) -> dict[str, int] | None:
+    """What the answer's headers say of the key's quota: `limit` and `remaining` requests, `reset` in seconds."""
+    found = {}
+    for name in ("limit", "remaining", "reset"):
+        text = response.headers.get(f"x-ratelimit-requests-{name}", "")
+        if text.lstrip("-").isdigit():
+            found[name] = int(text)
+    return found or None

@@ -1,0 +1,28 @@
+"""The asset register: each asset once, with who emits it and who consumes it."""
+
+from airflow.sdk import Asset
+
+GROUP = "listings"
+
+LANDED_LISTINGS = Asset(name="landed_listings", uri="s3://listings-landing/listings", group=GROUP)
+"""A complete set lies in the landing bucket. Partition: source/market|date.
+
+Emitted by: extract_listings (the mapped task of the market), reconcile_listings.
+Consumed by: sense_listings.
+"""
+
+CLEAN_LISTINGS = Asset(name="clean_listings", uri="s3://listings-clean/listings", group=GROUP)
+"""A set passed its gates and is ready to load. Partition: source/market|date.
+
+Emitted by: sense_listings, reconcile_listings.
+Consumed by: load_listings.
+"""
+
+WAREHOUSE_LISTINGS = Asset(
+    name="warehouse_listings", uri="redshift://warehouse:5439/listings/core/listing_snapshots", group=GROUP
+)
+"""Sets are in the warehouse. Partition: all|date.
+
+Emitted by: load_listings.
+Consumed by: nobody yet; the market report will.
+"""

@@ -1,0 +1,142 @@
+"""Where things lie in S3, and how partitions are named: every key is made and parsed here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+MANIFEST = "_manifest.json"
+SUCCESS = "_SUCCESS.json"
+LISTINGS_FILE = "listings.parquet"
+REJECTS_FILE = "rejects.parquet"
+
+_SET = re.compile(
+    r"listings/source=(?P<source>[a-z0-9-]+)/market=(?P<market>[a-z0-9-]+)"
+    r"/date=(?P<date>\d{4}-\d\d-\d\d)/extract=(?P<extract_id>[0-9A-Za-z-]+)/"
+)
+_PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
+_READY = re.compile(
+    r"ready/date=(?P<date>\d{4}-\d\d-\d\d)/(?P<source>[a-z0-9-]+)~(?P<market>[a-z0-9-]+)"
+    r"~(?P<extract_id>[0-9A-Za-z-]+)~(?P<transform_version>[0-9a-z]+)\.json"
+)
+
+
+class MalformedKey(ValueError):
+    """A key or partition that does not have the form made here."""
+
+
+@dataclass(frozen=True, order=True)
+class SetKey:
+    """Names one set: what one extraction brought for one source, market and date."""
+
+    source: str
+    market: str
+    date: str
+    extract_id: str
+
+    @property
+    def prefix(self) -> str:
+        """The set's folder, the same in the landing and the raw bucket."""
+        return f"{market_prefix(self.source, self.market, self.date)}extract={self.extract_id}/"
+
+    @property
+    def manifest(self) -> str:
+        """The object that, put last, makes the set complete."""
+        return f"{self.prefix}{MANIFEST}"
+
+    @property
+    def errors_prefix(self) -> str:
+        """Where bodies that are not pages are kept."""
+        return f"errors/{self.prefix.removeprefix('listings/')}"
+
+    @property
+    def partition(self) -> str:
+        """The partition key of the set's asset events."""
+        return f"{self.source}/{self.market}|{self.date}"
+
+    def clean_prefix(self, transform_version: str) -> str:
+        """The folder of the set's clean files in the clean bucket."""
+        return f"{self.prefix}transform={transform_version}/"
+
+    def success(self, transform_version: str) -> str:
+        """The object that, put last, says the set is clean."""
+        return f"{self.clean_prefix(transform_version)}{SUCCESS}"
+
+    def ready(self, transform_version: str) -> str:
+        """The marker that the set passed its gates."""
+        name = "~".join((self.source, self.market, self.extract_id, transform_version))
+        return f"{ready_prefix(self.date)}{name}.json"
+
+    def set_id(self, transform_version: str) -> str:
+        """The set as the warehouse's audit names it."""
+        return "/".join((self.source, self.market, self.date, self.extract_id, transform_version))
+
+    @classmethod
+    def from_key(cls, key: str) -> SetKey:
+        """The set that an object of the landing, raw or clean bucket belongs to."""
+        if not (match := _SET.match(key)):
+            raise MalformedKey(f"not a key of a set: {key!r}")
+        return cls(**match.groupdict())
+
+
+def page_name(page: int) -> str:
+    """The name of the page numbered `page` (from 1) within its set."""
+    return f"page-{page:04d}.json"
+
+
+def page_number(key: str) -> int | None:
+    """The number of the page stored at `key`, or None when it is not a page."""
+    match = re.search(r"/page-(\d{4,})\.json$", key)
+    return int(match[1]) if match else None
+
+
+def market_prefix(source: str, market: str, date: str) -> str:
+    """The folder of all extractions of one partition."""
+    return f"listings/source={source}/market={market}/date={date}/"
+
+
+def ready_prefix(date: str) -> str:
+    """The folder of a date's ready markers."""
+    return f"ready/date={date}/"
+
+
+def parse_ready(key: str) -> tuple[SetKey, str]:
+    """The set and the transform version that a ready marker's key names."""
+    if not (match := _READY.fullmatch(key)):
+        raise MalformedKey(f"not a key of a ready marker: {key!r}")
+    found = match.groupdict()
+    version = found.pop("transform_version")
+    return SetKey(**found), version
+
+
+def copy_manifest_key(batch_id: str, table: str) -> str:
+    """The COPY manifest of one staging table (`listings` or `rejects`) of a batch."""
+    return f"loads/batch={batch_id}/{table}.manifest"
+
+
+def parse_partition(partition: str) -> tuple[str, str, str]:
+    """Source, market and date of a set's partition key."""
+    if not (match := _PARTITION.fullmatch(partition)):
+        raise MalformedKey(f"partition key {partition!r}: expected source/market|YYYY-MM-DD")
+    return match["source"], match["market"], match["date"]
+
+
+def warehouse_partition(date: str) -> str:
+    """The partition key of the warehouse: every market of a date."""
+    return f"all|{date}"
+
+
+def parse_warehouse_partition(partition: str) -> str:
+    """The date of a warehouse partition key."""
+    kind, _, date = partition.partition("|")
+    if kind != "all" or not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+        raise MalformedKey(f"partition key {partition!r}: expected all|YYYY-MM-DD")
+    return date
+
+
+def extract_id(run_after: datetime, run_id: str) -> str:
+    """Names an extraction: the same when its task is retried or cleared, another for another run."""
+    moment = run_after.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{moment}-{sha256(run_id.encode()).hexdigest()[:6]}"

@@ -1,0 +1,117 @@
+"""The markets a user names, and the request plan of one extraction."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from datetime import date as Date
+from hashlib import sha256
+
+from include.keys import extract_id
+from include.receipts import ExtractRequest
+from include.sources import load_source
+
+LONGEST_LOCATION = 120
+LONGEST_SLUG = 80
+
+
+class PlanRefused(ValueError):
+    """The run's params cannot be extracted; the message says what was expected, what came, what to do."""
+
+
+def plan(
+    *,
+    source: str,
+    locations: Sequence[str],
+    page_limit: int,
+    partition_key: str | None,
+    run_after: datetime,
+    run_id: str,
+    started_at: datetime,
+    tolerance: timedelta,
+    date_override: str | None = None,
+) -> list[ExtractRequest]:
+    """One request per market, all for the run's date: the partition key, or the day of `run_after`.
+
+    Raises PlanRefused when a market is unusable or named twice, and when the date is further than
+    `tolerance` from `started_at` without an override: the APIs serve only today, so that what they
+    answer now is not the state of another date.
+    """
+    adapter = load_source(source)
+    date = _date(partition_key, run_after)
+    _refuse_far_date(date, started_at, tolerance, date_override)
+    names = _clean(locations)
+    identity = extract_id(run_after, run_id)
+    return [
+        ExtractRequest(
+            source=adapter.name,
+            market=market,
+            location=location,
+            date=date.isoformat(),
+            extract_id=identity,
+            run_id=run_id,
+            page_limit=min(page_limit, adapter.request.page_cap),
+            date_override=date_override or None,
+        )
+        for market, location in names.items()
+    ]
+
+
+def slug(location: str) -> str:
+    """The market's name in keys: `Houston, TX` is `houston-tx`.
+
+    Two locations that differ in more than case, spaces and commas get different slugs: what the
+    plain form loses is made up for by a short hash of the location.
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", location).casefold().replace(",", " , ").split())
+    plain = re.sub(r"[\s,]+", "-", folded).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
+    if name == plain:
+        return name
+    return "-".join(filter(None, (name, sha256(folded.encode()).hexdigest()[:8])))
+
+
+def _clean(locations: Sequence[str]) -> dict[str, str]:
+    if not locations:
+        raise PlanRefused('no market named: give at least one in the param "markets", like "houston, tx"')
+    found: dict[str, str] = {}
+    for given in locations:
+        location = given.strip()
+        if not location or not location.isprintable() or len(location) > LONGEST_LOCATION:
+            raise PlanRefused(
+                f"market {given[:60]!r}: expected one line of 1 to {LONGEST_LOCATION} printable "
+                'characters, like "houston, tx"'
+            )
+        name = slug(location)
+        if name in found:
+            raise PlanRefused(f"market {location!r} is named twice (also as {found[name]!r}): take one out")
+        found[name] = location
+    return found
+
+
+def _date(partition_key: str | None, run_after: datetime) -> Date:
+    if not partition_key:
+        return run_after.astimezone(UTC).date()
+    try:
+        return Date.fromisoformat(partition_key)
+    except ValueError:
+        raise PlanRefused(
+            f"partition key {partition_key!r}: expected a date like 2026-11-22"
+        ) from None
+
+
+def _refuse_far_date(
+    date: Date, started_at: datetime, tolerance: timedelta, date_override: str | None
+) -> None:
+    begin = datetime.combine(date, time(), UTC)
+    end = begin + timedelta(days=1)
+    if date_override or begin - tolerance <= started_at < end + tolerance:
+        return
+    hours = tolerance / timedelta(hours=1)
+    raise PlanRefused(
+        f"the API serves only today, and {date} is more than {hours:g} hours from {started_at:%Y-%m-%d %H:%M} "
+        'UTC: load past dates again from raw, or give a reason in the param "date_override", '
+        "which the manifests will record"
+    )

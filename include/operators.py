@@ -1,0 +1,185 @@
+"""The two operators the pipeline adds to Airflow's: extraction page by page, and a sensor that explains itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import requests
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.providers.http.operators.http import HttpOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+
+from include import api_calls, landing
+from include.assets import LANDED_LISTINGS
+from include.keys import SetKey
+from include.receipts import ExtractRequest
+from include.settings import resources, tuning
+from include.sources import NotAPage, PageFacts, Source, load_source
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+Pages = list[tuple[landing.StoredPage, PageFacts]]
+
+
+class LandListingsOperator(HttpOperator):
+    """Fetches every page of one market, lands each at once, completes the set, and announces it.
+
+    Pages that landed in an earlier try of the same run are not asked for again; a set that is complete is
+    only announced again. Whatever is not a page fails the task with the API's own words and is kept under
+    `errors/`.
+
+    :param request: an `ExtractRequest` as a dict (templated).
+    :param aws_conn_id: the connection that may write the landing bucket.
+    """
+
+    template_fields: Sequence[str] = (*HttpOperator.template_fields, "request")
+
+    def __init__(self, *, request: dict[str, Any], aws_conn_id: str = "aws_s3_conn", **kwargs: Any) -> None:
+        super().__init__(method="GET", deferrable=False, outlets=[LANDED_LISTINGS], **kwargs)
+        self.request = request
+        self.aws_conn_id = aws_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Lands what is missing of the set and returns its `LandedReceipt` as a dict."""
+        manifest = self._set.manifest()
+        if manifest is None:
+            self._pages: Pages = self._set.pages(self._source)
+            self._quota: dict[str, int] | None = None
+            if following := self._following():
+                self._prepare(following)
+                super().execute(context)
+            manifest = self._set.complete(self._pages, self._quota)
+        else:
+            self.log.info("%s is complete: announced again, nothing asked for", self._set.key.manifest)
+        receipt = landing.receipt(manifest)
+        event = context["outlet_events"][LANDED_LISTINGS]
+        event.add_partitions(self._set.key.partition)
+        event.extra = receipt.to_dict()
+        return receipt.to_dict()
+
+    @cached_property
+    def _ask(self) -> ExtractRequest:
+        return ExtractRequest.from_dict(self.request)
+
+    @cached_property
+    def _source(self) -> Source:
+        return load_source(self._ask.source)
+
+    @cached_property
+    def _set(self) -> landing.LandingSet:
+        client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        return landing.LandingSet(client, resources().landing_bucket, self._ask)
+
+    def _prepare(self, first: dict[str, Any]) -> None:
+        self.http_conn_id = self._source.connection
+        self.endpoint = self._source.request.path
+        self.data = first["data"]
+        self.extra_options = {"timeout": tuning().request_timeout, "check_response": False}
+        self.retry_args = api_calls.retry_args(
+            tuning().api_patience, self._source.is_permanent, self._keep_error
+        )
+        self.pagination_function = self._land_and_turn
+        self.response_filter = lambda responses: len(responses)
+
+    def _land_and_turn(self, response: requests.Response) -> dict[str, Any] | None:
+        """Lands the page that came and says what to ask for next; HttpOperator calls it after every page."""
+        number = len(self._pages) + 1
+        self._quota = api_calls.quota(response) or self._quota
+        if response.status_code != 200:
+            self._refuse(response, f"HTTP {response.status_code}: {self._words(response)}")
+        served = api_calls.served_at(response)
+        try:
+            page = self._set.put_page(
+                self._source,
+                number,
+                response.content,
+                received_at=_iso(datetime.now(UTC)),
+                served_at=_iso(served) if served else None,
+            )
+        except NotAPage as fault:
+            self._refuse(response, str(fault))
+        self._pages.append(page)
+        self.log.info("page %d: %d listings, %d bytes", number, page[0].listings, page[0].bytes)
+        following = self._following()
+        if following:
+            time.sleep(tuning().seconds_between_requests)
+        return following
+
+    def _following(self) -> dict[str, Any] | None:
+        """The request for the page after those landed, or None when the market has no more or the limit is reached."""
+        number = len(self._pages) + 1
+        if self._pages:
+            stored, facts = self._pages[-1]
+            last = min(self._ask.page_limit, facts.total_pages or self._ask.page_limit)
+            if stored.listings == 0 or number > last:
+                return None
+        return {"data": self._source.request_params(self._ask.location, number)}
+
+    def _keep_error(self, response: requests.Response) -> str:
+        return self._set.put_error(len(self._pages) + 1, response.status_code, response.content)
+
+    def _words(self, response: requests.Response) -> str:
+        try:
+            self._source.read_page(response.content)
+        except NotAPage as fault:
+            return str(fault)
+        return response.reason or "no reason given"
+
+    def _refuse(self, response: requests.Response, words: str) -> NoReturn:
+        number = len(self._pages) + 1
+        key = self._keep_error(response)
+        kept = f"pages 1 to {number - 1} are kept" if number > 1 else "nothing landed yet"
+        message = (
+            f"{self._ask.location} ({self._source.name}), page {number}: {words}. {kept}; clear this task to ask "
+            f"for what is missing. The answer is kept at s3://{resources().landing_bucket}/{key}"
+        )
+        if self._source.is_permanent(response.status_code, response.content):
+            raise AirflowFailException(message)
+        raise AirflowException(message)
+
+
+class CleanSetSensor(S3KeySensor):
+    """Waits for the `_SUCCESS.json` of every expected set and, on time-out, says what is missing and where it stuck.
+
+    :param bucket_key: the exact s3:// URLs of the awaited objects (templated).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(mode="reschedule", deferrable=False, **kwargs)
+
+    def execute(self, context: Context) -> None:
+        """Pokes once; raises AirflowSensorTimeout with the diagnosis when the time is up."""
+        try:
+            super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            urls = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
+            missing = [url for url in urls if not self.poke_one(url, context)]
+            raise AirflowSensorTimeout("; ".join(self._diagnose(url) for url in missing)) from timeout
+
+    def poke_one(self, url: str, context: Context) -> bool:
+        """Whether the object at `url` is there."""
+        return bool(self._check_key(url, context))
+
+    def _diagnose(self, url: str) -> str:
+        _, key = S3Hook.parse_s3_url(url)
+        stuck = SetKey.from_key(key)
+        where = resources()
+        if self.hook.check_for_key(stuck.manifest, where.raw_bucket):
+            function, dead_letters = "transform_listings", where.transform_dead_letter_url
+        else:
+            function, dead_letters = "copy_raw", where.copy_dead_letter_url
+        return (
+            f"{url} is missing after {self.timeout:g} s: the set is stuck before {function}. Look for its "
+            f"manifest {stuck.manifest} in the dead-letter queue {dead_letters} and in the function's log; "
+            "reconcile_listings sends it again"
+        )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

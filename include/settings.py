@@ -1,0 +1,110 @@
+"""The environment, read once into frozen types. Nothing else in dags/ or include/ reads it.
+
+`tuning()` holds what has a sensible default and may be read while a DAG file is parsed.
+`resources()` holds what only a deployment knows (buckets, queues): tasks ask for it when they run,
+so that a DAG file still parses on a machine where nothing is deployed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be read; the message names it and says what was expected."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What may be turned, each by the environment variable LISTINGS_<NAME>.
+
+    Times are seconds, shares are fractions of one.
+    """
+
+    start_date: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    retries: int = 0
+    requests_per_second: float = 4.0
+    api_slots: int = 2
+    request_timeout: float = 30.0
+    api_patience: float = 120.0
+    date_tolerance_hours: float = 36.0
+    sense_poke_interval: float = 5.0
+    sense_timeout: float = 900.0
+    reject_share_limit: float = 0.05
+    suspect_attempts: int = 2
+    reconcile_after: float = 600.0
+    notify_email: str = ""
+
+    @property
+    def seconds_between_requests(self) -> float:
+        """Pause of one task between two requests, so that all tasks of the pool together keep the rate."""
+        return self.api_slots / self.requests_per_second
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the deployed stack is made of: bucket names, queue URLs and the version of the transform."""
+
+    landing_bucket: str
+    raw_bucket: str
+    clean_bucket: str
+    copy_queue_url: str
+    transform_queue_url: str
+    copy_dead_letter_url: str
+    transform_dead_letter_url: str
+    transform_version: str
+
+
+def read_tuning(environment: Mapping[str, str]) -> Tuning:
+    """Tuning from `environment`; raises SettingsError for a value that does not parse."""
+    found: dict[str, Any] = {}
+    for field in fields(Tuning):
+        name = f"LISTINGS_{field.name.upper()}"
+        if name in environment:
+            found[field.name] = _parse(name, environment[name], type(field.default))
+    return Tuning(**found)
+
+
+def read_resources(environment: Mapping[str, str]) -> Resources:
+    """Resources from `environment`; raises SettingsError that lists every missing variable."""
+    names = {field.name: f"LISTINGS_{field.name.upper()}" for field in fields(Resources)}
+    missing = [name for name in names.values() if not environment.get(name)]
+    if missing:
+        raise SettingsError(
+            f"not set: {', '.join(missing)}. They are outputs of the deployed stack: "
+            "`make up` writes them for the local one, `make deploy` for AWS."
+        )
+    return Resources(**{field: environment[name] for field, name in names.items()})
+
+
+@cache
+def tuning() -> Tuning:
+    """The tuning of this process."""
+    return read_tuning(os.environ)
+
+
+@cache
+def resources() -> Resources:
+    """The resources of this process."""
+    return read_resources(os.environ)
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    try:
+        if kind is datetime:
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r}: expected a value like {_EXAMPLES[kind]}") from None
+    if kind in (int, float) and value < 0:
+        raise SettingsError(f"{name}={text!r}: expected zero or more")
+    return value
+
+
+_EXAMPLES = {int: "2", float: "0.5", datetime: "2026-01-31T06:00:00Z", str: "text"}
