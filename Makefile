@@ -1,0 +1,90 @@
+# Everything a person does with the project. Only python3 (3.11 to 3.13) and make must be there:
+# each command sets up what it needs first, which takes no time once it is there.
+
+PYTHON ?= python3
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+local  := .venv/local/bin/python
+test   := .venv/test/bin/python
+uv     := .venv/uv/bin/uv
+lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# A demo of recorded pages: make demo RECORDINGS=folder
+recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
+
+##@ Run
+
+.PHONY: demo
+demo: run-environments ## Run the pipeline for three markets and dates, and show that the counts add up (RECORDINGS=folder: on recorded pages)
+	@$(local) -m local.demo $(recordings)
+
+.PHONY: up
+up: run-environments ## Start the whole stack on this machine: PostgreSQL, AWS, Redshift, the API, Airflow
+	@$(local) -m local.stack up $(recordings)
+
+.PHONY: down
+down: run-environments ## Stop the stack and leave no process, port or lock behind; its data stays
+	@$(local) -m local.stack down
+
+.PHONY: status
+status: run-environments ## Show what runs, where to look, the last runs and the counts
+	@$(local) -m local.stack status
+
+##@ Check
+
+.PHONY: test
+test: setup browser lint types ## Run the linters, the type checker and every test
+	@$(test) -m pytest tests
+
+.PHONY: test-unit
+test-unit: setup ## Run the tests that need no stack: unit, DAG, SQL, template
+	@$(test) -m pytest $(wildcard tests/unit tests/dags tests/sql tests/infra)
+
+.PHONY: test-integration
+test-integration: setup browser ## Run the tests against the real stand-in, and end to end
+	@$(test) -m pytest $(wildcard tests/integration tests/e2e)
+
+.PHONY: lint
+lint: setup ## Check style and the import law (ruff)
+	@$(test) -m ruff check .
+	@$(test) -m ruff format --check .
+
+.PHONY: types
+types: setup ## Check the types (mypy, strict)
+	@$(test) -m mypy
+
+.PHONY: fmt
+fmt: setup ## Format the code and fix what the linter can fix
+	@$(test) -m ruff check --fix .
+	@$(test) -m ruff format .
+
+.PHONY: bench
+bench: setup ## Measure the transform beside the classic tutorial's work
+	@$(test) -m bench.transform
+
+##@ Maintain
+
+.PHONY: setup
+setup: ## Make every environment under .venv (the other commands do it too)
+	@$(PYTHON) tools/environments.py airflow local test
+
+.PHONY: browser
+browser: setup ## Make sure that there is a browser for the tests of the UI
+	@$(test) tools/browser.py
+
+.PHONY: lock
+lock: setup ## Compile requirements/*.in into exact versions with hashes (UPGRADE=1: the newest ones)
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/airflow.in --output-file requirements.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/test.in --constraint requirements.txt --output-file requirements/test.txt
+
+.PHONY: run-environments
+run-environments:
+	@$(PYTHON) tools/environments.py airflow local
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

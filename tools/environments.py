@@ -1,0 +1,217 @@
+"""Builds the virtual environments under .venv/, with nothing but a Python interpreter to start from.
+
+Usage: python3 tools/environments.py NAME...      (names: airflow, local, test)
+
+Python's own venv and pip bring uv, with its hash checked; uv brings the rest, all environments at once.
+An environment is complete when its stamp is there: a file in it, named by the hash of the requirements,
+the interpreter and the place. An environment without any stamp is one whose set-up was cut short, and is
+built afresh; one whose requirements changed is brought up to date in place.
+The syntax is kept old so that an interpreter that is too old can still be told so.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venv"
+REQUIREMENTS = {
+    "uv": ROOT / "requirements" / "uv.txt",
+    "airflow": ROOT / "requirements.txt",
+    "local": ROOT / "requirements" / "local.txt",
+    "test": ROOT / "requirements" / "test.txt",
+}
+STAMP = ".complete-"
+
+
+def stop(message):
+    """Ends the set-up with a message for the person who started it."""
+    sys.exit("set-up: " + message)
+
+
+def check_interpreter():
+    """Refuses an interpreter that the pinned packages do not run on, and names one that they do."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return
+    good = [f"python{OLDEST[0]}.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    found = [name for name in good if shutil.which(name)]
+    advice = f"for instance: make PYTHON={found[0] if found else '/path/to/python3.12'} demo"
+    mine = f"{sys.executable} is Python {sys.version_info[0]}.{sys.version_info[1]}"
+    stop(f"Python 3.11, 3.12 or 3.13 is needed, and {mine}.\n  Name another one, {advice}")
+
+
+def say(text):
+    """Prints a line of progress at once."""
+    print("set-up: " + text, flush=True)
+
+
+def clean_environment():
+    """The caller's environment without what would redirect an install or keep bytecode from being written."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return dict(kept, UV_PYTHON_DOWNLOADS="never", UV_NO_PROGRESS="1")
+
+
+def interpreter(name):
+    """The Python of an environment."""
+    return VENVS / name / "bin" / "python"
+
+
+def stamp(name):
+    """The file whose presence says that this environment is complete."""
+    facts = [REQUIREMENTS[name].read_text(encoding="utf-8"), sys.version, sys.executable, str(VENVS)]
+    return VENVS / name / (STAMP + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16])
+
+
+def is_complete(name):
+    """Whether an environment is there, whole, and made from the requirements as they are now."""
+    return stamp(name).exists() and interpreter(name).exists()
+
+
+def was_complete(name):
+    """Whether an environment of this very interpreter was complete for other requirements."""
+    config = VENVS / name / "pyvenv.cfg"
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return (
+        interpreter(name).exists()
+        and any((VENVS / name).glob(STAMP + "*"))
+        and version in config.read_text(encoding="utf-8")
+    )
+
+
+def seal(name):
+    """Marks an environment as complete."""
+    unseal(name)
+    stamp(name).touch()
+
+
+def unseal(name):
+    """Takes the mark away, so that an install cut short from here on is seen."""
+    for old in (VENVS / name).glob(STAMP + "*"):
+        old.unlink()
+
+
+def install_venv_module():
+    """Gets the part of Python that Debian packages apart, or says which package that is."""
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    if not (shutil.which("apt-get") and os.geteuid() == 0):
+        stop(
+            f"this Python ({sys.executable}) cannot make virtual environments: its ensurepip is missing.\n"
+            f"  On Debian or Ubuntu: sudo apt-get install {package}\n"
+            "  Elsewhere: install Python with pip, or name another one: make PYTHON=..."
+        )
+    say(f"installing {package} with apt-get (this Python lacks ensurepip)")
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+    if subprocess.call(install, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) != 0:
+        subprocess.call(["apt-get", "update", "-qq"], env=environment)
+        if subprocess.call(install, env=environment) != 0:
+            stop(f"apt-get could not install {package}; install it, then run make again.")
+
+
+def has_module(name):
+    """Whether this interpreter has a module, asked of a new process: an install may have just brought it."""
+    check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{name}') is None)"
+    return subprocess.call([sys.executable, "-c", check]) == 0
+
+
+def make_uv():
+    """Makes .venv/uv from the standard library's venv and pip."""
+    if is_complete("uv"):
+        return
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        install_venv_module()
+        if not (has_module("venv") and has_module("ensurepip")):
+            stop(f"{sys.executable} still has no venv and ensurepip; name another one: make PYTHON=...")
+    say("getting uv")
+    target = str(VENVS / "uv")
+    install = [str(interpreter("uv")), "-m", "pip", "install", "--quiet", "--require-hashes"]
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", target],
+        [*install, "--disable-pip-version-check", "-r", str(REQUIREMENTS["uv"])],
+    ):
+        if subprocess.call(command, env=clean_environment()) != 0:
+            stop("this failed, see above: {}".format(" ".join(command)))
+    seal("uv")
+
+
+def start_install(name):
+    """Starts filling an environment in the background; gives the process and the log it writes."""
+    uv, target = str(VENVS / "uv" / "bin" / "uv"), VENVS / name
+    if was_complete(name):
+        unseal(name)
+    else:
+        if target.exists():
+            say(f"{name}: an earlier set-up is incomplete or of another Python; building it again")
+        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(target)]
+        if subprocess.call(make, env=clean_environment()) != 0:
+            stop("{}: this failed, see above: {}".format(name, " ".join(make)))
+    say(f"{name}: installing")
+    log = VENVS / (name + ".log")
+    command = [
+        uv,
+        "pip",
+        "sync",
+        "--compile-bytecode",
+        "--require-hashes",
+        "--python",
+        str(interpreter(name)),
+    ]
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [*command, "--python", str(interpreter(name)), str(REQUIREMENTS[name])],
+            env=clean_environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return process, log
+
+
+def install(names):
+    """Fills environments side by side; on a failure shows that one's log and ends the set-up."""
+    started = time.monotonic()
+    running = {name: start_install(name) for name in names}
+    failed = []
+    for name, (process, log) in running.items():
+        if process.wait() == 0:
+            seal(name)
+            say(f"{name}: ready after {time.monotonic() - started:.1f} s")
+        else:
+            failed.append(name)
+            print(log.read_text(encoding="utf-8"), file=sys.stderr)
+    if failed:
+        stop("could not install {}: see above. Running make again continues.".format(", ".join(failed)))
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Keeps a second make that was started meanwhile waiting, instead of building the same environment."""
+    VENVS.mkdir(exist_ok=True)
+    with (VENVS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main(names):
+    """Makes what is missing of the named environments."""
+    check_interpreter()
+    unknown = [name for name in names if name not in REQUIREMENTS]
+    if unknown:
+        stop("no such environment: {}; there are: {}".format(", ".join(unknown), ", ".join(REQUIREMENTS)))
+    if names and all(is_complete(name) for name in names):
+        return
+    with one_at_a_time():
+        make_uv()
+        install([name for name in names if name != "uv" and not is_complete(name)])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
