@@ -42,10 +42,15 @@ def check_interpreter():
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return
     good = [f"python{OLDEST[0]}.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
-    found = [name for name in good if shutil.which(name)]
+    found = [name for name in good if shutil.which(name) and runs(name)]
     advice = f"for instance: make PYTHON={found[0] if found else '/path/to/python3.12'} demo"
     mine = f"{sys.executable} is Python {sys.version_info[0]}.{sys.version_info[1]}"
     stop(f"Python 3.11, 3.12 or 3.13 is needed, and {mine}.\n  Name another one, {advice}")
+
+
+def runs(name):
+    """Whether a command starts an interpreter; a version manager's placeholder may not."""
+    return subprocess.call([name, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def say(text):
@@ -156,15 +161,7 @@ def start_install(name):
             stop("{}: this failed, see above: {}".format(name, " ".join(make)))
     say(f"{name}: installing")
     log = VENVS / (name + ".log")
-    command = [
-        uv,
-        "pip",
-        "sync",
-        "--compile-bytecode",
-        "--require-hashes",
-        "--python",
-        str(interpreter(name)),
-    ]
+    command = [uv, "pip", "sync", "--compile-bytecode", "--require-hashes"]
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [*command, "--python", str(interpreter(name)), str(REQUIREMENTS[name])],
