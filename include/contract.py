@@ -165,7 +165,8 @@ def _column(table: str, part: dict[str, Any]) -> Column:
         description=part["description"],
     )
     if column.length != options.get("maxLength"):
-        raise ContractError(f"{where}: maxLength is {options.get('maxLength')}, {column.physical} holds {column.length}")
+        said = options.get("maxLength")
+        raise ContractError(f"{where}: maxLength is {said}, {column.physical} holds {column.length}")
     return column
 
 
@@ -174,8 +175,10 @@ def _arrow_name(where: str, physical: str) -> str:
         found = re.fullmatch(pattern, physical)
         if found:
             return name(found)
-    raise ContractError(f"{where}: physicalType {physical!r} is none of VARCHAR(n), DECIMAL(p,s), DATE, "
-                        "TIMESTAMP, BIGINT, INTEGER, BOOLEAN")
+    raise ContractError(
+        f"{where}: physicalType {physical!r} is none of VARCHAR(n), DECIMAL(p,s), DATE, "
+        "TIMESTAMP, BIGINT, INTEGER, BOOLEAN"
+    )
 
 
 def _bound(logical: str, value: Any) -> Decimal | datetime | None:

@@ -1,0 +1,217 @@
+"""Knows the form of an adapter file: what may stand in `schemas/sources/<family>.yaml`, and what it means.
+
+An adapter describes; it converts nothing. The extract side asks it how to make a request and how to know a
+page, the transform is built from its columns. A file that says something else than this module understands
+is refused with the place, what was found there and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from include.contract import Column, load_contract
+
+# Conversion -> the Arrow types that it can fill. The transform implements exactly these.
+CONVERSIONS = MappingProxyType(
+    {
+        "number": ("decimal128",),
+        "area": ("decimal128",),
+        "integer": ("int32", "int64"),
+        "days_of_ms": ("int32", "int64"),
+        "text": ("string",),
+        "flag": ("bool",),
+        "epoch_ms": ("timestamp",),
+        "age_ms": ("timestamp",),
+    }
+)
+# Conversion -> how its value is read from JSON; a path that two columns share must be read in one way.
+_READ_AS = {"number": "number", "area": "number", "text": "text", "flag": "flag"}
+_RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units"}
+
+T = TypeVar("T")
+
+
+class AdapterError(ValueError):
+    """An adapter file says something that is not understood; the message names the place."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """How to ask for a page. `page_cap` is the most pages that the API serves for one search."""
+
+    method: str
+    host: str
+    path: str
+    location_param: str
+    page_param: str
+    first_page: int
+    page_cap: int
+    params: Mapping[str, str]
+    page_size_param: str | None = None
+    page_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way to fill a column from a listing: the value at `path`, converted.
+
+    `null_values` are values that mean "unknown". `map_name` translates a text, `unknown` standing for one
+    that the map lacks. `unit_path` and `units` turn an area into square feet.
+    """
+
+    path: str
+    conversion: str
+    null_values: tuple[int, ...] = ()
+    map_name: str | None = None
+    unknown: str | None = None
+    unit_path: str | None = None
+    units: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter file, checked against the contract. `columns` holds, per column, the rules in order."""
+
+    source: str
+    connection: str
+    request: Request
+    listings_at: tuple[str, ...]
+    each: str | None
+    page_facts: Mapping[str, str]
+    message_at: tuple[str, ...]
+    permanent: tuple[str, ...]
+    columns: Mapping[str, tuple[Rule, ...]]
+    flags: Mapping[str, str]
+    maps: Mapping[str, Mapping[str, str]]
+
+
+def parse_adapter(name: str, document: Any) -> Adapter:
+    """The adapter that a YAML document describes; `name` is the file's stem, which `source` must repeat."""
+    top = _mapping(name, document)
+    known = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
+    _only(name, top, known)
+    if top.get("source") != name:
+        raise AdapterError(f"{name}: source is {top.get('source')!r}, expected the file's own name, {name!r}")
+    listings = _mapping(f"{name}.listings", top.get("listings"))
+    errors = _mapping(f"{name}.errors", top.get("errors"))
+    maps = {key: _frozen(_mapping(f"{name}.maps.{key}", each)) for key, each in top.get("maps", {}).items()}
+    return Adapter(
+        source=name,
+        connection=_need(name, top, "connection", str),
+        request=_request(f"{name}.request", _mapping(f"{name}.request", top.get("request"))),
+        listings_at=_paths(f"{name}.listings.at", listings.get("at")),
+        each=listings.get("each"),
+        page_facts=_frozen(_mapping(f"{name}.page_facts", top.get("page_facts"))),
+        message_at=_paths(f"{name}.errors.message_at", errors.get("message_at")),
+        permanent=_paths(f"{name}.errors.permanent", errors.get("permanent")),
+        columns=_columns(name, _mapping(f"{name}.columns", top.get("columns")), maps),
+        flags=_frozen(_mapping(f"{name}.flags", top.get("flags", {}))),
+        maps=_frozen(maps),
+    )
+
+
+def _request(where: str, part: dict[str, Any]) -> Request:
+    _only(where, part, {field.name for field in fields(Request)})
+    return Request(
+        method=_need(where, part, "method", str),
+        host=_need(where, part, "host", str),
+        path=_need(where, part, "path", str),
+        location_param=_need(where, part, "location_param", str),
+        page_param=_need(where, part, "page_param", str),
+        first_page=_need(where, part, "first_page", int),
+        page_cap=_need(where, part, "page_cap", int),
+        params=_frozen({key: str(value) for key, value in _mapping(where, part.get("params", {})).items()}),
+        page_size_param=part.get("page_size_param"),
+        page_size=part.get("page_size"),
+    )
+
+
+def _columns(name: str, part: dict[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, tuple[Rule, ...]]:
+    payload = {column.name: column for column in load_contract().listing.columns if column.origin == "payload"}
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for column, said in part.items():
+        where = f"{name}.columns.{column}"
+        if column not in payload:
+            raise AdapterError(f"{where}: not a payload column of the contract; those are {', '.join(payload)}")
+        each = said if isinstance(said, list) else [said]
+        rules[column] = tuple(_rule(where, _mapping(where, one), payload[column], maps) for one in each)
+    missing = [column.name for column in payload.values() if _must_have(column) and column.name not in rules]
+    if missing:
+        raise AdapterError(f"{name}.columns: no rule for {', '.join(missing)}, which the contract requires")
+    _check_shared_paths(name, rules)
+    return _frozen(rules)
+
+
+def _must_have(column: Column) -> bool:
+    # A flag that no rule fills is false, as one that is absent from the payload.
+    return column.required and column.arrow != "bool"
+
+
+def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, Mapping[str, str]]) -> Rule:
+    _only(where, part, _RULE_KEYS)
+    conversion = _need(where, part, "as", str)
+    if conversion not in CONVERSIONS:
+        raise AdapterError(f"{where}: unknown conversion {conversion!r}; there are {', '.join(CONVERSIONS)}")
+    if not column.arrow.startswith(CONVERSIONS[conversion]):
+        fit = ", ".join(CONVERSIONS[conversion])
+        raise AdapterError(f"{where}: {conversion!r} makes {fit}, the contract's column is {column.arrow}")
+    map_name = part.get("map")
+    if map_name is not None and (map_name not in maps or conversion != "text"):
+        raise AdapterError(f"{where}: map {map_name!r} must be one of {sorted(maps)}, on a text")
+    if (map_name is None) != (part.get("unknown") is None):
+        raise AdapterError(f"{where}: map and unknown go together: unknown is what a value outside the map becomes")
+    if (conversion == "area") != ({"unit_path", "units"} <= set(part)):
+        raise AdapterError(f"{where}: an area, and nothing else, has unit_path and units")
+    return Rule(
+        path=_need(where, part, "path", str),
+        conversion=conversion,
+        null_values=tuple(part.get("null_values", ())),
+        map_name=map_name,
+        unknown=part.get("unknown"),
+        unit_path=part.get("unit_path"),
+        units=_frozen(part["units"]) if "units" in part else None,
+    )
+
+
+def _check_shared_paths(name: str, rules: Mapping[str, tuple[Rule, ...]]) -> None:
+    read: dict[str, tuple[str, str]] = {}
+    for column, each in rules.items():
+        for rule in each:
+            ways = [(rule.path, _READ_AS.get(rule.conversion, "integer"))]
+            ways += [(rule.unit_path, "text")] if rule.unit_path else []
+            for path, way in ways:
+                first, before = read.setdefault(path, (column, way))
+                if before != way:
+                    raise AdapterError(f"{name}.columns: {first} reads {path} as {before}, {column} as {way}")
+
+
+def _mapping(where: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise AdapterError(f"{where}: {value!r}, expected a mapping")
+    return value
+
+
+def _paths(where: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        raise AdapterError(f"{where}: {value!r}, expected a list of texts")
+    return tuple(value)
+
+
+def _need(where: str, part: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    value = part.get(key)
+    if not isinstance(value, kind):
+        raise AdapterError(f"{where}: {key} is {value!r}, expected {kind.__name__}")
+    return value
+
+
+def _only(where: str, part: Mapping[str, Any], known: set[str]) -> None:
+    strange = sorted(set(part) - known)
+    if strange:
+        raise AdapterError(f"{where}: unknown key {', '.join(strange)}; there are {', '.join(sorted(known))}")
+
+
+def _frozen(value: Mapping[str, T]) -> Mapping[str, T]:
+    return MappingProxyType(dict(value))

@@ -1,0 +1,185 @@
+"""Knows the API families: how to ask each for a page, and whether what came back is one.
+
+A family is a file, `schemas/sources/<name>.yaml` (its form is in `adapters.py`); a new one needs no code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from include.adapters import Adapter, AdapterError, Request, Rule, parse_adapter
+
+__all__ = [
+    "AdapterError",
+    "NotAPage",
+    "PageFacts",
+    "Request",
+    "Source",
+    "UnknownSource",
+    "compile_source",
+    "known_sources",
+    "load_source",
+]
+
+SOURCES_FOLDER = Path(__file__).parent / "schemas" / "sources"
+_WORDS_LIMIT = 500
+# The statuses below 500 that may pass by waiting: time-out, too early, too many requests.
+_PASSING_STATUSES = (408, 425, 429)
+
+
+class UnknownSource(LookupError):
+    """No adapter of that name; the message lists the ones there are."""
+
+
+class NotAPage(ValueError):
+    """A body that holds no list of listings.
+
+    `reason` is one of empty, html, not_json, error_body; `message` is the API's own words where it has
+    any, cut to 500 characters.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What a page says of itself: listings counted in it, and what the API claims of the whole search."""
+
+    listings: int
+    total_pages: int | None
+    total_listings: int | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One API family."""
+
+    adapter: Adapter
+
+    @property
+    def name(self) -> str:
+        """The family's name, as in keys and tables."""
+        return self.adapter.source
+
+    @property
+    def connection(self) -> str:
+        """The Airflow connection that holds its key and host."""
+        return self.adapter.connection
+
+    @property
+    def request(self) -> Request:
+        """Path, host, method, first page and page cap."""
+        return self.adapter.request
+
+    def request_params(self, location: str, page: int, page_size: int | None = None) -> dict[str, str]:
+        """Query parameters for one page; ValueError where a page size is asked of a family that has none."""
+        request = self.request
+        params = {**request.params, request.location_param: location, request.page_param: str(page)}
+        if request.page_size_param:
+            params[request.page_size_param] = str(page_size or request.page_size)
+        elif page_size is not None:
+            raise ValueError(f"{self.name} has no parameter for the page size; leave it out (got {page_size})")
+        return params
+
+    def read_page(self, body: bytes) -> PageFacts:
+        """Facts of a page; raises `NotAPage` for anything that has no list of listings."""
+        document = _parse(body)
+        there = (_at(document, path) for path in self.adapter.listings_at)
+        rows = next((found for found in there if isinstance(found, list)), None)
+        if rows is None:
+            raise NotAPage("error_body", self._words(document) or _shown(body))
+        facts = self.adapter.page_facts
+        return PageFacts(
+            listings=len(rows),
+            total_pages=_count(_at(document, facts.get("total_pages"))),
+            total_listings=_count(_at(document, facts.get("total_listings"))),
+        )
+
+    def is_permanent(self, status: int, body: bytes) -> bool:
+        """Whether waiting cures nothing: the status says so, or the API's words do (a monthly quota)."""
+        if 400 <= status < 500 and status not in _PASSING_STATUSES:
+            return True
+        words = body.decode("utf-8", "replace").casefold()
+        return any(phrase.casefold() in words for phrase in self.adapter.permanent) and not self._is_page(body)
+
+    def _is_page(self, body: bytes) -> bool:
+        try:
+            self.read_page(body)
+        except NotAPage:
+            return False
+        return True
+
+    def _words(self, document: Any) -> str | None:
+        for path in self.adapter.message_at:
+            said = _at(document, path)
+            if said:
+                return (said if isinstance(said, str) else json.dumps(said))[:_WORDS_LIMIT]
+        return None
+
+
+@cache
+def load_source(name: str) -> Source:
+    """The family of that name; UnknownSource lists the known ones, AdapterError says what its file has wrong."""
+    if name not in known_sources():
+        raise UnknownSource(f"no API family {name!r}; known: {', '.join(known_sources())} (in {SOURCES_FOLDER.name}/)")
+    document = yaml.safe_load((SOURCES_FOLDER / f"{name}.yaml").read_text("utf-8"))
+    return Source(parse_adapter(name, document))
+
+
+def known_sources() -> tuple[str, ...]:
+    """Names of the families that have an adapter, in alphabetical order."""
+    return tuple(sorted(path.stem for path in SOURCES_FOLDER.glob("*.yaml")))
+
+
+def compile_source(name: str) -> dict[str, Any]:
+    """What the transform needs of a family, as plain JSON values (one entry of its `sources.json`)."""
+    adapter = load_source(name).adapter
+    return {
+        "source": adapter.source,
+        "listings_at": list(adapter.listings_at),
+        "each": adapter.each,
+        "columns": {column: [_compiled(rule) for rule in rules] for column, rules in adapter.columns.items()},
+        "flags": dict(adapter.flags),
+        "maps": {key: dict(each) for key, each in adapter.maps.items()},
+    }
+
+
+def _compiled(rule: Rule) -> dict[str, Any]:
+    plain = asdict(Rule(**{**vars(rule), "units": None}))
+    return {**plain, "null_values": list(rule.null_values), "units": dict(rule.units) if rule.units else None}
+
+
+def _parse(body: bytes) -> Any:
+    if not body.strip():
+        raise NotAPage("empty", f"the body is empty ({len(body)} bytes)")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as fault:
+        kind = "html" if body.lstrip()[:1] == b"<" else "not_json"
+        raise NotAPage(kind, _shown(body)) from fault
+
+
+def _shown(body: bytes) -> str:
+    return " ".join(body[: 4 * _WORDS_LIMIT].decode("utf-8", "replace").split())[:_WORDS_LIMIT]
+
+
+def _at(document: Any, path: str | None) -> Any:
+    for part in path.split(".") if path else ():
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(part)
+    return document if path else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
