@@ -1,0 +1,119 @@
+"""Knows how the Lambda functions become zips that are the same bytes whoever builds them.
+
+A zip is named after its content, so a stack is updated exactly when code, contract or an adapter changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The one exception to the import law of this folder: the functions import nothing of ours, so somebody must
+# hand them the compiled contract and adapters, and that is what a build does.
+from include.contract import compile_contract  # noqa: TID251
+from include.sources import compile_source, known_sources  # noqa: TID251
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+FUNCTIONS = PROJECT_ROOT / "lambda_functions"
+DEFAULT_OUT = PROJECT_ROOT / ".local" / "build"
+
+# The earliest time that a zip can hold. Any fixed one would do.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_READABLE_FILE = 0o100644 << 16
+_HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The built functions: two zips, and the version under which the transform writes its output."""
+
+    copy_zip: Path
+    transform_zip: Path
+    transform_version: str
+
+
+def build(out_dir: Path) -> Bundle:
+    """Builds both functions of this checkout into `out_dir`, made if absent; older zips stay beside them.
+
+    Raises FileNotFoundError when a function has no handler.py, and whatever the contract or an adapter
+    raises when it does not compile.
+    """
+    return bundle(
+        out_dir,
+        FUNCTIONS,
+        contract=compile_contract(),
+        sources={name: compile_source(name) for name in sorted(known_sources())},
+    )
+
+
+def bundle(
+    out_dir: Path, functions: Path, contract: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]
+) -> Bundle:
+    """Builds the functions found in `functions` with a given compiled contract and compiled adapters."""
+    transform_files = _code(functions / "transform_listings")
+    transform_files["contract.json"] = _json(contract)
+    transform_files["sources.json"] = _json(sources)
+    return Bundle(
+        copy_zip=_write_zip(out_dir, "copy_raw", _code(functions / "copy_raw")),
+        transform_zip=_write_zip(out_dir, "transform_listings", transform_files),
+        transform_version=_digest(transform_files),
+    )
+
+
+def _code(folder: Path) -> dict[str, bytes]:
+    """The Python files of one function by their path in the zip; no bytecode, which carries build facts."""
+    if not (folder / "handler.py").is_file():
+        raise FileNotFoundError(
+            f"Expected the function's entry point at {folder / 'handler.py'}, found no such file. "
+            "Run from a complete checkout."
+        )
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    # Order is kept: the contract's columns, and a map's order, mean something.
+    return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    """First hex digits of SHA-256 over names and contents, whatever order the disk gave them in."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name}\0{len(files[name])}\0".encode())
+        whole.update(files[name])
+    return whole.hexdigest()[:_HASH_DIGITS]
+
+
+def _write_zip(out_dir: Path, name: str, files: Mapping[str, bytes]) -> Path:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / f"{name}-{_digest(files)}.zip"
+    # Stored, not deflated: compressors differ from one Python to the next, and the files are small.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for entry in sorted(files):
+            info = zipfile.ZipInfo(entry, _ZIP_EPOCH)
+            info.create_system = 3  # Unix, also when built elsewhere: it decides how the mode is read
+            info.external_attr = _READABLE_FILE
+            archive.writestr(info, files[entry])
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds, and prints where the zips are and which version the transform has."""
+    parser = argparse.ArgumentParser(prog="python -m infra.build", description=__doc__)
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder for the zips (%(default)s)")
+    built = build(parser.parse_args(arguments).out)
+    for path in (built.copy_zip, built.transform_zip):
+        sys.stdout.write(f"{path}  {path.stat().st_size:,} bytes\n")
+    sys.stdout.write(f"transform_version {built.transform_version}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
