@@ -143,7 +143,7 @@ def make_uv():
         [sys.executable, "-m", "venv", "--clear", target],
         [*install, "--disable-pip-version-check", "-r", str(REQUIREMENTS["uv"])],
     ):
-        if subprocess.call(command, env=clean_environment()) != 0:
+        if subprocess.call(command, env=clean_environment(), close_fds=False) != 0:
             stop("this failed, see above: {}".format(" ".join(command)))
     seal("uv")
 
@@ -157,7 +157,7 @@ def start_install(name):
         if target.exists():
             say(f"{name}: an earlier set-up is incomplete or of another Python; building it again")
         make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(target)]
-        if subprocess.call(make, env=clean_environment()) != 0:
+        if subprocess.call(make, env=clean_environment(), close_fds=False) != 0:
             stop("{}: this failed, see above: {}".format(name, " ".join(make)))
     say(f"{name}: installing")
     log = VENVS / (name + ".log")
@@ -168,6 +168,7 @@ def start_install(name):
             env=clean_environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
+            close_fds=False,
         )
     return process, log
 
@@ -190,9 +191,13 @@ def install(names):
 
 @contextlib.contextmanager
 def one_at_a_time():
-    """Keeps a second make that was started meanwhile waiting, instead of building the same environment."""
+    """Keeps a second make waiting, instead of both building the same environment.
+
+    The installers inherit the lock: one that outlives a killed set-up is waited for as well.
+    """
     VENVS.mkdir(exist_ok=True)
     with (VENVS / ".lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
