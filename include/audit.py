@@ -1,0 +1,98 @@
+"""What `core.load_audit` says of sets: which are loaded, which failed how often; and the record of a failure."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+from include.batches import Batch
+from include.sql_files import Connection, query
+
+ERROR_BYTES = 2000
+"""Room for the reason of a failure in `load_audit.error`; VARCHAR counts bytes."""
+
+_INSERT_SUSPECT = """
+insert into core.load_audit (
+    batch_id, set_id, source, market, snapshot_date, extract_id, transform_version, observed_at, status,
+    landed, clean, rejected, duplicates, unreadable, error, run_id, recorded_at
+) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, getdate())
+"""
+
+
+def record_suspects(connection: Connection, batch: Batch, error: BaseException | str) -> None:
+    """Marks every set of a failed batch as suspect, in a transaction of its own.
+
+    To be called after the batch's rollback, so that the record outlives it. `error` is kept with each.
+    """
+    connection.rollback()
+    reason = _fit(error if isinstance(error, str) else "\n".join((str(error), *getattr(error, "__notes__", ()))))
+    try:
+        with closing(connection.cursor()) as cursor:
+            for each in batch.sets:
+                identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
+                counts = (each.landed, each.clean, each.rejected, each.duplicates, each.unreadable)
+                seen = (each.transform_version, each.observed)
+                cursor.execute(_INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def loaded_set_ids(connection: Connection, snapshot_date: date | str) -> frozenset[str]:
+    """The ids of the sets of a date that the warehouse has taken, superseded ones included."""
+    rows = _read(
+        connection,
+        "select distinct set_id from core.load_audit where status = 'loaded' and snapshot_date = %s",
+        snapshot_date,
+    )
+    return frozenset(row["set_id"] for row in rows)
+
+
+def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[str, int]:
+    """How often each set of a date was in a batch that failed; a set loaded since is no suspect any more."""
+    rows = _read(
+        connection,
+        """
+        select set_id, sum(case when status = 'suspect' then 1 else 0 end) as attempts
+        from core.load_audit
+        where snapshot_date = %s
+        group by set_id
+        having sum(case when status = 'loaded' then 1 else 0 end) = 0
+        """,
+        snapshot_date,
+    )
+    return {row["set_id"]: int(row["attempts"]) for row in rows}
+
+
+def audit_since(connection: Connection, since: date) -> tuple[frozenset[str], dict[str, int]]:
+    """For dates from `since` on: the ids of the sets that are loaded, and how often each other set failed."""
+    rows = _read(
+        connection,
+        """
+        select set_id,
+            sum(case when status = 'loaded' then 1 else 0 end) as loads,
+            sum(case when status = 'suspect' then 1 else 0 end) as failures
+        from core.load_audit
+        where snapshot_date >= %s
+        group by set_id
+        """,
+        since,
+    )
+    loaded = frozenset(str(row["set_id"]) for row in rows if int(row["loads"]) > 0)
+    failed = {str(row["set_id"]): int(row["failures"]) for row in rows if int(row["loads"]) == 0}
+    return loaded, failed
+
+
+def _read(connection: Connection, sql: str, snapshot_date: date | str) -> list[dict[str, Any]]:
+    day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
+    try:
+        with closing(connection.cursor()) as cursor:
+            return query(cursor, sql, (day,))
+    finally:
+        connection.rollback()  # ends the read: an open transaction would hold its locks and its snapshot
+
+
+def _fit(text: str) -> str:
+    return text.encode()[:ERROR_BYTES].decode(errors="ignore")

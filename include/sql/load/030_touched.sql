@@ -1,0 +1,29 @@
+-- load/030_touched.sql
+-- What: the listings that this load changes: those of the sets that win their day, and those of the rows
+--       that these sets replace. All that follows from the snapshots is built anew for them and only them.
+-- Grain: one row per source and zpid.
+-- Keys: (source, zpid).
+
+create table {{ batch.staging_touched }} as
+select
+    staged.source,
+    staged.zpid
+from {{ batch.staging_listings }} as staged
+inner join {{ batch.staging_winners }} as winners
+    on
+        staged.source = winners.source
+        and staged.market = winners.market
+        and staged.snapshot_date = winners.snapshot_date
+        and staged.extract_id = winners.extract_id
+where winners.is_new
+union
+select
+    snapshots.source,
+    snapshots.zpid
+from core.listing_snapshots as snapshots
+inner join {{ batch.staging_winners }} as winners
+    on
+        snapshots.source = winners.source
+        and snapshots.market = winners.market
+        and snapshots.snapshot_date = winners.snapshot_date
+where winners.is_new;

@@ -1,0 +1,119 @@
+-- load/080_audit.sql
+-- What: writes down what became of each set of the batch, replacing the row of an earlier load of the same
+--       set; and says of the sets that lost their day to the batch who holds it now.
+-- Grain: as core.load_audit: one row per set loaded.
+-- Keys: set_id among the loaded rows.
+
+delete from core.load_audit
+using {{ batch.staging_sets }} as sets
+where
+    core.load_audit.set_id = sets.set_id
+    and core.load_audit.status = 'loaded';
+
+insert into core.load_audit (
+    batch_id,
+    set_id,
+    source,
+    market,
+    snapshot_date,
+    extract_id,
+    transform_version,
+    observed_at,
+    status,
+    landed,
+    clean,
+    rejected,
+    duplicates,
+    unreadable,
+    staged,
+    staged_rejects,
+    accepted,
+    superseded,
+    superseded_by,
+    run_id,
+    load_number,
+    recorded_at
+)
+with staged as (
+    select
+        source,
+        market,
+        snapshot_date,
+        extract_id,
+        count(*) as listings
+    from {{ batch.staging_listings }}
+    group by source, market, snapshot_date, extract_id
+),
+
+staged_rejects as (
+    select
+        source,
+        market,
+        snapshot_date,
+        extract_id,
+        count(*) as listings
+    from {{ batch.staging_rejects }}
+    group by source, market, snapshot_date, extract_id
+),
+
+numbers as (
+    select coalesce(max(load_number), 0) + 1 as load_number
+    from core.load_audit
+)
+
+select
+    sets.batch_id,
+    sets.set_id,
+    sets.source,
+    sets.market,
+    sets.snapshot_date,
+    sets.extract_id,
+    sets.transform_version,
+    sets.observed_at,
+    'loaded' as status,
+    sets.landed,
+    sets.clean,
+    sets.rejected,
+    sets.duplicates,
+    sets.unreadable,
+    coalesce(staged.listings, 0) as staged,
+    coalesce(staged_rejects.listings, 0) as staged_rejects,
+    case when winners.set_id = sets.set_id then coalesce(staged.listings, 0) else 0 end as accepted,
+    case when winners.set_id = sets.set_id then 0 else coalesce(staged.listings, 0) end as superseded,
+    case when winners.set_id = sets.set_id then null else winners.set_id end as superseded_by,
+    sets.run_id,
+    numbers.load_number,
+    getdate() as recorded_at
+from {{ batch.staging_sets }} as sets
+inner join {{ batch.staging_winners }} as winners
+    on
+        sets.source = winners.source
+        and sets.market = winners.market
+        and sets.snapshot_date = winners.snapshot_date
+left join staged
+    on
+        sets.source = staged.source
+        and sets.market = staged.market
+        and sets.snapshot_date = staged.snapshot_date
+        and sets.extract_id = staged.extract_id
+left join staged_rejects
+    on
+        sets.source = staged_rejects.source
+        and sets.market = staged_rejects.market
+        and sets.snapshot_date = staged_rejects.snapshot_date
+        and sets.extract_id = staged_rejects.extract_id
+cross join numbers;
+
+update core.load_audit
+set
+    accepted = 0,
+    superseded = core.load_audit.staged,
+    superseded_by = winners.set_id
+from {{ batch.staging_winners }} as winners
+where
+    core.load_audit.source = winners.source
+    and core.load_audit.market = winners.market
+    and core.load_audit.snapshot_date = winners.snapshot_date
+    and core.load_audit.status = 'loaded'
+    and core.load_audit.set_id <> winners.set_id
+    and core.load_audit.superseded_by is null;

@@ -1,0 +1,117 @@
+"""The SQL files of the warehouse: which there are, in what order they run, how they are rendered and split.
+
+Each file's first line is its own path under `sql/`, so that a rendered text still says where it came from.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+import sqlparse
+
+from include.batches import StagingNames
+
+SQL_DIR = Path(__file__).parent / "sql"
+
+DDL_FILES = (
+    "ddl/001_schemas.sql",
+    "ddl/002_staging_templates.sql",
+    "ddl/003_listing_snapshots.sql",
+    "ddl/004_listings.sql",
+    "ddl/005_listing_history.sql",
+    "ddl/006_listing_rejects.sql",
+    "ddl/007_load_audit.sql",
+    "ddl/008_zillowdata.sql",
+    "ddl/009_reader_grants.sql",
+)
+STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
+LOAD_FILES = (
+    "load/010_lock.sql",
+    "load/020_winners.sql",
+    "load/030_touched.sql",
+    "load/040_snapshots.sql",
+    "load/050_listings.sql",
+    "load/060_history.sql",
+    "load/070_rejects.sql",
+    "load/080_audit.sql",
+)
+CHECK_FILES = (
+    "checks/010_landed_counts.sql",
+    "checks/020_staged_counts.sql",
+    "checks/030_staged_contract.sql",
+    "checks/040_accepted_counts.sql",
+    "checks/050_unique_keys.sql",
+    "checks/060_newest_listings.sql",
+    "checks/070_history_stretches.sql",
+    "checks/080_kept_rejects.sql",
+)
+
+
+class Cursor(Protocol):
+    """The part of a DBAPI cursor that the warehouse uses."""
+
+    @property
+    def description(self) -> Any: ...
+
+    def execute(self, operation: Any, args: Any = None, /) -> Any: ...
+
+    def fetchall(self) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """A DBAPI connection with autocommit off and `%s` placeholders (redshift_connector, psycopg)."""
+
+    def cursor(self) -> Any: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(SQL_DIR)
+    # Autoescaping is for HTML. What reaches a template is a batch, which has checked what gets into names.
+    return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
+
+
+def render(name: str, batch: StagingNames | None = None) -> str:
+    """The text of the SQL file `name` (a path under `sql/`), for `batch` where it has to do with one.
+
+    Raises jinja2.TemplateNotFound, and jinja2.UndefinedError when the file needs a batch and none is given.
+    """
+    return _environment().get_template(name).render({} if batch is None else {"batch": batch})
+
+
+def file_name(sql: str) -> str:
+    """The file that a rendered text comes from, read off its first comment."""
+    first = sql.strip().partition("\n")[0]
+    return first.removeprefix("--").strip() if first.startswith("--") else "SQL without a file name"
+
+
+def run(cursor: Cursor, sql: str) -> None:
+    """Executes the statements of one rendered file, one by one: the driver prepares each.
+
+    An error of the database is raised as it is, with a note that names the file and the statement's number.
+    """
+    for number, statement in enumerate(sqlparse.split(sql, strip_semicolon=True), start=1):
+        if not sqlparse.format(statement, strip_comments=True).strip():
+            continue
+        try:
+            cursor.execute(statement)
+        except Exception as error:
+            error.add_note(f"in statement {number} of {file_name(sql)}")
+            raise
+
+
+def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+    """The rows of one statement, each by column name."""
+    cursor.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    names = [name.decode() if isinstance(name, bytes) else name for name in names]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

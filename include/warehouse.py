@@ -1,0 +1,231 @@
+"""Loads a batch of ready sets into `core`: staging first, then one transaction of load files and check files.
+
+The order of a load: `migrate`, `create_staging`, COPY into the two staging tables, `load_batch`; when that
+raises, `record_suspects`. Each of them may be run again: a batch that is already loaded is not loaded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from include.audit import loaded_set_ids, record_suspects, suspect_attempts
+from include.batches import Batch, InvalidBatch, ReadySet, StagingNames
+from include.copy_manifests import copy_manifest
+from include.migrations import ChangedMigration, migrate, migrations
+from include.sql_files import (
+    CHECK_FILES,
+    DDL_FILES,
+    LOAD_FILES,
+    STAGING_FILES,
+    Connection,
+    Cursor,
+    file_name,
+    query,
+    render,
+    run,
+)
+
+__all__ = [
+    "CHECK_FILES",
+    "DDL_FILES",
+    "LOAD_FILES",
+    "STAGING_FILES",
+    "Batch",
+    "ChangedMigration",
+    "ChecksFailed",
+    "InvalidBatch",
+    "LoadReceipt",
+    "ReadySet",
+    "SetLoad",
+    "StagingMissing",
+    "copy_manifest",
+    "create_staging",
+    "drop_stale_staging",
+    "load_batch",
+    "loaded_set_ids",
+    "migrate",
+    "migrations",
+    "record_suspects",
+    "render",
+    "suspect_attempts",
+]
+
+
+class StagingMissing(RuntimeError):
+    """The batch's staging tables are not there, and the batch is not loaded either."""
+
+
+class ChecksFailed(RuntimeError):
+    """What must hold before the commit does not; `evidence` has the rows of each failed check by its file."""
+
+    def __init__(self, evidence: dict[str, list[dict[str, Any]]]) -> None:
+        self.evidence = evidence
+        super().__init__("\n".join(_complaint(name, rows) for name, rows in evidence.items()))
+
+    @property
+    def set_ids(self) -> frozenset[str]:
+        """The sets that the evidence names; empty when it names none."""
+        rows = [row for rows in self.evidence.values() for row in rows]
+        return frozenset(row["set_id"] for row in rows if row.get("set_id"))
+
+
+def _complaint(name: str, rows: list[dict[str, Any]]) -> str:
+    shown = ["; ".join(f"{column} {value}" for column, value in row.items()) for row in rows[:3]]
+    more = [f"and {len(rows) - 3} rows more"] if len(rows) > 3 else []
+    return f"{name} failed: " + " | ".join(shown + more)
+
+
+@dataclass(frozen=True)
+class SetLoad:
+    """What a load did with one set: rows staged, accepted into core, or superseded by a newer set."""
+
+    set_id: str
+    staged: int
+    staged_rejects: int
+    accepted: int
+    superseded: int
+    superseded_by: str | None
+
+
+@dataclass(frozen=True)
+class LoadReceipt:
+    """What a load did, set by set, in the order of their ids."""
+
+    batch_id: str
+    sets: tuple[SetLoad, ...]
+
+    @property
+    def accepted(self) -> int:
+        """Rows of `core.listing_snapshots` that carry an id of the batch's sets."""
+        return sum(each.accepted for each in self.sets)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The receipt as plain JSON types."""
+        return {"batch_id": self.batch_id, "sets": [asdict(each) for each in self.sets]}
+
+
+def create_staging(connection: Connection, batch: Batch) -> None:
+    """Creates the batch's staging tables anew, empty, and states its sets; in a transaction of its own."""
+    connection.rollback()
+    try:
+        with closing(connection.cursor()) as cursor:
+            for name in STAGING_FILES:
+                run(cursor, render(name, batch))
+            for each in batch.sets:
+                _state(cursor, batch, each)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
+    values = {
+        "set_id": ready.set_id,
+        "source": ready.source,
+        "market": ready.market,
+        "snapshot_date": ready.day,
+        "extract_id": ready.extract_id,
+        "transform_version": ready.transform_version,
+        "observed_at": ready.observed,
+        "landed": ready.landed,
+        "clean": ready.clean,
+        "rejected": ready.rejected,
+        "duplicates": ready.duplicates,
+        "unreadable": ready.unreadable,
+        "pages_unreadable": ready.pages_unreadable,
+        "batch_id": batch.batch_id,
+        "run_id": batch.run_id,
+    }
+    places = ", ".join(["%s"] * len(values))
+    into = f"insert into {batch.staging_sets} ({', '.join(values)}) values ({places})"  # noqa: S608
+    cursor.execute(into, tuple(values.values()))
+
+
+def load_batch(connection: Connection, load_sql: Sequence[str], check_sql: Sequence[str], batch: Batch) -> LoadReceipt:
+    """Takes the staged batch into `core`: load files, then check files, in one transaction.
+
+    `load_sql` and `check_sql` are the rendered texts of LOAD_FILES and CHECK_FILES. A check is a query whose
+    every row is a complaint; any row rolls all back and raises ChecksFailed. A database error is raised as it
+    is, also after a rollback. A batch found loaded, its staging gone, yields the receipt of that load.
+    """
+    connection.rollback()  # the first file takes the lock, and it must be the transaction's first statement
+    if not _has_staging(connection, batch):
+        return _earlier_receipt(connection, batch)
+    try:
+        with closing(connection.cursor()) as cursor:
+            for sql in load_sql:
+                run(cursor, sql)
+            _refuse_failed(cursor, check_sql)
+            receipt = _receipt(cursor, batch)
+            run(cursor, render("staging/010_drop.sql", batch))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return receipt
+
+
+def _refuse_failed(cursor: Cursor, check_sql: Sequence[str]) -> None:
+    found = {file_name(sql): query(cursor, sql.strip().removesuffix(";")) for sql in check_sql}
+    if evidence := {name: rows for name, rows in found.items() if rows}:
+        raise ChecksFailed(evidence)
+
+
+def _receipt(cursor: Cursor, batch: Batch) -> LoadReceipt:
+    rows = query(
+        cursor,
+        """
+        select set_id, staged, staged_rejects, accepted, superseded, superseded_by
+        from core.load_audit
+        where batch_id = %s and status = 'loaded'
+        order by set_id
+        """,
+        (batch.batch_id,),
+    )
+    return LoadReceipt(batch.batch_id, tuple(SetLoad(**row) for row in rows))
+
+
+def _has_staging(connection: Connection, batch: Batch) -> bool:
+    schema, table = batch.staging_sets.split(".")
+    sql = "select table_name from information_schema.tables where table_schema = %s and table_name = %s"
+    with closing(connection.cursor()) as cursor:
+        found = query(cursor, sql, (schema, table))
+    connection.rollback()
+    return bool(found)
+
+
+def _earlier_receipt(connection: Connection, batch: Batch) -> LoadReceipt:
+    with closing(connection.cursor()) as cursor:
+        receipt = _receipt(cursor, batch)
+    connection.rollback()
+    if {each.set_id for each in receipt.sets} != {each.set_id for each in batch.sets}:
+        raise StagingMissing(
+            f"{batch.staging_sets} is not there and batch {batch.batch_id} is not loaded: "
+            f"create its staging tables and COPY into them first"
+        )
+    return receipt
+
+
+def drop_stale_staging(connection: Connection, older_than: datetime) -> list[str]:
+    """Drops the staging tables of batches staged before `older_than` (aware), and names the batches.
+
+    What a load that died between staging and commit leaves behind; a finished load drops its own.
+    """
+    before = older_than.astimezone(UTC).replace(tzinfo=None)
+    sql = "select batch_id from staging.batches where created_at < %s order by batch_id"
+    connection.rollback()
+    try:
+        with closing(connection.cursor()) as cursor:
+            stale = [row["batch_id"] for row in query(cursor, sql, (before,))]
+            for batch_id in stale:
+                run(cursor, render("staging/010_drop.sql", StagingNames(batch_id)))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return stale
