@@ -58,9 +58,7 @@ class LandingSet:
     def pages(self, source: Source) -> list[tuple[StoredPage, PageFacts]]:
         """The pages already landed, without a gap from page 1 on, each with what it says of the search."""
         found: dict[int, str] = {}
-        for part in self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self.key.prefix
-        ):
+        for part in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self.key.prefix):
             for item in part.get("Contents", []):
                 if number := page_number(item["Key"]):
                     found[number] = item["Key"]
@@ -102,9 +100,7 @@ class LandingSet:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
         return key
 
-    def complete(
-        self, pages: list[tuple[StoredPage, PageFacts]], quota: dict[str, int] | None
-    ) -> bytes:
+    def complete(self, pages: list[tuple[StoredPage, PageFacts]], quota: dict[str, int] | None) -> bytes:
         """Puts the manifest, which makes the set complete, and returns the bytes that stand there."""
         stored = [page for page, _ in pages]
         last = pages[-1][1]
@@ -129,8 +125,11 @@ class LandingSet:
         body = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
         try:
             self._client.put_object(
-                Bucket=self._bucket, Key=self.key.manifest, Body=body,
-                ContentType="application/json", IfNoneMatch="*",
+                Bucket=self._bucket,
+                Key=self.key.manifest,
+                Body=body,
+                ContentType="application/json",
+                IfNoneMatch="*",
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):

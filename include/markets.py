@@ -97,14 +97,10 @@ def _date(partition_key: str | None, run_after: datetime) -> Date:
     try:
         return Date.fromisoformat(partition_key)
     except ValueError:
-        raise PlanRefused(
-            f"partition key {partition_key!r}: expected a date like 2026-11-22"
-        ) from None
+        raise PlanRefused(f"partition key {partition_key!r}: expected a date like 2026-11-22") from None
 
 
-def _refuse_far_date(
-    date: Date, started_at: datetime, tolerance: timedelta, date_override: str | None
-) -> None:
+def _refuse_far_date(date: Date, started_at: datetime, tolerance: timedelta, date_override: str | None) -> None:
     begin = datetime.combine(date, time(), UTC)
     end = begin + timedelta(days=1)
     if date_override or begin - tolerance <= started_at < end + tolerance:

@@ -81,9 +81,7 @@ class LandListingsOperator(HttpOperator):
         self.endpoint = self._source.request.path
         self.data = first["data"]
         self.extra_options = {"timeout": tuning().request_timeout, "check_response": False}
-        self.retry_args = api_calls.retry_args(
-            tuning().api_patience, self._source.is_permanent, self._keep_error
-        )
+        self.retry_args = api_calls.retry_args(tuning().api_patience, self._source.is_permanent, self._keep_error)
         self.pagination_function = self._land_and_turn
         self.response_filter = lambda responses: len(responses)
 

@@ -36,9 +36,9 @@ class Tuning:
     sense_poke_interval: float = 5.0
     sense_timeout: float = 900.0
     reject_share_limit: float = 0.05
-    suspect_attempts: int = 2
+    suspect_retries: int = 2
     reconcile_after: float = 600.0
-    notify_email: str = ""
+    reconcile_days: int = 7
 
     @property
     def seconds_between_requests(self) -> float:

@@ -1,0 +1,104 @@
+"""
+### Fetches the listings of the markets you name and lands them in S3
+
+**Wakes** daily at 06:00 UTC, and by hand (markets, family and page limit are in the form). Created paused:
+unpausing it spends requests of your API key.
+
+**Reads** the listing API through the connection `zillow_api`. **Writes** each page as received to the landing
+bucket, `_manifest.json` last, and emits `landed_listings` for each market on its own.
+
+**Runs again** safely: clear a failed `land_listings` task and only the pages that it lacks are asked for. A set
+that is complete is announced again and costs nothing.
+
+**When it fails**, the failed mapped task names its market and repeats the API's own words; the other markets
+have gone on. A wrong key or a used-up quota is not cured by waiting: mend it, then clear the task.
+The date is the partition key, or the day of the run. The API serves only today: a date more than 36 hours away
+is refused unless `date_override` gives a reason, which the manifests record.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import CronPartitionTimetable, Param, dag, task
+
+from include import markets
+from include.dag_defaults import API_POOL, DEFAULT_ARGS, START_DATE, TAGS
+from include.operators import LandListingsOperator
+from include.settings import tuning
+
+
+@task
+def plan_requests(
+    params: dict[str, Any] | None = None,
+    partition_key: str | None = None,
+    dag_run: Any = None,
+    ti: Any = None,
+) -> list[dict[str, Any]]:
+    """One `ExtractRequest` per market."""
+    assert params is not None
+    requests = markets.plan(
+        source=params["source"],
+        locations=params["markets"],
+        page_limit=params["page_limit"],
+        partition_key=partition_key,
+        run_after=dag_run.run_after,
+        run_id=dag_run.run_id,
+        started_at=ti.start_date,
+        tolerance=timedelta(hours=tuning().date_tolerance_hours),
+        date_override=params["date_override"],
+    )
+    return [request.to_dict() for request in requests]
+
+
+@dag(
+    dag_display_name="1 · extract_listings",
+    doc_md=__doc__,
+    schedule=CronPartitionTimetable("0 6 * * *", timezone="UTC", key_format="%Y-%m-%d"),
+    start_date=START_DATE,
+    catchup=False,
+    is_paused_upon_creation=True,
+    default_args=DEFAULT_ARGS,
+    tags=TAGS,
+    params={
+        "markets": Param(
+            ["houston, tx", "austin, tx", "phoenix, az"],
+            type="array",
+            items={"type": "string"},
+            minItems=1,
+            title="Markets",
+            description="One per line, as the API knows them: a city and its state.",
+        ),
+        "source": Param(
+            "zillow56",
+            type="string",
+            enum=["zillow56", "zillow-com4"],
+            title="API family",
+            description="Which of the listing APIs to ask.",
+        ),
+        "page_limit": Param(
+            20,
+            type="integer",
+            minimum=1,
+            maximum=20,
+            title="Page limit",
+            description="Pages per market at most; each page is one request of your quota. The API shows 20 at most.",
+        ),
+        "date_override": Param(
+            None,
+            type=["null", "string"],
+            title="Reason for another date",
+            description="Only when the partition key is not today: why what the API serves now stands for that date.",
+        ),
+    },
+)
+def extract_listings() -> None:
+    LandListingsOperator.partial(
+        task_id="land_listings",
+        pool=API_POOL,
+        map_index_template="{{ task.request['location'] }}",
+    ).expand(request=plan_requests())
+
+
+extract_listings()

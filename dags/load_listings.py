@@ -1,0 +1,138 @@
+"""
+### Loads every ready set of a date into Redshift
+
+**Wakes** on `clean_listings`; the sets of a date share the key `all|date`, one run at a time.
+
+**Reads** the ready markers of the date and subtracts what `core.load_audit` has: the ledger decides, not the
+events. Unsuspected sets make one batch; each suspect is loaded alone. Nothing to load: the run ends at once.
+**Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
+commit. Emits `warehouse_listings`, `all|date`.
+
+**Runs again** safely: loading a set twice changes nothing, an older set changes nothing newer.
+
+**When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect and the next wake (an event, or
+`reconcile_listings` within the hour) loads each alone, so that the bad one names itself. After two tries alone
+a set waits for a person: find its reason in `core.load_audit`, mend it, then trigger this DAG by hand with the
+partition key and `retry_suspects`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
+from airflow.sdk import (
+    FixedKeyMapper,
+    IdentityMapper,
+    Param,
+    PartitionedAssetTimetable,
+    ProductMapper,
+    TriggerRule,
+    dag,
+    task,
+    task_group,
+)
+from airflow.sdk.exceptions import AirflowFailException
+
+from include import loading
+from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
+from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
+
+
+@task
+def plan_batches(
+    partition_key: str | None = None, dag_run: Any = None, params: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Migrates the warehouse, then says what to load; each batch's COPY manifests lie in the clean bucket."""
+    if partition_key is None:
+        raise AirflowFailException("no partition key: trigger with one like all|2026-11-22")
+    assert params is not None
+    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        return loading.plan(
+            connection,
+            S3Hook(AWS_CONN_ID).get_conn(),
+            partition_key=partition_key,
+            run_id=dag_run.run_id,
+            retry_suspects=params["retry_suspects"],
+        )
+
+
+@task
+def create_staging(batch: dict[str, Any]) -> None:
+    """Empty staging tables of the batch's own."""
+    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        loading.create_staging(connection, batch)
+
+
+@task(
+    outlets=[WAREHOUSE_LISTINGS],
+    templates_dict={"load": loading.templates(LOAD_FILES), "checks": loading.templates(CHECK_FILES)},
+)
+def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outlet_events: Any = None) -> Any:
+    """Load files, check files, commit: one transaction over one connection. Returns the `LoadReceipt`."""
+    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        receipt = loading.load(connection, batch, templates_dict, on_fault=lambda text: ti.xcom_push("fault", text))
+    outlet_events[WAREHOUSE_LISTINGS].extra = loading.summary(receipt)
+    return receipt
+
+
+@task(trigger_rule=TriggerRule.ONE_FAILED)
+def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
+    """Marks the sets of a failed batch as suspect, and fails in its turn so that the run does."""
+    fault = ti.xcom_pull(task_ids="load_batch.load", key="fault", map_indexes=ti.map_index)
+    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        raise AirflowFailException(loading.record_suspects(connection, batch, fault))
+
+
+@task_group
+def load_batch(batch: dict[str, Any]) -> None:
+    copies = [
+        S3ToRedshiftOperator(
+            task_id=f"copy_{table}",
+            redshift_conn_id=REDSHIFT_CONN_ID,
+            aws_conn_id=COPY_CONN_ID,
+            s3_bucket="{{ copy_of(ti).bucket }}",
+            s3_key=f"{{{{ copy_of(ti).{table}_manifest }}}}",
+            table=f"{{{{ batch_of(ti).staging_{table} }}}}",
+            copy_options=["FORMAT AS PARQUET", "MANIFEST"],
+        )
+        for table in ("listings", "rejects")
+    ]
+    staged = create_staging(batch)
+    loaded = load(batch)
+    staged >> copies[0] >> copies[1] >> loaded
+    [staged, *copies, loaded] >> record_suspects(batch)
+
+
+@dag(
+    dag_display_name="3 · load_listings",
+    doc_md=__doc__,
+    schedule=PartitionedAssetTimetable(
+        assets=CLEAN_LISTINGS,
+        default_partition_mapper=ProductMapper(FixedKeyMapper("all"), IdentityMapper()),
+    ),
+    start_date=START_DATE,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=TAGS,
+    template_searchpath=[str(SQL_DIR)],
+    user_defined_macros={"batch_of": loading.batch_of, "copy_of": loading.copy_of},
+    params={
+        "retry_suspects": Param(
+            False,
+            type="boolean",
+            title="Retry suspects",
+            description="Load also the sets that failed alone too often and wait for a person.",
+        )
+    },
+)
+def load_listings() -> None:
+    load_batch.expand(batch=plan_batches())
+
+
+load_listings()

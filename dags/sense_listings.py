@@ -1,0 +1,81 @@
+"""
+### Waits until a landed set is clean, and lets it through when it is sound
+
+**Wakes** on `landed_listings`, a run per partition (`source/market|date`).
+
+**Reads** the ledger: every complete set of the partition, whatever the events said. Waits for the exact
+`_SUCCESS.json` of each in the clean bucket, then checks origin, counts, share of rejects and checksums.
+**Writes** a ready marker per set and emits `clean_listings` for the same partition.
+
+**Runs again** safely: clear it, or trigger it by hand with the partition key, as often as you like.
+
+**When the sensor times out**, its error says which set is missing and before which Lambda it stuck: look into that
+function's dead-letter queue and log. `reconcile_listings` sends a lost notification again.
+**When a gate is closed**, its error names the gate and both figures; nothing of that set is loaded and the
+warehouse keeps the market's earlier state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk import PartitionedAssetTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
+from include.gates import Gatekeeper
+from include.keys import SetKey, parse_partition
+from include.ledger import Ledger
+from include.operators import CleanSetSensor
+from include.settings import resources, tuning
+
+
+@task
+def expect_sets(partition_key: str | None = None) -> list[str]:
+    """The URLs of the `_SUCCESS.json` of every complete set of the partition."""
+    if partition_key is None:
+        raise AirflowFailException("no partition key: trigger with one like zillow56/houston-tx|2026-11-22")
+    where = resources()
+    sets = Ledger(S3Hook(AWS_CONN_ID).get_conn(), where).landed(*parse_partition(partition_key))
+    if not sets:
+        raise AirflowFailException(
+            f"{partition_key}: no complete set lies in {where.landing_bucket}; extract_listings lands them"
+        )
+    return [f"s3://{where.clean_bucket}/{key.success(where.transform_version)}" for key in sets]
+
+
+@task(outlets=[CLEAN_LISTINGS])
+def pass_gates(urls: list[str], outlet_events: Any = None) -> list[dict[str, Any]]:
+    """A `CleanReceipt` for each set; those before a closed gate are ready all the same."""
+    gatekeeper = Gatekeeper(S3Hook(AWS_CONN_ID).get_conn(), resources(), tuning().reject_share_limit)
+    receipts = [gatekeeper.let_through(SetKey.from_key(S3Hook.parse_s3_url(url)[1])).to_dict() for url in urls]
+    outlet_events[CLEAN_LISTINGS].extra = {"sets": receipts}
+    return receipts
+
+
+@dag(
+    dag_display_name="2 · sense_listings",
+    doc_md=__doc__,
+    schedule=PartitionedAssetTimetable(assets=LANDED_LISTINGS),
+    start_date=START_DATE,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=16,
+    default_args=DEFAULT_ARGS,
+    tags=TAGS,
+)
+def sense_listings() -> None:
+    expected = expect_sets()
+    clean = CleanSetSensor(
+        task_id="wait_until_clean",
+        bucket_key=expected,
+        aws_conn_id=AWS_CONN_ID,
+        poke_interval=tuning().sense_poke_interval,
+        timeout=tuning().sense_timeout,
+    )
+    clean >> pass_gates(expected)
+
+
+sense_listings()

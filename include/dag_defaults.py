@@ -1,0 +1,24 @@
+"""What every DAG shares: owner, retries, start date, tags and the names of the connections."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from include.settings import tuning
+
+AWS_CONN_ID = "aws_s3_conn"
+REDSHIFT_CONN_ID = "conn_id_redshift"
+COPY_CONN_ID = "redshift_copy_role"
+API_POOL = "zillow_api"
+
+START_DATE = tuning().start_date
+TAGS = ["listings"]
+
+# A failed task is looked at, not repeated blindly: what passes by waiting is repeated inside the API call.
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "listings",
+    "retries": tuning().retries,
+    "retry_delay": timedelta(seconds=30),
+    "execution_timeout": timedelta(minutes=30),
+}

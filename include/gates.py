@@ -1,0 +1,135 @@
+"""The gates a clean set passes before it may be loaded, and the ready marker that says it did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from include.batches import ReadySet
+from include.contract import load_contract
+from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.receipts import CleanReceipt
+from include.settings import Resources
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+
+class GateClosed(ValueError):
+    """The set must not be loaded; the message names the set, the gate, what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Gatekeeper:
+    """Looks at one clean set after the other, in the buckets of one stack.
+
+    :param reject_share_limit: the share of listings, 0 to 1, above which a set is held back.
+    """
+
+    client: S3Client
+    where: Resources
+    reject_share_limit: float
+
+    def let_through(self, key: SetKey) -> CleanReceipt:
+        """Checks the set and puts its ready marker; raises GateClosed when it must not be loaded."""
+        success = json.loads(self._read(key.success(self.where.transform_version)))
+        self._check_origin(key, success)
+        self._check_counts(key, success)
+        self._check_share(key, success)
+        for name in (LISTINGS_FILE, REJECTS_FILE):
+            self._check_file(key, name, success["files"][name])
+        ready = self._ready_set(key, success)
+        ready_key = key.ready(self.where.transform_version)
+        self.client.put_object(
+            Bucket=self.where.clean_bucket,
+            Key=ready_key,
+            Body=json.dumps(ready.to_dict(), indent=1).encode(),
+            ContentType="application/json",
+        )
+        return CleanReceipt(
+            set_id=ready.set_id,
+            ready_key=ready_key,
+            landed=ready.landed,
+            clean=ready.clean,
+            rejected=ready.rejected,
+            duplicates=ready.duplicates,
+            unreadable=ready.unreadable,
+        )
+
+    def _check_origin(self, key: SetKey, success: dict[str, Any]) -> None:
+        manifest = self._read(key.manifest, self.where.landing_bucket)
+        landed = sha256(manifest).hexdigest()
+        if success["manifest_sha256"] != landed:
+            raise GateClosed(
+                f"{key.manifest}: cleaned from a manifest with checksum {success['manifest_sha256']}, but the "
+                f"one in {self.where.landing_bucket} has {landed}: clean the set again from raw"
+            )
+        version = load_contract().version
+        if success["contract_version"] != version:
+            raise GateClosed(
+                f"{key.manifest}: cleaned under contract {success['contract_version']}, expected {version}: "
+                "deploy the transform of this version and clean the set again"
+            )
+
+    def _check_counts(self, key: SetKey, success: dict[str, Any]) -> None:
+        counts = success["counts"]
+        accounted = counts["clean"] + counts["rejected"] + counts["duplicates"] + counts["unreadable"]
+        if counts["landed"] != accounted:
+            raise GateClosed(
+                f"{key.manifest}: {counts['landed']} listings landed, but clean + rejected + duplicates + "
+                f"unreadable = {accounted} ({counts})"
+            )
+
+    def _check_share(self, key: SetKey, success: dict[str, Any]) -> None:
+        counts = success["counts"]
+        lost = counts["rejected"] + counts["unreadable"]
+        if counts["landed"] and lost / counts["landed"] > self.reject_share_limit:
+            raise GateClosed(
+                f"{key.manifest}: {lost} of {counts['landed']} listings were rejected "
+                f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; "
+                f"{success['rejects_by_reason']}): the warehouse keeps the market's earlier state. Look at "
+                f"{key.clean_prefix(self.where.transform_version)}{REJECTS_FILE}; if the rejects are right, raise "
+                "LISTINGS_REJECT_SHARE_LIMIT and clear this task"
+            )
+
+    def _check_file(self, key: SetKey, name: str, stated: dict[str, Any]) -> None:
+        path = key.clean_prefix(self.where.transform_version) + name
+        body = self._read(path)
+        if (len(body), sha256(body).hexdigest()) != (stated["bytes"], stated["sha256"]):
+            raise GateClosed(
+                f"{path}: {len(body)} bytes with checksum {sha256(body).hexdigest()}, but _SUCCESS.json states "
+                f"{stated['bytes']} bytes with {stated['sha256']}: clean the set again from raw"
+            )
+
+    def _ready_set(self, key: SetKey, success: dict[str, Any]) -> ReadySet:
+        counts, files = success["counts"], success["files"]
+        version = self.where.transform_version
+        folder = f"s3://{self.where.clean_bucket}/{key.clean_prefix(version)}"
+        return ReadySet(
+            set_id=key.set_id(version),
+            source=key.source,
+            market=key.market,
+            snapshot_date=key.date,
+            extract_id=key.extract_id,
+            transform_version=version,
+            observed_at=success["observed_at"],
+            landed=counts["landed"],
+            clean=counts["clean"],
+            rejected=counts["rejected"],
+            duplicates=counts["duplicates"],
+            unreadable=counts["unreadable"],
+            pages_unreadable=success["pages_unreadable"],
+            listings_uri=folder + LISTINGS_FILE,
+            listings_bytes=files[LISTINGS_FILE]["bytes"],
+            rejects_uri=folder + REJECTS_FILE,
+            rejects_bytes=files[REJECTS_FILE]["bytes"],
+        )
+
+    def _read(self, key: str, bucket: str | None = None) -> bytes:
+        body = self.client.get_object(Bucket=bucket or self.where.clean_bucket, Key=key)["Body"].read()
+        assert isinstance(body, bytes)
+        return body

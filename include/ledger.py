@@ -1,0 +1,150 @@
+"""What is landed, clean, ready, loaded and suspect: the ledgers in S3 and in the warehouse, and their differences.
+
+Events wake, ledgers decide: an asset event may be lost, so no consumer asks which event came, only what lies there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date as Date
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from include.batches import Batch, ReadySet
+from include.keys import MANIFEST, SUCCESS, SetKey, market_prefix, parse_ready, ready_prefix
+from include.settings import Resources
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Sets that stopped on their way, each named once, at the place where it stopped."""
+
+    not_copied: tuple[SetKey, ...] = ()
+    not_clean: tuple[SetKey, ...] = ()
+    not_sensed: tuple[SetKey, ...] = ()
+    not_loaded: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The gaps as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Gaps:
+        """The gaps back from `to_dict`."""
+        keys = {
+            name: tuple(SetKey(**each) for each in values[name]) for name in ("not_copied", "not_clean", "not_sensed")
+        }
+        return cls(**keys, not_loaded=tuple(values["not_loaded"]), given_up=tuple(values["given_up"]))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledgers of one stack's buckets."""
+
+    client: S3Client
+    where: Resources
+
+    def landed(self, source: str, market: str, date: str) -> list[SetKey]:
+        """The complete sets of one partition, oldest extraction first."""
+        prefix = market_prefix(source, market, date)
+        found = self._keys(self.where.landing_bucket, prefix)
+        return sorted(SetKey.from_key(key) for key, _ in found if key.endswith(f"/{MANIFEST}"))
+
+    def ready(self, date: str) -> list[ReadySet]:
+        """The date's ready sets; where a set was cleaned more than once, only its newest cleaning counts.
+
+        Newest is the stack's own transform version if it is there, else the marker that was put last.
+        """
+        newest: dict[SetKey, tuple[bool, datetime, str]] = {}
+        for marker, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
+            key, version = parse_ready(marker)
+            rank = (version == self.where.transform_version, put_at, marker)
+            newest[key] = max(rank, newest.get(key, rank))
+        return [self._read_ready(marker) for _, _, marker in sorted(newest.values(), key=lambda rank: rank[2])]
+
+    def stopped(self, *, since: Date, put_before: datetime, loaded: Collection[str], given_up: Collection[str]) -> Gaps:
+        """Where sets of dates from `since` on, complete before `put_before`, stopped.
+
+        `loaded` and `given_up` are set ids that the warehouse's audit holds.
+        """
+        landed = {key for key, put_at in self._sets(self.where.landing_bucket, MANIFEST, since) if put_at < put_before}
+        copied = {key for key, _ in self._sets(self.where.raw_bucket, MANIFEST, since)}
+        clean = {
+            key
+            for key, _ in self._sets(
+                self.where.clean_bucket, f"transform={self.where.transform_version}/{SUCCESS}", since
+            )
+        }
+        ready = {
+            parse_ready(marker)[0]: parse_ready(marker)[0].set_id(parse_ready(marker)[1])
+            for date in sorted({key.date for key in landed})
+            for marker, put_at in self._keys(self.where.clean_bucket, ready_prefix(date))
+            if put_at < put_before
+        }
+        arrived = {key for key in landed if key in ready}
+        unloaded = {ready[key] for key in arrived} - set(loaded)
+        return Gaps(
+            not_copied=tuple(sorted(landed - copied - arrived)),
+            not_clean=tuple(sorted((landed & copied) - clean - arrived)),
+            not_sensed=tuple(sorted((landed & copied & clean) - arrived)),
+            not_loaded=tuple(sorted(unloaded - set(given_up))),
+            given_up=tuple(sorted(unloaded & set(given_up))),
+        )
+
+    def _read_ready(self, marker: str) -> ReadySet:
+        body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
+        return ReadySet.from_dict(json.loads(body))
+
+    def _sets(self, bucket: str, ending: str, since: Date) -> Iterator[tuple[SetKey, datetime]]:
+        """Sets with an object that ends so, dates from `since` on: market by market, so that history costs nothing."""
+        for source in self._folders(bucket, "listings/"):
+            for market in self._folders(bucket, source):
+                for key, put_at in self._keys(bucket, market, after=f"{market}date={since.isoformat()}"):
+                    if key.endswith(f"/{ending}"):
+                        yield SetKey.from_key(key), put_at
+
+    def _folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        pages = self.client.get_paginator("list_objects_v2")
+        for part in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
+            yield from (folder["Prefix"] for folder in part.get("CommonPrefixes", []))
+
+    def _keys(self, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        pages = self.client.get_paginator("list_objects_v2")
+        for part in pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after):
+            yield from ((item["Key"], item["LastModified"]) for item in part.get("Contents", []))
+
+
+def batches(
+    ready: Collection[ReadySet],
+    *,
+    loaded: Collection[str],
+    suspects: Mapping[str, int],
+    retries: int | None,
+    run_id: str,
+) -> list[Batch]:
+    """What one wake loads: all unsuspected sets together, then each suspect alone; empty when nothing waits.
+
+    `suspects` maps a set id to the number of failed batches it was in. After its first failure a set is
+    tried alone `retries` times (None: however often), then it waits for a person.
+    """
+    waiting = sorted((s for s in ready if s.set_id not in loaded), key=lambda s: (s.observed_at, s.set_id))
+    together = [s for s in waiting if not suspects.get(s.set_id)]
+    alone = [s for s in waiting if suspects.get(s.set_id) and not is_given_up(suspects[s.set_id], retries)]
+    groups = [tuple(together)] if together else []
+    groups += [(replace(s, suspect=True),) for s in alone]
+    name = sha256(run_id.encode()).hexdigest()[:12]
+    return [Batch(f"{name}_{number}", run_id, sets) for number, sets in enumerate(groups)]
+
+
+def is_given_up(failures: int, retries: int | None) -> bool:
+    """Whether a set that failed so often waits for a person."""
+    return retries is not None and failures > retries

@@ -1,0 +1,127 @@
+"""What `load_listings` does between its tasks: plans the batches, hands each to the warehouse, records failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include import ledger, warehouse
+from include.batches import Batch
+from include.keys import copy_manifest_key, parse_warehouse_partition
+from include.settings import resources, tuning
+from include.sql_files import Connection
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+NAMED_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class CopySource:
+    """Where a batch's COPY manifests lie."""
+
+    bucket: str
+    listings_manifest: str
+    rejects_manifest: str
+
+
+def plan(
+    connection: Connection, client: S3Client, *, partition_key: str, run_id: str, retry_suspects: bool
+) -> list[dict[str, Any]]:
+    """The batches of a date as dicts, none when nothing is ready; brings the warehouse's tables up to date first.
+
+    Puts each batch's two COPY manifests into the clean bucket.
+    """
+    warehouse.migrate(connection)
+    where, date = resources(), parse_warehouse_partition(partition_key)
+    batches = ledger.batches(
+        ledger.Ledger(client, where).ready(date),
+        loaded=warehouse.loaded_set_ids(connection, date),
+        suspects=warehouse.suspect_attempts(connection, date),
+        retries=None if retry_suspects else tuning().suspect_retries,
+        run_id=run_id,
+    )
+    for batch in batches:
+        _put_copy_manifests(client, where.clean_bucket, batch)
+    return [batch.to_dict() for batch in batches]
+
+
+def create_staging(connection: Connection, batch: Mapping[str, Any]) -> None:
+    """The batch's staging tables, empty."""
+    warehouse.create_staging(connection, Batch.from_dict(batch))
+
+
+def load(
+    connection: Connection,
+    batch: Mapping[str, Any],
+    rendered: Mapping[str, Sequence[str]],
+    on_fault: Callable[[str], object],
+) -> dict[str, Any]:
+    """Loads the staged batch; `on_fault` is told the reason before the exception goes on."""
+    try:
+        return warehouse.load_batch(connection, rendered["load"], rendered["checks"], Batch.from_dict(batch)).to_dict()
+    except Exception as fault:
+        on_fault(f"{type(fault).__name__}: {fault}")
+        raise
+
+
+def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str | None) -> str:
+    """Marks the batch's sets as suspect and returns what a person should know."""
+    failed = Batch.from_dict(batch)
+    reason = fault or "the batch failed before its load: see the failed task's log and stl_load_errors"
+    warehouse.record_suspects(connection, failed, reason)
+    names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
+    more = len(failed.sets) - len(names)
+    return (
+        f"batch {failed.batch_id} is not in core: {reason}. Recorded as suspect, each to be loaded alone next: "
+        + ", ".join(names)
+        + (f" and {more} more" if more else "")
+    )
+
+
+def summary(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """The receipt of a load, short enough for an asset event whatever the number of markets."""
+    sets = receipt["sets"]
+    return {
+        "batch_id": receipt["batch_id"],
+        "sets": len(sets),
+        **{name: sum(each[name] for each in sets) for name in ("staged", "accepted", "superseded", "staged_rejects")},
+    }
+
+
+def templates(names: Sequence[str]) -> list[str]:
+    """Templates that include the SQL files `names` with the task's own batch in sight."""
+    return [f"{{% set batch = batch_of(ti) %}}{{% include '{name}' %}}" for name in names]
+
+
+def batch_of(ti: Any) -> Batch:
+    """The batch of a task inside the mapped group."""
+    return Batch.from_dict(ti.xcom_pull(task_ids="plan_batches")[ti.map_index])
+
+
+def copy_of(ti: Any) -> CopySource:
+    """Where the batch of a task inside the mapped group has its COPY manifests."""
+    batch_id = batch_of(ti).batch_id
+    return CopySource(
+        resources().clean_bucket,
+        copy_manifest_key(batch_id, "listings"),
+        copy_manifest_key(batch_id, "rejects"),
+    )
+
+
+def _put_copy_manifests(client: S3Client, bucket: str, batch: Batch) -> None:
+    files = {
+        "listings": [(each.listings_uri, each.listings_bytes) for each in batch.sets],
+        "rejects": [(each.rejects_uri, each.rejects_bytes) for each in batch.sets],
+    }
+    for table, entries in files.items():
+        client.put_object(
+            Bucket=bucket,
+            Key=copy_manifest_key(batch.batch_id, table),
+            Body=warehouse.copy_manifest(entries),
+            ContentType="application/json",
+        )
