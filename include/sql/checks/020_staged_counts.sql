@@ -11,7 +11,7 @@ with staged as (
         market,
         snapshot_date,
         extract_id,
-        count(*) as row_count
+        count(*) as rows_found
     from {{ batch.staging_listings }}
     group by source, market, snapshot_date, extract_id
     union all
@@ -21,7 +21,7 @@ with staged as (
         market,
         snapshot_date,
         extract_id,
-        count(*) as row_count
+        count(*) as rows_found
     from {{ batch.staging_rejects }}
     group by source, market, snapshot_date, extract_id
 ),
@@ -34,7 +34,7 @@ expected as (
         market,
         snapshot_date,
         extract_id,
-        clean as row_count
+        clean as rows_found
     from {{ batch.staging_sets }}
     union all
     select
@@ -44,7 +44,7 @@ expected as (
         market,
         snapshot_date,
         extract_id,
-        rejected + pages_unreadable as row_count
+        rejected + pages_unreadable as rows_found
     from {{ batch.staging_sets }}
 )
 
@@ -55,8 +55,8 @@ select
     coalesce(expected.market, staged.market) as market,
     coalesce(expected.snapshot_date, staged.snapshot_date) as snapshot_date,
     coalesce(expected.extract_id, staged.extract_id) as extract_id,
-    coalesce(expected.row_count, 0) as expected_rows,
-    coalesce(staged.row_count, 0) as staged_rows
+    coalesce(expected.rows_found, 0) as expected_rows,
+    coalesce(staged.rows_found, 0) as staged_rows
 from expected
 full outer join staged
     on
@@ -65,6 +65,6 @@ full outer join staged
         and expected.market = staged.market
         and expected.snapshot_date = staged.snapshot_date
         and expected.extract_id = staged.extract_id
-where coalesce(expected.row_count, 0) <> coalesce(staged.row_count, 0)
+where coalesce(expected.rows_found, 0) <> coalesce(staged.rows_found, 0)
 order by source, market, snapshot_date, staged_table
 limit 20;

@@ -6,7 +6,7 @@
 
 with judged as (
     select
-        sets.set_id,
+        batch_sets.set_id,
         staged.raw_key,
         staged.raw_position,
         staged.zpid,
@@ -22,21 +22,21 @@ with judged as (
             when staged.longitude < -180 or staged.longitude > 180 then 'longitude in -180..180'
             when staged.days_on_market < 0 then 'days_on_market >= 0'
             when staged.raw_position < 0 then 'raw_position >= 0'
-            when staged.observed_at <> sets.observed_at then 'observed_at = the observed_at of its set'
+            when staged.observed_at <> batch_sets.observed_at then 'observed_at = the observed_at of its set'
         end as broken_rule
     from {{ batch.staging_listings }} as staged
-    inner join {{ batch.staging_sets }} as sets
+    inner join {{ batch.staging_sets }} as batch_sets
         on
-            staged.source = sets.source
-            and staged.market = sets.market
-            and staged.snapshot_date = sets.snapshot_date
-            and staged.extract_id = sets.extract_id
+            staged.source = batch_sets.source
+            and staged.market = batch_sets.market
+            and staged.snapshot_date = batch_sets.snapshot_date
+            and staged.extract_id = batch_sets.extract_id
 )
 
 select
     set_id,
     broken_rule,
-    count(*) as row_count,
+    count(*) as rows_found,
     min(zpid) as example_zpid,
     min(raw_key) as example_raw_key
 from judged

@@ -16,7 +16,7 @@ with days as (
 kept as (
     select
         snapshots.set_id,
-        count(*) as row_count
+        count(*) as rows_found
     from core.listing_snapshots as snapshots
     inner join days
         on
@@ -50,7 +50,7 @@ select
     audited.accepted,
     audited.superseded,
     audited.superseded_by,
-    coalesce(kept.row_count, 0) as snapshot_rows
+    coalesce(kept.rows_found, 0) as snapshot_rows
 from audited
 full outer join kept
     on audited.set_id = kept.set_id
@@ -60,7 +60,7 @@ where
     audited.set_id is null
     or audited.clean <> audited.staged
     or audited.clean <> audited.accepted + audited.superseded
-    or audited.accepted <> coalesce(kept.row_count, 0)
+    or audited.accepted <> coalesce(kept.rows_found, 0)
     or (winners.set_id is null and audited.superseded_by is null)
     or (winners.set_id is not null and audited.superseded_by is not null)
 order by set_id

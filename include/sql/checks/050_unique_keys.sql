@@ -15,7 +15,7 @@ with doubled as (
         zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
-        count(*) as row_count
+        count(*) as rows_found
     from {{ batch.staging_listings }}
     group by source, market, snapshot_date, extract_id, zpid
     having count(*) > 1
@@ -29,7 +29,7 @@ with doubled as (
         cast(null as bigint) as zpid,
         raw_key,
         raw_position,
-        count(*) as row_count
+        count(*) as rows_found
     from {{ batch.staging_rejects }}
     group by source, market, snapshot_date, extract_id, raw_key, raw_position
     having count(*) > 1
@@ -43,7 +43,7 @@ with doubled as (
         snapshots.zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
-        count(*) as row_count
+        count(*) as rows_found
     from core.listing_snapshots as snapshots
     inner join {{ batch.staging_winners }} as winners
         on
@@ -62,7 +62,7 @@ with doubled as (
         listings.zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
-        count(*) as row_count
+        count(*) as rows_found
     from core.listings as listings
     inner join {{ batch.staging_touched }} as touched
         on
@@ -73,7 +73,7 @@ with doubled as (
 )
 
 select
-    sets.set_id,
+    batch_sets.set_id,
     doubled.in_table,
     doubled.source,
     doubled.market,
@@ -82,13 +82,13 @@ select
     doubled.zpid,
     doubled.raw_key,
     doubled.raw_position,
-    doubled.row_count
+    doubled.rows_found
 from doubled
-left join {{ batch.staging_sets }} as sets
+left join {{ batch.staging_sets }} as batch_sets
     on
-        doubled.source = sets.source
-        and doubled.market = sets.market
-        and doubled.snapshot_date = sets.snapshot_date
-        and doubled.extract_id = sets.extract_id
+        doubled.source = batch_sets.source
+        and doubled.market = batch_sets.market
+        and doubled.snapshot_date = batch_sets.snapshot_date
+        and doubled.extract_id = batch_sets.extract_id
 order by doubled.in_table, doubled.source, doubled.market, doubled.zpid, doubled.raw_key
 limit 20;

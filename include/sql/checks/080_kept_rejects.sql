@@ -7,28 +7,28 @@
 with kept as (
     select
         rejects.set_id,
-        count(*) as row_count
+        count(*) as rows_found
     from core.listing_rejects as rejects
-    inner join {{ batch.staging_sets }} as sets
-        on rejects.set_id = sets.set_id
+    inner join {{ batch.staging_sets }} as batch_sets
+        on rejects.set_id = batch_sets.set_id
     where rejects.reason <> ''
     group by rejects.set_id
 )
 
 select
-    sets.set_id,
-    sets.rejected + sets.pages_unreadable as expected_rows,
+    batch_sets.set_id,
+    batch_sets.rejected + batch_sets.pages_unreadable as expected_rows,
     audit.staged_rejects as audited_rows,
-    coalesce(kept.row_count, 0) as kept_rows
-from {{ batch.staging_sets }} as sets
+    coalesce(kept.rows_found, 0) as kept_rows
+from {{ batch.staging_sets }} as batch_sets
 left join core.load_audit as audit
     on
-        sets.set_id = audit.set_id
+        batch_sets.set_id = audit.set_id
         and audit.status = 'loaded'
 left join kept
-    on sets.set_id = kept.set_id
+    on batch_sets.set_id = kept.set_id
 where
-    coalesce(kept.row_count, 0) <> sets.rejected + sets.pages_unreadable
-    or coalesce(audit.staged_rejects, -1) <> sets.rejected + sets.pages_unreadable
-order by sets.set_id
+    coalesce(kept.rows_found, 0) <> batch_sets.rejected + batch_sets.pages_unreadable
+    or coalesce(audit.staged_rejects, -1) <> batch_sets.rejected + batch_sets.pages_unreadable
+order by batch_sets.set_id
 limit 20;

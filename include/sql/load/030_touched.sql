@@ -5,25 +5,32 @@
 -- Keys: (source, zpid).
 
 create table {{ batch.staging_touched }} as
-select
-    staged.source,
-    staged.zpid
-from {{ batch.staging_listings }} as staged
-inner join {{ batch.staging_winners }} as winners
-    on
-        staged.source = winners.source
-        and staged.market = winners.market
-        and staged.snapshot_date = winners.snapshot_date
-        and staged.extract_id = winners.extract_id
-where winners.is_new
-union
-select
-    snapshots.source,
-    snapshots.zpid
-from core.listing_snapshots as snapshots
-inner join {{ batch.staging_winners }} as winners
-    on
-        snapshots.source = winners.source
-        and snapshots.market = winners.market
-        and snapshots.snapshot_date = winners.snapshot_date
-where winners.is_new;
+with changed as (
+    select
+        staged.source,
+        staged.zpid
+    from {{ batch.staging_listings }} as staged
+    inner join {{ batch.staging_winners }} as winners
+        on
+            staged.source = winners.source
+            and staged.market = winners.market
+            and staged.snapshot_date = winners.snapshot_date
+            and staged.extract_id = winners.extract_id
+    where winners.is_new
+    union all
+    select
+        snapshots.source,
+        snapshots.zpid
+    from core.listing_snapshots as snapshots
+    inner join {{ batch.staging_winners }} as winners
+        on
+            snapshots.source = winners.source
+            and snapshots.market = winners.market
+            and snapshots.snapshot_date = winners.snapshot_date
+    where winners.is_new
+)
+
+select distinct
+    source,
+    zpid
+from changed;

@@ -7,9 +7,9 @@
 delete from core.listing_snapshots
 using {{ batch.staging_winners }} as winners
 where
-    core.listing_snapshots.source = winners.source
-    and core.listing_snapshots.market = winners.market
-    and core.listing_snapshots.snapshot_date = winners.snapshot_date
+    listing_snapshots.source = winners.source
+    and listing_snapshots.market = winners.market
+    and listing_snapshots.snapshot_date = winners.snapshot_date
     and winners.is_new;
 
 insert into core.listing_snapshots (

@@ -8,8 +8,8 @@
 delete from core.listings
 using {{ batch.staging_touched }} as touched
 where
-    core.listings.source = touched.source
-    and core.listings.zpid = touched.zpid;
+    listings.source = touched.source
+    and listings.zpid = touched.zpid;
 
 insert into core.listings (
     source,

@@ -8,8 +8,8 @@
 delete from core.listing_history
 using {{ batch.staging_touched }} as touched
 where
-    core.listing_history.source = touched.source
-    and core.listing_history.zpid = touched.zpid;
+    listing_history.source = touched.source
+    and listing_history.zpid = touched.zpid;
 
 insert into core.listing_history (
     source,

@@ -5,12 +5,12 @@
 -- Keys: the same.
 
 delete from core.listing_rejects
-using {{ batch.staging_sets }} as sets
+using {{ batch.staging_sets }} as batch_sets
 where
-    core.listing_rejects.source = sets.source
-    and core.listing_rejects.market = sets.market
-    and core.listing_rejects.snapshot_date = sets.snapshot_date
-    and core.listing_rejects.extract_id = sets.extract_id;
+    listing_rejects.source = batch_sets.source
+    and listing_rejects.market = batch_sets.market
+    and listing_rejects.snapshot_date = batch_sets.snapshot_date
+    and listing_rejects.extract_id = batch_sets.extract_id;
 
 insert into core.listing_rejects (
     source,
@@ -40,13 +40,13 @@ select
     staged.reason,
     staged.detail,
     staged.body,
-    sets.set_id,
+    batch_sets.set_id,
     '{{ batch.batch_id }}' as batch_id,
     getdate() as loaded_at
 from {{ batch.staging_rejects }} as staged
-inner join {{ batch.staging_sets }} as sets
+inner join {{ batch.staging_sets }} as batch_sets
     on
-        staged.source = sets.source
-        and staged.market = sets.market
-        and staged.snapshot_date = sets.snapshot_date
-        and staged.extract_id = sets.extract_id;
+        staged.source = batch_sets.source
+        and staged.market = batch_sets.market
+        and staged.snapshot_date = batch_sets.snapshot_date
+        and staged.extract_id = batch_sets.extract_id;

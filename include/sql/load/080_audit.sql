@@ -5,10 +5,10 @@
 -- Keys: set_id among the loaded rows.
 
 delete from core.load_audit
-using {{ batch.staging_sets }} as sets
+using {{ batch.staging_sets }} as batch_sets
 where
-    core.load_audit.set_id = sets.set_id
-    and core.load_audit.status = 'loaded';
+    load_audit.set_id = batch_sets.set_id
+    and load_audit.status = 'loaded';
 
 insert into core.load_audit (
     batch_id,
@@ -62,58 +62,58 @@ numbers as (
 )
 
 select
-    sets.batch_id,
-    sets.set_id,
-    sets.source,
-    sets.market,
-    sets.snapshot_date,
-    sets.extract_id,
-    sets.transform_version,
-    sets.observed_at,
+    batch_sets.batch_id,
+    batch_sets.set_id,
+    batch_sets.source,
+    batch_sets.market,
+    batch_sets.snapshot_date,
+    batch_sets.extract_id,
+    batch_sets.transform_version,
+    batch_sets.observed_at,
     'loaded' as status,
-    sets.landed,
-    sets.clean,
-    sets.rejected,
-    sets.duplicates,
-    sets.unreadable,
+    batch_sets.landed,
+    batch_sets.clean,
+    batch_sets.rejected,
+    batch_sets.duplicates,
+    batch_sets.unreadable,
     coalesce(staged.listings, 0) as staged,
     coalesce(staged_rejects.listings, 0) as staged_rejects,
-    case when winners.set_id = sets.set_id then coalesce(staged.listings, 0) else 0 end as accepted,
-    case when winners.set_id = sets.set_id then 0 else coalesce(staged.listings, 0) end as superseded,
-    case when winners.set_id = sets.set_id then null else winners.set_id end as superseded_by,
-    sets.run_id,
+    case when winners.set_id = batch_sets.set_id then coalesce(staged.listings, 0) else 0 end as accepted,
+    case when winners.set_id = batch_sets.set_id then 0 else coalesce(staged.listings, 0) end as superseded,
+    case when winners.set_id = batch_sets.set_id then null else winners.set_id end as superseded_by,
+    batch_sets.run_id,
     numbers.load_number,
     getdate() as recorded_at
-from {{ batch.staging_sets }} as sets
+from {{ batch.staging_sets }} as batch_sets
 inner join {{ batch.staging_winners }} as winners
     on
-        sets.source = winners.source
-        and sets.market = winners.market
-        and sets.snapshot_date = winners.snapshot_date
+        batch_sets.source = winners.source
+        and batch_sets.market = winners.market
+        and batch_sets.snapshot_date = winners.snapshot_date
 left join staged
     on
-        sets.source = staged.source
-        and sets.market = staged.market
-        and sets.snapshot_date = staged.snapshot_date
-        and sets.extract_id = staged.extract_id
+        batch_sets.source = staged.source
+        and batch_sets.market = staged.market
+        and batch_sets.snapshot_date = staged.snapshot_date
+        and batch_sets.extract_id = staged.extract_id
 left join staged_rejects
     on
-        sets.source = staged_rejects.source
-        and sets.market = staged_rejects.market
-        and sets.snapshot_date = staged_rejects.snapshot_date
-        and sets.extract_id = staged_rejects.extract_id
+        batch_sets.source = staged_rejects.source
+        and batch_sets.market = staged_rejects.market
+        and batch_sets.snapshot_date = staged_rejects.snapshot_date
+        and batch_sets.extract_id = staged_rejects.extract_id
 cross join numbers;
 
 update core.load_audit
 set
     accepted = 0,
-    superseded = core.load_audit.staged,
+    superseded = load_audit.staged,
     superseded_by = winners.set_id
 from {{ batch.staging_winners }} as winners
 where
-    core.load_audit.source = winners.source
-    and core.load_audit.market = winners.market
-    and core.load_audit.snapshot_date = winners.snapshot_date
-    and core.load_audit.status = 'loaded'
-    and core.load_audit.set_id <> winners.set_id
-    and core.load_audit.superseded_by is null;
+    load_audit.source = winners.source
+    and load_audit.market = winners.market
+    and load_audit.snapshot_date = winners.snapshot_date
+    and load_audit.status = 'loaded'
+    and load_audit.set_id <> winners.set_id
+    and load_audit.superseded_by is null;
