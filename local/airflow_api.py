@@ -1,0 +1,98 @@
+"""A small client of Airflow's REST API: what the demo, `make status` and the tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+SETTLED = ("success", "failed")
+
+
+class AirflowRefused(RuntimeError):
+    """The API answered with an error; the message has the status and the API's words."""
+
+
+@dataclass
+class AirflowApi:
+    """One api-server; logs in at the first call.
+
+    :param url: like http://127.0.0.1:8080
+    """
+
+    url: str
+    user: str
+    password: str
+    _token: str = field(default="", repr=False)
+
+    def get(self, path: str) -> Any:
+        """The JSON at `path` below /api/v2."""
+        return self._call("GET", path)
+
+    def trigger(self, dag_id: str, *, partition_key: str | None = None, conf: dict[str, Any] | None = None) -> str:
+        """Starts a run without a logical date and returns its run id."""
+        body = {"logical_date": None, "partition_key": partition_key, "conf": conf or {}}
+        return str(self._call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def pause(self, dag_id: str, paused: bool) -> None:
+        """Pauses or unpauses a DAG."""
+        self._call("PATCH", f"/dags/{dag_id}", {"is_paused": paused})
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The DAG's runs, newest first, 100 at most."""
+        found = self.get(f"/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+        assert isinstance(found, list)
+        return found
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of a run, mapped ones each on their own."""
+        found = self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=1000")
+        tasks = found["task_instances"]
+        assert isinstance(tasks, list)
+        return tasks
+
+    def clear(self, dag_id: str, run_id: str, *, only_failed: bool = True) -> int:
+        """Clears a run's tasks, as the UI's button does, and returns how many."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": only_failed, "reset_dag_runs": True}
+        return int(self._call("POST", f"/dags/{dag_id}/clearTaskInstances", body)["total_entries"])
+
+    def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
+        """The log of a task instance's latest try, a line per event."""
+        path = (
+            f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task['task_id']}"
+            f"/logs/{task['try_number']}?map_index={task['map_index']}"
+        )
+        content = self.get(path)["content"]
+        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float) -> str:
+        """The state the run settled in; TimeoutError after `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            state = str(self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")["state"])
+            if state in SETTLED:
+                return state
+            time.sleep(0.5)
+        raise TimeoutError(f"{dag_id} run {run_id} has not settled in {timeout:g} s")
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        if not self._token:
+            login = {"username": self.user, "password": self.password}
+            self._token = self._send("POST", "/auth/token", login)["access_token"]
+        return self._send(method, f"/api/v2{path}", body)
+
+    def _send(self, method: str, path: str, body: Any) -> Any:
+        request = urllib.request.Request(f"{self.url}{path}", method=method)  # noqa: S310 - our own loopback url
+        request.add_header("Content-Type", "application/json")
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, 30) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            words = error.read().decode(errors="replace")[:1000]
+            raise AirflowRefused(f"{method} {path}: {error.code} {error.reason}: {words}") from error
