@@ -57,7 +57,7 @@ create table staging.rejects (
     raw_position integer,
     zpid varchar(64),
     reason varchar(64) not null,
-    detail varchar(1024),
+    detail varchar(1024) not null,
     body varchar(65535)
 )
 diststyle even;

@@ -15,7 +15,7 @@ create table core.listing_rejects (
     raw_position integer,
     zpid varchar(64),
     reason varchar(64) not null,
-    detail varchar(1024),
+    detail varchar(1024) not null,
     body varchar(65535),
     set_id varchar(256) not null,
     batch_id varchar(40) not null,

@@ -1,0 +1,107 @@
+"""The tables and the contract agree: COPY goes by position, so a column out of place is data in the wrong place."""
+
+import re
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from include.batches import StagingNames
+from include.contract import Column, load_contract
+from include.sql_files import DDL_FILES, render
+
+NAMES = StagingNames("b1")
+ADDED = [
+    ("set_id", "VARCHAR(256)", True),
+    ("batch_id", "VARCHAR(40)", True),
+    ("loaded_at", "TIMESTAMP", True),
+]
+CLASSIC = "bathrooms bedrooms city homestatus hometype livingarea price rentzestimate zipcode".split()
+
+
+def tables() -> dict[str, list[tuple[str, str, bool]]]:
+    """The columns of every table that the migrations create: name, type as the contract spells it, NOT NULL."""
+    found = {}
+    for name in DDL_FILES:
+        for statement in sqlglot.parse(render(name), dialect="redshift"):
+            if isinstance(statement, exp.Create) and statement.kind == "TABLE":
+                schema = statement.this
+                found[schema.this.sql()] = [_column(c) for c in schema.expressions]
+    return found
+
+
+def _column(column: exp.ColumnDef) -> tuple[str, str, bool]:
+    kind = re.sub(r", ", ",", column.kind.sql(dialect="redshift")).replace("INT8", "BIGINT")
+    required = any(isinstance(c.kind, exp.NotNullColumnConstraint) for c in column.constraints)
+    return column.name, kind, required
+
+
+def contract(columns: tuple[Column, ...]) -> list[tuple[str, str, bool]]:
+    """The contract's columns in the same form."""
+    return [(c.name, c.physical.replace(", ", ","), c.required) for c in columns]
+
+
+@pytest.mark.parametrize(("table", "added"), [
+    ("staging.listings", []),
+    ("core.listing_snapshots", ADDED),
+    ("core.listings", ADDED),
+])  # fmt: skip
+def test_listing_tables_have_the_contracts_columns(table: str, added: list[tuple[str, str, bool]]) -> None:
+    """Names, types, order and NOT NULL are the contract's; core adds who loaded the row."""
+    assert contract(load_contract().listing.columns) + added == tables()[table]
+
+
+@pytest.mark.parametrize(("table", "added"), [("staging.rejects", []), ("core.listing_rejects", ADDED)])
+def test_reject_tables_have_the_contracts_columns(table: str, added: list[tuple[str, str, bool]]) -> None:
+    """Names, types, order and NOT NULL are the contract's; core adds who loaded the row."""
+    assert contract(load_contract().reject.columns) + added == tables()[table]
+
+
+def test_history_watches_columns_as_the_contract_types_them() -> None:
+    """A watched column has the same type and the same NOT NULL in the history as in the contract."""
+    own = {"valid_from", "valid_to", "last_seen_on", "days_seen"}
+    watched = [column for column in tables()["core.listing_history"] if column[0] not in own]
+    known = {column[0]: column for column in contract(load_contract().listing.columns)}
+    assert [known[name] for name, _, _ in watched] == watched
+
+
+@pytest.mark.parametrize("column", load_contract().listing.columns, ids=lambda column: column.name)
+def test_staged_contract_check_has_every_bound(column: Column) -> None:
+    """Each range of the contract is looked at on what COPY brought."""
+    check = render("checks/030_staged_contract.sql", NAMES)
+    bounds = {"<": column.minimum, ">": column.maximum}
+    wanted = {f"staged.{column.name} {sign} {_literal(value)}" for sign, value in bounds.items() if value is not None}
+    found = set(re.findall(rf"staged\.{column.name} [<>] (?:timestamp '[^']*'|[-\d.]+)", check))
+    assert wanted == found
+
+
+def test_zillowdata_has_the_classic_columns() -> None:
+    """The view has the tutorial's nine columns in the tutorial's order."""
+    view = sqlglot.parse_one(render("ddl/008_zillowdata.sql"), dialect="redshift")
+    assert "public.zillowdata" == view.this.sql()
+    assert CLASSIC == [column.alias_or_name for column in view.expression.expressions]
+
+
+def test_inserts_take_each_column_from_its_namesake() -> None:
+    """An INSERT … SELECT of the load puts every column under its own name, in the same order."""
+    for name in ("load/040_snapshots.sql", "load/050_listings.sql", "load/060_history.sql", "load/070_rejects.sql",
+                 "load/080_audit.sql"):  # fmt: skip
+        for statement in sqlglot.parse(render(name, NAMES), dialect="redshift"):
+            if isinstance(statement, exp.Insert):
+                into = [column.name for column in statement.this.expressions]
+                assert into == [column.alias_or_name for column in statement.expression.expressions], name
+
+
+@pytest.mark.parametrize("table", ["core.listing_snapshots", "core.listings", "core.listing_rejects"])
+def test_inserts_name_every_column(table: str) -> None:
+    """A column added to the table and forgotten in the load would be null for ever."""
+    for name in ("load/040_snapshots.sql", "load/050_listings.sql", "load/070_rejects.sql"):
+        for statement in sqlglot.parse(render(name, NAMES), dialect="redshift"):
+            if isinstance(statement, exp.Insert) and statement.this.this.sql() == table:
+                assert [c[0] for c in tables()[table]] == [c.name for c in statement.this.expressions]
+                return
+    pytest.fail(f"no file of the load inserts into {table}")
+
+
+def _literal(value: object) -> str:
+    return f"timestamp '{value:%Y-%m-%d %H:%M:%S}'" if hasattr(value, "year") else f"{value:f}"

@@ -1,0 +1,122 @@
+"""Each SQL file: Redshift's grammar, the house's style, a header that says what it is, a place in its list."""
+
+from pathlib import Path
+
+import jinja2
+import pytest
+import sqlfluff
+import sqlglot
+import sqlparse
+from sqlfluff.core import FluffConfig
+from sqlglot import exp
+
+from include.batches import Batch, ReadySet
+from include.sql_files import (
+    CHECK_FILES,
+    DDL_FILES,
+    LOAD_FILES,
+    SQL_DIR,
+    STAGING_FILES,
+    file_name,
+    render,
+)
+
+FOLDERS = {"ddl": DDL_FILES, "staging": STAGING_FILES, "load": LOAD_FILES, "checks": CHECK_FILES}
+ALL_FILES = [name for names in FOLDERS.values() for name in names]
+HEADER = ("-- What:", "-- Grain", "-- Keys:")
+# sqlglot keeps these as opaque commands in any dialect; sqlfluff, which parses them, has its say below.
+NOT_PARSED = ("lock ", "alter default privileges ", "grant select on all tables ")
+
+
+def a_batch() -> Batch:
+    parts = ("zillow56", "houston-tx", "2026-11-22", "20261122T060003Z-1f3a9c", "0123456789ab")
+    counts = (7, 4, 2, 1, 0, 0)
+    files = ("s3://b/listings.parquet", 10, "s3://b/rejects.parquet", 10)
+    ready = ReadySet("/".join(parts), *parts, "2026-11-22T06:00:05Z", *counts, *files)
+    return Batch("b1", "manual__1", (ready,))
+
+
+def statements(name: str) -> list[str]:
+    """The statements of a rendered file, without comments."""
+    text = sqlparse.format(render(name, a_batch()), strip_comments=True)
+    return sqlparse.split(text, strip_semicolon=True)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_file_of_a_folder_is_in_its_list_in_order(folder: str) -> None:
+    """A file dropped into the folder runs, and a file in the list exists, in the order of the numbers."""
+    on_disk = sorted(f"{folder}/{path.name}" for path in (SQL_DIR / folder).glob("*.sql"))
+    assert on_disk == list(FOLDERS[folder])
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    """Migration numbers count from 1, each once."""
+    assert list(range(1, len(DDL_FILES) + 1)) == [int(Path(name).name[:3]) for name in DDL_FILES]
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_header_names_the_file_and_states_what_grain_and_keys(name: str) -> None:
+    """The first comment line is the file's path; what, grain and keys follow."""
+    text = (SQL_DIR / name).read_text()
+    comment = text.split("\n\n")[0].splitlines()
+    assert f"-- {name}" == comment[0]
+    assert name == file_name(render(name, a_batch()))
+    for opening in HEADER:
+        assert any(line.startswith(opening) for line in comment), f"{opening} is missing"
+    assert all(line.startswith("--") for line in comment)
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_every_statement_parses_as_redshift(name: str) -> None:
+    """sqlglot's Redshift dialect knows each statement, none is taken as an opaque command."""
+    for statement in statements(name):
+        tree = sqlglot.parse_one(statement, dialect="redshift", error_level=sqlglot.ErrorLevel.RAISE)
+        opaque = isinstance(tree, exp.Command)
+        assert statement.lower().startswith(NOT_PARSED) == opaque, statement
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_sqlfluff_has_no_complaint(name: str) -> None:
+    """The file keeps the style that `include/sql/.sqlfluff` states."""
+    config = FluffConfig.from_path(str(SQL_DIR / name))
+    found = sqlfluff.lint((SQL_DIR / name).read_text(), config=config)
+    assert [] == [f"{v['start_line_no']}: {v['code']} {v['description']}" for v in found]
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_no_statement_uses_what_redshift_lacks_or_what_commits(name: str) -> None:
+    """No MERGE, TRUNCATE (it commits), RETURNING, ON CONFLICT, CREATE INDEX, SAVEPOINT, and no % for the driver."""
+    for statement in statements(name):
+        tree = sqlglot.parse_one(statement, dialect="redshift")
+        unwanted = (exp.Merge, exp.TruncateTable, exp.Returning, exp.OnConflict, exp.Commit, exp.Rollback)
+        assert [] == [type(node).__name__ for node in tree.find_all(*unwanted)]
+        assert not statement.lower().startswith(("create index", "savepoint", "vacuum"))
+    assert "%" not in render(name, a_batch())
+
+
+@pytest.mark.parametrize("name", CHECK_FILES)
+def test_a_check_is_one_bounded_query(name: str) -> None:
+    """A check file is a single SELECT that brings 20 rows of evidence at most."""
+    (only,) = statements(name)
+    tree = sqlglot.parse_one(only, dialect="redshift")
+    assert isinstance(tree, exp.Select)
+    assert "20" == tree.args["limit"].expression.sql()
+
+
+def test_load_begins_with_the_lock() -> None:
+    """The first statement of a load is the lock, so that its snapshot follows the load before it."""
+    assert "lock core.load_audit" == statements(LOAD_FILES[0])[0]
+
+
+@pytest.mark.parametrize("name", [*STAGING_FILES, *LOAD_FILES[1:], *CHECK_FILES])
+def test_a_file_that_needs_a_batch_refuses_to_render_without(name: str) -> None:
+    """A missing batch is an error of the template, never an empty name in SQL."""
+    with pytest.raises(jinja2.UndefinedError, match="batch"):
+        render(name)
+
+
+def test_a_task_template_includes_a_file_with_the_batch_in_sight() -> None:
+    """`{% set batch = … %}{% include … %}`, as Airflow renders it, gives what `render` gives."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(SQL_DIR), undefined=jinja2.StrictUndefined)
+    task = environment.from_string("{% set batch = batch_of(ti) %}{% include 'load/040_snapshots.sql' %}")
+    assert render("load/040_snapshots.sql", a_batch()) == task.render(batch_of=lambda ti: a_batch(), ti=None)
