@@ -1,0 +1,256 @@
+"""Knows how the bytes of a page become values: typed at once where it can be, row by row where it must be.
+
+A page goes through the first of these that works:
+
+1. the whole page into typed structs that hold only the leaves of the plan (msgspec, lax: "12" is a number);
+2. the page cut into rows (`msgspec.Raw`), each row typed by itself;
+3. the standard library's JSON, which also reads NaN, Infinity and broken surrogates, row by row.
+
+A row that cannot be typed is looked at value by value, and becomes a `Fault` that names the first column, in
+contract order, whose value is wrong. A page that even the standard library cannot read is `Unreadable`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Annotated, Any
+
+import msgspec
+from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan
+
+# Beyond 64 bits no column can hold it; saying so here keeps the columns free of Python's big integers.
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TYPES: Mapping[str, Any] = {NUMBER: float, INTEGER: _INT64, TEXT: str, FLAG: bool, ANYTHING: Any}
+_SHOWN_LIMIT = 200
+_BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+Leaves = dict[str, list[Any]]
+
+
+class Unreadable(ValueError):
+    """The page holds no list of rows that anything here can read."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that cannot be typed: `column` is None where no single value is to blame."""
+
+    position: int
+    column: str | None
+    problem: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A page's typed rows as positions and, per leaf, values in the same order; and its faulty rows."""
+
+    count: int
+    positions: Sequence[int]
+    rows: Sequence[Any]
+    faults: Sequence[Fault]
+
+
+class PageReader:
+    """Reads the pages of one family. Costly to make (it compiles decoders), cheap to use: keep it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        types = {path: _TYPES[kind] | None for path, kind in plan.leaves.items()}
+        self._tree = _tree(plan.leaves)
+        self._envelope = _tree(plan.listings_at)
+        row = _struct("Row", self._tree, types)
+        item = msgspec.defstruct("Item", [("f0", row)], rename={"f0": plan.each}) if plan.each else row
+        self._item_decoder = msgspec.json.Decoder(item, strict=False)
+        self._row_decoder = msgspec.json.Decoder(row, strict=False)
+        self._page_decoder = self._decoder_of_pages(list[item])  # type: ignore[valid-type]
+        self._raw_decoder = self._decoder_of_pages(list[msgspec.Raw])
+        self._leaf_decoders = {path: msgspec.json.Decoder(each, strict=False) for path, each in types.items()}
+        self._any_leaves = [path for path, kind in plan.leaves.items() if kind == ANYTHING]
+
+    def read(self, page: bytes) -> Decoded:
+        """The rows of a page; Unreadable where there is no list of rows."""
+        try:
+            items = self._list_in(self._page_decoder.decode(page))
+        except _BAD_JSON:
+            return self._read_by_row(page)
+        return Decoded(len(items), range(len(items)), self._unwrap(items), ())
+
+    def bodies(self, page: bytes) -> list[bytes]:
+        """Each row of the page as JSON text: as it was sent, or written anew where msgspec cannot cut the page."""
+        try:
+            return [bytes(raw) for raw in self._list_in(self._raw_decoder.decode(page))]
+        except _BAD_JSON:
+            return self._bodies_by_stdlib(page)
+
+    def gather(self, rows: Sequence[Any], into: Leaves) -> None:
+        """Appends the rows' values to the list of each leaf."""
+        _gather(rows, self._tree, into)
+
+    def value_at(self, body: bytes, path: str) -> Any:
+        """What stands at a path of a row's body, as plain JSON; None where nothing does."""
+        try:
+            return _at(self._payload(json.loads(body)), path)
+        except (ValueError, RecursionError):
+            return None
+
+    def _read_by_row(self, page: bytes) -> Decoded:
+        bodies = self.bodies(page)
+        typed = [self._read_row(position, body) for position, body in enumerate(bodies)]
+        good = [(position, row) for position, row in enumerate(typed) if not isinstance(row, Fault)]
+        return Decoded(
+            count=len(bodies),
+            positions=[position for position, _ in good],
+            rows=[row for _, row in good],
+            faults=[row for row in typed if isinstance(row, Fault)],
+        )
+
+    def _read_row(self, position: int, body: bytes) -> Any:
+        try:
+            return self._unwrap([self._item_decoder.decode(body)])[0]
+        except _BAD_JSON as fault:
+            return self._read_values(position, body, str(fault))
+
+    def _read_values(self, position: int, body: bytes, said: str) -> Any:
+        """A row by its leaves alone: what nobody reads may be broken; a leaf that is broken is the fault."""
+        try:
+            row = self._payload(json.loads(body))
+        except (ValueError, RecursionError):
+            return Fault(position, None, f"the row cannot be read: {said}")
+        if not isinstance(row, dict):
+            return Fault(position, None, f"the row is {shown(row)}, expected an object")
+        kept: dict[str, Any] = {}
+        for column in self.plan.payload:
+            for rule in column.rules:
+                for path, kind in rule.reads:
+                    problem = self._problem(row, path, kind)
+                    if problem:
+                        return Fault(position, column.name, problem)
+                    _put(kept, path, _at(row, path))
+        for path in self._any_leaves:
+            _put(kept, path, bool(_at(row, path)))
+        return self._row_decoder.decode(json.dumps(kept).encode())
+
+    def _problem(self, row: dict[str, Any], path: str, kind: str) -> str | None:
+        parent, _, _ = path.rpartition(".")
+        while parent:
+            above = _at(row, parent)
+            if above is not None and not isinstance(above, dict):
+                return f"{parent} is {shown(above)}, expected an object"
+            parent, _, _ = parent.rpartition(".")
+        value = _at(row, path)
+        try:
+            self._leaf_decoders[path].decode(json.dumps(value).encode())
+        except _BAD_JSON:
+            return f"{path} is {shown(value)}, expected {_EXPECTED[kind]}"
+        return None
+
+    def _payload(self, item: Any) -> Any:
+        return item.get(self.plan.each) if self.plan.each and isinstance(item, dict) else item
+
+    def _unwrap(self, items: list[Any]) -> list[Any]:
+        return [item.f0 for item in items] if self.plan.each else items
+
+    def _decoder_of_pages(self, rows: Any) -> Any:
+        envelope = _struct("Envelope", self._envelope, dict.fromkeys(self.plan.listings_at, rows | None))
+        return msgspec.json.Decoder(envelope, strict=False)
+
+    def _list_in(self, envelope: Any) -> list[Any]:
+        found: Leaves = {path: [] for path in self.plan.listings_at}
+        _gather([envelope], self._envelope, found)
+        for path in self.plan.listings_at:
+            if found[path][0] is not None:
+                return found[path][0]  # type: ignore[no-any-return]
+        raise msgspec.ValidationError("no list of listings")
+
+    def _bodies_by_stdlib(self, page: bytes) -> list[bytes]:
+        try:
+            document = json.loads(page, parse_constant=str)
+            for path in self.plan.listings_at:
+                rows = _at(document, path)
+                if isinstance(rows, list):
+                    return [json.dumps(row).encode() for row in rows]
+        except (ValueError, RecursionError) as fault:
+            raise Unreadable(f"the page is not JSON: {fault}") from fault
+        raise Unreadable(f"the page has no list at {' or '.join(self.plan.listings_at)}")
+
+
+_EXPECTED = {
+    NUMBER: "a number",
+    INTEGER: "a whole number of at most 64 bits",
+    TEXT: "a text of valid Unicode",
+    FLAG: "true or false",
+}
+
+Tree = dict[str, Any]  # name -> Tree, or the whole path where the name is a leaf
+
+
+def _tree(paths: Iterable[str]) -> Tree:
+    root: Tree = {}
+    for path in paths:
+        *parents, name = path.split(".")
+        node = root
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if isinstance(node, str):
+                raise ValueError(f"the adapter reads {node} as a value and {path} inside it")
+        if node.setdefault(name, path) != path:
+            raise ValueError(f"the adapter reads {path} as a value and others inside it")
+    return root
+
+
+def _struct(name: str, tree: Tree, types: Mapping[str, Any]) -> type[msgspec.Struct]:
+    """A struct with a field per name of the tree; what is absent is None, or an empty struct.
+
+    The fields are f0, f1, ... in the tree's order, since a name in JSON need not be one in Python.
+    """
+    members: list[tuple[str, Any, Any]] = []
+    for index, (key, below) in enumerate(tree.items()):
+        if isinstance(below, str):
+            members.append((f"f{index}", types[below], None))
+        else:
+            inner = _struct(key, below, types)
+            members.append((f"f{index}", inner | None, inner()))
+    names = {f"f{index}": key for index, key in enumerate(tree)}
+    # No cycle can arise among numbers, texts and frozen structs: the collector need not look at them.
+    return msgspec.defstruct(name, members, rename=names, frozen=True, gc=False)
+
+
+def _gather(rows: Sequence[Any], tree: Tree, into: Leaves) -> None:
+    for index, below in enumerate(tree.values()):
+        values = map(attrgetter(f"f{index}"), rows)
+        if isinstance(below, str):
+            into[below].extend(values)
+        else:
+            # An object that was sent as null has no values; one of absent values stands in for it.
+            _gather([_ABSENT if value is None else value for value in values], below, into)
+
+
+class _AbsentValues:
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+_ABSENT: Any = _AbsentValues()
+
+
+def _at(document: Any, path: str) -> Any:
+    for part in path.split("."):
+        document = document.get(part) if isinstance(document, dict) else None
+    return document
+
+
+def _put(document: dict[str, Any], path: str, value: Any) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        document = document.setdefault(parent, {})
+    document[name] = value
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, cut to what a sentence can hold."""
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "a deeply nested value"
+    return text if len(text) <= _SHOWN_LIMIT else f"{text[:_SHOWN_LIMIT]}…"

@@ -1,0 +1,205 @@
+"""Knows what becomes of the pages of one set: clean listings, rejects with reasons, duplicates, and the counts.
+
+Pure: bytes and a manifest in, Arrow tables out, the same for the same input. For every set
+landed = clean + rejected + duplicates + unreadable, or a `SetError` says which page does not add up.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from convert import Converted, Rows, arrow_type, convert, microseconds
+from decode import Decoded, PageReader, Unreadable
+from oddities import find_oddities
+from plan import Plan
+from rejects import Reject, Rejects
+
+# Rows, or bytes of pages, that are held as Python values before they are turned into columns.
+_CHUNK_ROWS = 4096
+_CHUNK_BYTES = 16 * 2**20
+
+Manifest = Mapping[str, Any]
+PageEntry = Mapping[str, Any]
+
+
+class SetError(RuntimeError):
+    """The pages are not what the manifest says; nothing of the set may be published."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A clean set. `counts` has landed, clean, rejected, duplicates, unreadable; the last in listings."""
+
+    listings: pa.Table
+    rejects: pa.Table
+    counts: Mapping[str, int]
+    pages_unreadable: int
+    rejects_by_reason: Mapping[str, int]
+    oddities: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Page:
+    raw_key: str
+    body: bytes
+    served_us: int
+    decoded: Decoded
+
+
+class Cleaner:
+    """Cleans sets of one family. Make it once: it holds compiled decoders and no state of a set."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._reader = PageReader(plan)
+        self._rejects = Rejects(plan, self._reader)
+        self._leaves = plan.leaves
+
+    def clean(self, manifest: Manifest, pages: Iterable[tuple[PageEntry, bytes]], prefix: str) -> Cleaned:
+        """Cleans a set.
+
+        `pages` gives each page's entry of the manifest with its verified bytes, in order; it is read once,
+        so that it may fetch as it goes. `prefix` is the set's folder in raw, for lineage. Raises SetError
+        where a readable page holds another number of listings than the manifest counted at landing.
+        """
+        constants = _constants(manifest)
+        tables: list[pa.Table] = []
+        rejects: list[Reject] = []
+        unreadable: list[int] = []
+        chunk: list[_Page] = []
+        for entry, body in pages:
+            raw_key = prefix + entry["name"]
+            try:
+                decoded = self._reader.read(body)
+            except Unreadable as fault:
+                rejects.append(self._rejects.of_page(raw_key, body, str(fault)))
+                unreadable.append(entry["listings"])
+                continue
+            if decoded.count != entry["listings"]:
+                raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
+            chunk.append(_Page(raw_key, body, microseconds(entry["served_at"] or entry["received_at"]), decoded))
+            if _is_full(chunk):
+                tables.append(self._clean_chunk(chunk, constants, rejects))
+                chunk = []
+        tables.append(self._clean_chunk(chunk, constants, rejects))
+        return self._assemble(manifest, tables, rejects, unreadable, constants)
+
+    def _clean_chunk(self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: list[Reject]) -> pa.Table:
+        rows, origin = self._gather(chunk)
+        made = {column.name: convert(column, rows) for column in self.plan.payload}
+        problems = _first_problems(made)
+        for index, (column, problem) in problems.items():
+            page = chunk[origin["page"][index].as_py()]
+            position = origin["raw_position"][index].as_py()
+            body = self._reader.bodies(page.body)[position]
+            rejects.append(self._rejects.of_verdict(page.raw_key, position, body, column, problem))
+        for page in chunk:
+            if page.decoded.faults:
+                bodies = self._reader.bodies(page.body)
+                rejects += (self._rejects.of_fault(page.raw_key, bodies[f.position], f) for f in page.decoded.faults)
+        arrays = {name: each.array for name, each in made.items()}
+        arrays["oddities"] = find_oddities(self.plan, rows, made)
+        arrays["raw_key"] = pa.array([page.raw_key for page in chunk], pa.string()).take(origin["page"])
+        arrays["raw_position"] = origin["raw_position"]
+        table = _table(self.plan.listing, arrays, constants, len(rows))
+        if not problems:
+            return table
+        keep = [True] * len(rows)
+        for index in problems:
+            keep[index] = False
+        return table.filter(pa.array(keep))
+
+    def _gather(self, chunk: list[_Page]) -> tuple[Rows, Mapping[str, pa.Array]]:
+        leaves: dict[str, list[Any]] = {path: [] for path in self._leaves}
+        page_numbers: list[int] = []
+        positions: list[int] = []
+        for number, page in enumerate(chunk):
+            self._reader.gather(page.decoded.rows, leaves)
+            page_numbers += [number] * len(page.decoded.rows)
+            positions += page.decoded.positions
+        of_page = pa.array(page_numbers, pa.int32())
+        served = pa.array([page.served_us for page in chunk], pa.int64()).take(of_page)
+        return Rows(leaves, served), {"page": of_page, "raw_position": pa.array(positions, pa.int32())}
+
+    def _assemble(
+        self,
+        manifest: Manifest,
+        tables: list[pa.Table],
+        rejects: list[Reject],
+        unreadable: list[int],
+        constants: Mapping[str, pa.Scalar],
+    ) -> Cleaned:
+        valid = pa.concat_tables(tables)
+        listings = _last_of_duplicates(valid)
+        rejects.sort(key=lambda each: (each["raw_key"], -1 if each["raw_position"] is None else each["raw_position"]))
+        counts = {
+            "landed": manifest["listings"],
+            "clean": len(listings),
+            "rejected": len(rejects) - len(unreadable),
+            "duplicates": len(valid) - len(listings),
+            "unreadable": sum(unreadable),
+        }
+        if counts["landed"] != sum(counts.values()) - counts["landed"]:
+            raise SetError(f"the set does not add up: {counts}")
+        rejected = {
+            column.name: pa.array([each[column.name] for each in rejects], arrow_type(column.arrow))
+            for column in self.plan.reject
+            if column.origin != "set"
+        }
+        return Cleaned(
+            listings=listings,
+            rejects=_table(self.plan.reject, rejected, constants, len(rejects)),
+            counts=counts,
+            pages_unreadable=len(unreadable),
+            rejects_by_reason=_sorted(Counter(each["reason"] for each in rejects)),
+            oddities=_sorted(Counter(",".join(listings["oddities"].drop_null().to_pylist()).split(","))),
+        )
+
+
+def _is_full(chunk: list[_Page]) -> bool:
+    rows = sum(page.decoded.count for page in chunk)
+    return rows >= _CHUNK_ROWS or sum(len(page.body) for page in chunk) >= _CHUNK_BYTES
+
+
+def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:
+    """What is the same for every row of the set."""
+    return {
+        "source": pa.scalar(manifest["source"]),
+        "market": pa.scalar(manifest["market"]),
+        "snapshot_date": pa.scalar(date.fromisoformat(manifest["date"])),
+        "extract_id": pa.scalar(manifest["extract_id"]),
+        "observed_at": pa.scalar(microseconds(manifest["observed_at"]), pa.int64()).cast(pa.timestamp("us", "UTC")),
+    }
+
+
+def _first_problems(made: Mapping[str, Converted]) -> dict[int, tuple[str, str]]:
+    """Per bad row, the first column in contract order that is wrong, and how."""
+    first: dict[int, tuple[str, str]] = {}
+    for name, each in made.items():
+        for problem, mask in each.verdicts.masks:
+            for index in pc.indices_nonzero(mask).to_pylist():
+                first.setdefault(index, (name, problem))
+    return first
+
+
+def _table(
+    columns: Iterable[Any], arrays: Mapping[str, pa.Array], constants: Mapping[str, pa.Scalar], rows: int
+) -> pa.Table:
+    """The columns in contract order, under the contract's types."""
+    schema = pa.schema([pa.field(c.name, arrow_type(c.arrow), nullable=not c.required) for c in columns])
+    filled = [arrays[n] if n in arrays else pa.repeat(constants[n], rows) for n in schema.names]
+    return pa.Table.from_arrays([each.cast(t) for each, t in zip(filled, schema.types, strict=True)], schema=schema)
+
+
+def _last_of_duplicates(table: pa.Table) -> pa.Table:
+    """Of rows with the same zpid, the last in page order; the others go."""
+    last = {zpid: index for index, zpid in enumerate(table["zpid"].to_pylist())}
+    return table if len(last) == len(table) else table.take(sorted(last.values()))
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return {name: counts[name] for name in sorted(counts) if name}
