@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 import psycopg
@@ -91,7 +91,7 @@ def initialise(data: Path, password: str) -> None:
     unfinished.rename(data)
 
 
-def _as(account: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
     """The keywords of subprocess.run that drop root."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
@@ -150,7 +150,7 @@ def serve(data: Path, port: int, password: str) -> NoReturn:
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
     sys.stdout.flush()
-    os.execv(arguments[0], arguments)
+    os.execv(arguments[0], arguments)  # noqa: S606 - the supervisor's child must be the postmaster itself
 
 
 def connect(port: int, password: str, database: str = "postgres") -> psycopg.Connection:
@@ -199,7 +199,7 @@ def create(port: int, secrets: dict[str, str]) -> None:
 _LISTINGS = (
     "grant connect, temporary on database listings to loader, reader",
     "grant create on database listings to loader",
-    "alter database listings set search_path = \"$user\", public, rs",
+    'alter database listings set search_path = "$user", public, rs',
     "alter database listings set default_transaction_isolation = 'repeatable read'",
     "alter database listings set timezone = 'UTC'",
 )

@@ -146,7 +146,7 @@ class Loader:
                 raise
             if isinstance(failure[0], (LoadError, SqlError)):
                 raise failure[0] from None
-            file, line = rows.origin(1 << 62)
+            file, _ = rows.origin(1 << 62)
             raise LoadError(file, f"Cannot read the file: {failure[0]}", code=1220, line=0) from failure[0]
         return tag
 

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -137,8 +137,8 @@ class Rows:
     def _csv(self, file: S3Object) -> Iterator[bytes]:
         options = self._statement.options
         body = self._source.open(file)
-        raw: IO[Any] = gzip.GzipFile(fileobj=body) if "GZIP" in options else body
-        text = io.StringIO(raw.read().decode("utf-8-sig"), newline="")
+        content = gzip.GzipFile(fileobj=body).read() if "GZIP" in options else body.read()
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
         reader = csv.reader(
             text, delimiter=options.get("DELIMITER", ","), quotechar=options.get("QUOTE", '"'), strict=True
         )
@@ -197,13 +197,14 @@ def _loads_into(arrow: pa.DataType, column: Column) -> bool:
         return str(arrow) in _EXACT[column.type]
     if column.type.startswith("numeric"):
         match = re.match(r"numeric\((\d+),(\d+)\)$", column.type)
-        same = match is not None and pa.types.is_decimal(arrow)
-        return same and match is not None and (arrow.precision, arrow.scale) == (int(match[1]), int(match[2]))
+        if match is None or not pa.types.is_decimal(arrow):
+            return False
+        return bool((arrow.precision, arrow.scale) == (int(match[1]), int(match[2])))
     if column.type.startswith("timestamp"):
-        return pa.types.is_timestamp(arrow) and arrow.unit in ("ms", "us")
+        return bool(pa.types.is_timestamp(arrow)) and arrow.unit in ("ms", "us")
     if column.text:
         plain = arrow.value_type if pa.types.is_dictionary(arrow) else arrow
-        return pa.types.is_string(plain) or pa.types.is_large_string(plain)
+        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
     return False
 
 

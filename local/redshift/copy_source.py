@@ -25,7 +25,7 @@ class S3Service:
     def client(self, service: str, credentials: dict[str, str]) -> Any:
         """A boto3 client under these credentials (the keywords of boto3.client)."""
         return boto3.client(
-            service,
+            service,  # type: ignore[call-overload]
             endpoint_url=self.url,
             region_name=self.region,
             config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),

@@ -3,13 +3,19 @@
 from dataclasses import dataclass, field
 
 from local.redshift.errors import SqlError, not_imitated, syntax_error, unsupported_by_redshift
-from local.redshift.lexer import Token, closing, name_end, postgres_name
+from local.redshift.lexer import Token, closing, name_end, postgres_name, words
 
-_WITH_VALUE = frozenset({"DELIMITER", "QUOTE", "REGION", "IGNOREHEADER", "NULL", "DATEFORMAT", "TIMEFORMAT", "ENCODING"})
-_FLAGS = frozenset({"MANIFEST", "GZIP", "EMPTYASNULL", "BLANKSASNULL", "FILLRECORD", "EXPLICIT_IDS"})
+_WITH_VALUE = words("DELIMITER QUOTE REGION IGNOREHEADER NULL DATEFORMAT TIMEFORMAT ENCODING")
+_FLAGS = words("MANIFEST GZIP EMPTYASNULL BLANKSASNULL FILLRECORD EXPLICIT_IDS ACCEPTINVCHARS")
 # What Redshift takes with FORMAT PARQUET; FILLRECORD and EXPLICIT_IDS among them are not imitated.
-_COLUMNAR = frozenset({"MANIFEST", "FILLRECORD", "EXPLICIT_IDS", "ACCEPTINVCHARS"})
-_NOT_IMITATED = frozenset({"FILLRECORD", "EXPLICIT_IDS", "ACCEPTINVCHARS"})
+_COLUMNAR = words("MANIFEST FILLRECORD EXPLICIT_IDS ACCEPTINVCHARS STATUPDATE")
+_NOT_IMITATED = words("FILLRECORD EXPLICIT_IDS ACCEPTINVCHARS")
+_KEYS = {
+    "IAM_ROLE": "aws_iam_role",
+    "ACCESS_KEY_ID": "aws_access_key_id",
+    "SECRET_ACCESS_KEY": "aws_secret_access_key",
+    "SESSION_TOKEN": "token",
+}
 _CREDENTIAL_KEYS = frozenset({"aws_iam_role", "aws_access_key_id", "aws_secret_access_key", "token"})
 
 
@@ -89,43 +95,28 @@ class _Options:
         self._at += 1
         return self._tokens[self._at - 1].value
 
+    def _next(self) -> str:
+        """The word that follows, if any; not taken yet."""
+        return self._tokens[self._at].upper if self._at < len(self._tokens) else ""
+
     def _option(self, word: str) -> None:
-        if word == "IAM_ROLE":
-            self.credentials["aws_iam_role"] = self._value()
+        if word in _KEYS:
+            self.credentials[_KEYS[word]] = self._value()
         elif word in ("CREDENTIALS", "AUTHORIZATION"):
             self._credentials(self._value())
-        elif word in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
-            self.credentials[f"aws_{word.lower()}"] = self._value()
-        elif word == "SESSION_TOKEN":
-            self.credentials["token"] = self._value()
-        elif word in ("CSV", "PARQUET"):
-            self._format(word)
-        elif word == "FORMAT":
-            self._format(self._value().upper())
+        elif word in ("CSV", "PARQUET", "FORMAT"):
+            self._format(self._value().upper() if word == "FORMAT" else word)
         elif word in _WITH_VALUE:
             self.options[word] = self._value()
         elif word in _FLAGS:
             self.options[word] = "on"
         elif word in ("COMPUPDATE", "STATUPDATE"):
-            following = [t.upper for t in self._tokens[self._at : self._at + 1]]
-            self._at += following in (["ON"], ["OFF"], ["TRUE"], ["FALSE"], ["PRESET"])
-            if word == "COMPUPDATE" and self.format == "PARQUET":
-                raise unsupported_by_redshift("COMPUPDATE argument is not supported for PARQUET based COPY")
-        elif word == "ACCEPTINVCHARS":
+            self._at += self._next() in ("ON", "OFF", "TRUE", "FALSE", "PRESET")
             self.options[word] = "on"
-            following = [t.kind for t in self._tokens[self._at : self._at + 1]]
-            if following == ["string"] or [t.upper for t in self._tokens[self._at : self._at + 1]] == ["AS"]:
-                self._value()
-        elif word == "MAXERROR":
-            if self._value() not in ("0", "1"):
-                raise not_imitated("COPY with MAXERROR above 1")
+        elif word == "MAXERROR" and self._value() in ("0", "1"):
             self.options[word] = "on"
-        elif word == "WITH":
-            pass
-        elif self._tokens[self._at - 1].kind == "word":
+        elif word != "WITH":
             raise not_imitated(f"COPY with {word}")
-        else:
-            raise syntax_error(word)
 
     def _format(self, name: str) -> None:
         if name not in ("CSV", "PARQUET"):

@@ -9,20 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from local.redshift.errors import SqlError, not_imitated, syntax_error, unsupported_by_redshift
-from local.redshift.lexer import Token, closing, name_end, postgres_name
+from local.redshift.lexer import Token, closing, name_end, postgres_name, words
 
-_TYPES = frozenset(
+_TYPES = words(
     """
     SMALLINT INT2 INTEGER INT INT4 BIGINT INT8 DECIMAL NUMERIC REAL FLOAT4 DOUBLE FLOAT8 FLOAT BOOLEAN BOOL CHAR
     CHARACTER NCHAR BPCHAR VARCHAR NVARCHAR TEXT DATE TIMESTAMP TIMESTAMPTZ TIME TIMETZ
-    """.split()
+    """
 )
 _ONLY_REDSHIFT = frozenset({"SUPER", "VARBYTE", "VARBINARY", "GEOMETRY", "GEOGRAPHY", "HLLSKETCH", "INTERVAL"})
-_COLUMN_WORDS = frozenset(
+_COLUMN_WORDS = words(
     """
     ENCODE DISTKEY SORTKEY NOT NULL DEFAULT PRIMARY UNIQUE REFERENCES CHECK IDENTITY GENERATED COLLATE CONSTRAINT
-    """.split()
+    """
 )
+_WITHOUT_EFFECT = {("SORTKEY", "AUTO"), ("ENCODE", "AUTO"), ("BACKUP", "YES"), ("BACKUP", "NO")}
 BYTES_CONSTRAINT = "varchar_bytes"
 
 
@@ -43,19 +44,19 @@ class _Attributes:
 
 def create_table(sql: str, tokens: list[Token], rewrite_query: Callable[[str], str]) -> str:
     """CREATE TABLE for PostgreSQL; SqlError for what Redshift or the endpoint refuses."""
-    words = [token.upper for token in tokens]
-    at = words.index("TABLE") + 1
-    if any(word not in ("LOCAL", "TEMP", "TEMPORARY") for word in words[1 : at - 1]):
+    upper = [token.upper for token in tokens]
+    at = upper.index("TABLE") + 1
+    if any(word not in ("LOCAL", "TEMP", "TEMPORARY") for word in upper[1 : at - 1]):
         raise syntax_error(tokens[1].text)
-    exists = words[at : at + 3] == ["IF", "NOT", "EXISTS"]
+    exists = upper[at : at + 3] == ["IF", "NOT", "EXISTS"]
     start = at + 3 * exists
     at = name_end(tokens, start)
     name = postgres_name(tokens[start:at])
-    temporary = "TEMP" in words[:start] or "TEMPORARY" in words[:start] or tokens[at - 1].text.startswith("#")
+    temporary = "TEMP" in upper[:start] or "TEMPORARY" in upper[:start] or tokens[at - 1].text.startswith("#")
     attributes = _Attributes(name)
     body = ""
     inside: list[Token] | None = None
-    if words[at : at + 1] == ["("]:
+    if upper[at : at + 1] == ["("]:
         end = closing(tokens, at)
         inside, at = tokens[at + 1 : end], end + 1
     at = _table_attributes(tokens, at, attributes)
@@ -87,13 +88,13 @@ def split_items(tokens: list[Token]) -> list[list[Token]]:
 
 def _table_attributes(tokens: list[Token], at: int, attributes: _Attributes) -> int:
     """Take the attributes after the column list; returns the index of AS, or the end."""
-    words = [token.upper for token in tokens]
-    while at < len(words) and words[at] != "AS":
-        word = words[at]
-        if word == "DISTSTYLE" and words[at + 1 : at + 2] in (["AUTO"], ["EVEN"], ["ALL"], ["KEY"]):
-            attributes.diststyle = "AUTO(ALL)" if words[at + 1] == "AUTO" else words[at + 1]
+    upper = [token.upper for token in tokens]
+    while at < len(upper) and upper[at] != "AS":
+        word = upper[at]
+        if word == "DISTSTYLE" and upper[at + 1 : at + 2] in (["AUTO"], ["EVEN"], ["ALL"], ["KEY"]):
+            attributes.diststyle = "AUTO(ALL)" if upper[at + 1] == "AUTO" else upper[at + 1]
             at += 2
-        elif word in ("DISTKEY", "SORTKEY") and words[at + 1 : at + 2] == ["("]:
+        elif word in ("DISTKEY", "SORTKEY") and upper[at + 1 : at + 2] == ["("]:
             end = closing(tokens, at + 1)
             names = [token.name for token in tokens[at + 2 : end] if token.text != ","]
             if word == "DISTKEY":
@@ -101,11 +102,11 @@ def _table_attributes(tokens: list[Token], at: int, attributes: _Attributes) -> 
             else:
                 attributes.sortkey = names
             at = end + 1
-        elif (word, words[at + 1 : at + 2]) in (("SORTKEY", ["AUTO"]), ("ENCODE", ["AUTO"])):
+        elif (word, *upper[at + 1 : at + 2]) in _WITHOUT_EFFECT:
+            word == "BACKUP" and upper[at + 1 : at + 2] in (["YES"], ["NO"])
+        ):
             at += 2
-        elif word == "BACKUP" and words[at + 1 : at + 2] in (["YES"], ["NO"]):
-            at += 2
-        elif word in ("COMPOUND", "INTERLEAVED") and words[at + 1 : at + 2] == ["SORTKEY"]:
+        elif word in ("COMPOUND", "INTERLEAVED") and upper[at + 1 : at + 2] == ["SORTKEY"]:
             at += 1
         else:
             raise syntax_error(tokens[at].text)
@@ -121,19 +122,19 @@ def _item(sql: str, tokens: list[Token], attributes: _Attributes) -> str:
     """One item of the column list; empty when nothing of it is left (a foreign key)."""
     if not tokens:
         raise syntax_error(",")
-    words = [token.upper for token in tokens]
-    if words[0] == "LIKE":
+    upper = [token.upper for token in tokens]
+    if upper[0] == "LIKE":
         end = name_end(tokens, 1)
-        rest = words[end:]
+        rest = upper[end:]
         if rest not in ([], ["INCLUDING", "DEFAULTS"], ["EXCLUDING", "DEFAULTS"]):
             raise syntax_error(tokens[end].text)
         return " ".join(["like", postgres_name(tokens[1:end]), *rest, "including constraints"])
-    constraint = words[2:] if words[0] == "CONSTRAINT" else words
+    constraint = upper[2:] if upper[0] == "CONSTRAINT" else upper
     if constraint[0] == "CHECK" or "CHECK" in constraint[:1]:
         raise unsupported_by_redshift("CHECK constraints are not supported")
     if constraint[0] == "FOREIGN":
         return ""
-    if constraint[0] in ("PRIMARY", "UNIQUE") and words[0] in ("CONSTRAINT", "PRIMARY", "UNIQUE"):
+    if constraint[0] in ("PRIMARY", "UNIQUE") and upper[0] in ("CONSTRAINT", "PRIMARY", "UNIQUE"):
         return sql[tokens[0].start : tokens[-1].end]
     return column(sql, tokens, attributes)
 
@@ -148,7 +149,7 @@ def column(sql: str, tokens: list[Token], attributes: _Attributes) -> str:
     type_text, limit = column_type(sql, tokens[1:end], f"{attributes.table}.{name}")
     kept.append(type_text)
     if limit is not None:
-        kept.append(f"constraint \"{BYTES_CONSTRAINT}_{limit}_{name}\" check (octet_length({kept[0]}) <= {limit})")
+        kept.append(f'constraint "{BYTES_CONSTRAINT}_{limit}_{name}" check (octet_length({kept[0]}) <= {limit})')
     while end < len(tokens):
         end = _column_constraint(sql, tokens, end, name, kept, attributes)
     return " ".join(kept)
@@ -216,22 +217,22 @@ def _column_constraint(
 
 def alter_table(sql: str, tokens: list[Token]) -> str:
     """ALTER TABLE for PostgreSQL: one column added or dropped, renames, owner, keys."""
-    words = [token.upper for token in tokens]
-    if words[1:2] != ["TABLE"]:
-        raise not_imitated(" ".join(words[:2]))
+    upper = [token.upper for token in tokens]
+    if upper[1:2] != ["TABLE"]:
+        raise not_imitated(" ".join(upper[:2]))
     end = name_end(tokens, 2)
-    name, action = postgres_name(tokens[2:end]), words[end : end + 2]
+    name, action = postgres_name(tokens[2:end]), upper[end : end + 2]
     if action[0:1] == ["ADD"] and action[1:] not in (["CONSTRAINT"], ["PRIMARY"], ["UNIQUE"], ["FOREIGN"]):
         start = end + 1 + (action[1:] == ["COLUMN"])
-        if words[start] == "IF":
+        if upper[start] == "IF":
             raise syntax_error(tokens[start].text)
         items = split_items(tokens[start:])
         if len(items) > 1:
             raise syntax_error(",")
         return f"alter table {name} add column {column(sql, items[0], _Attributes(name))}"
-    if action == ["DROP", "COLUMN"] and "," not in words:
+    if action == ["DROP", "COLUMN"] and "," not in upper:
         return sql
-    if action[0:1] in (["RENAME"], ["OWNER"]) or (action[0:1] == ["ADD"] and "FOREIGN" not in words):
+    if action[0:1] in (["RENAME"], ["OWNER"]) or (action[0:1] == ["ADD"] and "FOREIGN" not in upper):
         return sql
     if action == ["DROP", "CONSTRAINT"]:
         return sql

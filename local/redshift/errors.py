@@ -23,6 +23,4 @@ def unsupported_by_redshift(message: str) -> SqlError:
 
 def not_imitated(what: str) -> SqlError:
     """Redshift may take this, the endpoint does not: better an error than a silent change."""
-    return SqlError(
-        "0A000", f"{what} is not supported by the local Redshift endpoint", "See local/redshift/README.md."
-    )
+    return SqlError("0A000", f"{what} is not supported by the local Redshift endpoint", "See local/redshift/README.md.")

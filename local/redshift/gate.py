@@ -2,19 +2,23 @@
 
 from local.redshift.errors import SqlError, not_imitated, syntax_error, unsupported_by_redshift
 from local.redshift.functions import FRAMED, KNOWN, NOT_CALLS
-from local.redshift.lexer import Token, closing
+from local.redshift.lexer import Token, closing, words
 
 QUERY = frozenset({"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "(", "MERGE"})
 TRANSACTION = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"})
-IMITATED = QUERY | TRANSACTION | frozenset(
-    """
+IMITATED = (
+    QUERY
+    | TRANSACTION
+    | words(
+        """
     ALTER ANALYZE COMMENT COPY CREATE DEALLOCATE DROP EXPLAIN GRANT LOCK RESET REVOKE SET SHOW TRUNCATE VACUUM
-    """.split()
+    """
+    )
 )
-REDSHIFT_ONLY = frozenset(
+REDSHIFT_ONLY = words(
     """
     ATTACH CALL CANCEL CLOSE DECLARE DESC DETACH EXECUTE FETCH PREPARE REFRESH UNLOAD USE
-    """.split()
+    """
 )
 REFUSED_OPERATORS = frozenset({"->", "->>", "#>", "#>>", "@>", "<@", "~*", "!~*"})
 CREATES = frozenset({"TABLE", "TEMP", "TEMPORARY", "LOCAL", "VIEW", "OR", "SCHEMA", "USER", "GROUP", "ROLE"})
@@ -59,11 +63,11 @@ def check(tokens: list[Token]) -> None:
         raise not_imitated(first)
     if first not in IMITATED:
         raise syntax_error(tokens[0].text)
-    words = [token.upper for token in tokens]
-    if first == "ROLLBACK" and "TO" in words:
+    upper = [token.upper for token in tokens]
+    if first == "ROLLBACK" and "TO" in upper:
         raise _command_not_supported(tokens)
     if first in ("CREATE", "DROP"):
-        _check_object(tokens, words)
+        _check_object(tokens, upper)
     if any(token.kind == "param" for token in tokens) and first not in QUERY | {"EXPLAIN"}:
         raise not_imitated(f"{first} with bind parameters")
     if first == "MERGE":
@@ -75,38 +79,38 @@ def _command_not_supported(tokens: list[Token]) -> SqlError:
     return unsupported_by_redshift(f'SQL command "{text}" not supported.')
 
 
-def _check_object(tokens: list[Token], words: list[str]) -> None:
-    kind = words[1] if len(words) > 1 else ""
-    if "INDEX" in words[1:4]:
+def _check_object(tokens: list[Token], upper: list[str]) -> None:
+    kind = upper[1] if len(upper) > 1 else ""
+    if "INDEX" in upper[1:4]:
         text = " ".join(token.text for token in tokens)[:60]
         raise unsupported_by_redshift(f'SQL command "{text}" not supported on Redshift tables.')
-    if kind not in (CREATES if words[0] == "CREATE" else DROPS):
-        raise not_imitated(f"{words[0]} {kind}")
-    if "QUOTA" in words:
+    if kind not in (CREATES if upper[0] == "CREATE" else DROPS):
+        raise not_imitated(f"{upper[0]} {kind}")
+    if "QUOTA" in upper:
         raise not_imitated("a schema's QUOTA")
-    if kind == "SCHEMA" and words[0] == "CREATE" and ("TABLE" in words or "VIEW" in words):
+    if kind == "SCHEMA" and upper[0] == "CREATE" and ("TABLE" in upper or "VIEW" in upper):
         raise not_imitated("CREATE SCHEMA with schema elements")
-    if kind == "OR" and words[1:4] != ["OR", "REPLACE", "VIEW"]:
-        raise not_imitated(" ".join(words[:4]))
+    if kind == "OR" and upper[1:4] != ["OR", "REPLACE", "VIEW"]:
+        raise not_imitated(" ".join(upper[:4]))
 
 
 def check_query(tokens: list[Token]) -> None:
     """The part of the check that concerns SELECT, INSERT, UPDATE, DELETE, and the bodies of views."""
-    words = [token.upper for token in tokens]
+    upper = [token.upper for token in tokens]
     for index, token in enumerate(tokens):
         if token.kind == "op" and token.text in REFUSED_OPERATORS:
             raise SqlError("42883", f"operator does not exist: {token.text}")
         if token.kind == "word":
-            _check_sequences(tokens, words, index)
+            _check_sequences(tokens, upper, index)
             if index + 1 < len(tokens) and tokens[index + 1].text == "(":
-                _check_call(tokens, words, index)
+                _check_call(tokens, upper, index)
 
 
-def _check_sequences(tokens: list[Token], words: list[str], index: int) -> None:
+def _check_sequences(tokens: list[Token], upper: list[str], index: int) -> None:
     def follows(pattern: tuple[str, ...], start: int) -> bool:
-        return start >= 0 and tuple(words[start : start + len(pattern)]) == pattern
+        return start >= 0 and tuple(upper[start : start + len(pattern)]) == pattern
 
-    if index and words[index - 1] in (".", "AS"):
+    if index and upper[index - 1] in (".", "AS"):
         return  # a column's name or an alias, not a keyword
     for pattern, near in _NO_SUCH_SYNTAX:
         if follows(pattern, index - (pattern[0] == ")")):
@@ -119,13 +123,13 @@ def _check_sequences(tokens: list[Token], words: list[str], index: int) -> None:
             raise not_imitated(" ".join(pattern).removesuffix(" ("))
 
 
-def _check_call(tokens: list[Token], words: list[str], index: int) -> None:
-    name = words[index]
-    before = words[index - 1] if index else ""
+def _check_call(tokens: list[Token], upper: list[str], index: int) -> None:
+    name = upper[index]
+    before = upper[index - 1] if index else ""
     if name in NOT_CALLS or before in (".", "AS", "INTO", "::", ")"):
         return
     end = closing(tokens, index + 1)
-    after = words[end + 1 : end + 3]
+    after = upper[end + 1 : end + 3]
     if after == ["AS", "("] and before in ("WITH", ",", "RECURSIVE"):
         return  # a common table expression with column names
     if name not in KNOWN:
@@ -135,31 +139,29 @@ def _check_call(tokens: list[Token], words: list[str], index: int) -> None:
             "Redshift lacks it, or it is not stood in for: see local/redshift/functions.py.",
         )
     if name in FRAMED and after == ["OVER", "("]:
-        window = words[end + 2 : closing(tokens, end + 2)]
+        window = upper[end + 2 : closing(tokens, end + 2)]
         if "ORDER" in window and "ROWS" not in window and "RANGE" not in window:
-            raise unsupported_by_redshift(
-                "Aggregate window functions with an ORDER BY clause require a frame clause"
-            )
+            raise unsupported_by_redshift("Aggregate window functions with an ORDER BY clause require a frame clause")
 
 
 def check_merge(tokens: list[Token]) -> None:
     """Redshift's MERGE: no target alias, a table as its source, no conditions, each clause exactly once."""
-    words = [token.upper for token in tokens]
-    if words[1:2] != ["INTO"] or "USING" not in words:
+    upper = [token.upper for token in tokens]
+    if upper[1:2] != ["INTO"] or "USING" not in upper:
         raise syntax_error(tokens[1].text)
-    if words[-2:] == ["REMOVE", "DUPLICATES"]:
+    if upper[-2:] == ["REMOVE", "DUPLICATES"]:
         raise not_imitated("MERGE ... REMOVE DUPLICATES")
-    using = words.index("USING")
-    if (using - 2) % 2 == 0 or any(word != "." for word in words[3:using:2]):
+    using = upper.index("USING")
+    if (using - 2) % 2 == 0 or any(word != "." for word in upper[3:using:2]):
         raise syntax_error(tokens[using - 1].text)
-    if words[using + 1] == "(":
+    if upper[using + 1] == "(":
         raise unsupported_by_redshift("MERGE with a subquery as its source is not supported")
     clauses: list[str] = []
-    for index, word in enumerate(words):
-        if word == "WHEN" and words[index + 1 : index + 2] in (["MATCHED"], ["NOT"]):
-            then = index + (3 if words[index + 1] == "NOT" else 2)
-            if words[then : then + 1] != ["THEN"]:
+    for index, word in enumerate(upper):
+        if word == "WHEN" and upper[index + 1 : index + 2] in (["MATCHED"], ["NOT"]):
+            then = index + (3 if upper[index + 1] == "NOT" else 2)
+            if upper[then : then + 1] != ["THEN"]:
                 raise syntax_error(tokens[then].text)
-            clauses.append("not matched" if words[index + 1] == "NOT" else "matched")
+            clauses.append("not matched" if upper[index + 1] == "NOT" else "matched")
     if sorted(clauses) != ["matched", "not matched"]:
         raise unsupported_by_redshift("MERGE needs one WHEN MATCHED and one WHEN NOT MATCHED clause")

@@ -54,6 +54,11 @@ class Edit(NamedTuple):
     text: str
 
 
+def words(text: str) -> frozenset[str]:
+    """A set of keywords, written as people read them."""
+    return frozenset(text.split())
+
+
 def tokenize(sql: str) -> list[Token]:
     """The tokens of `sql` without white space and comments; SqlError 42601 at a character no token starts with."""
     tokens: list[Token] = []

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from local.redshift import ddl, gate
 from local.redshift.copy_statement import CopyStatement, parse_copy
 from local.redshift.errors import not_imitated, syntax_error
-from local.redshift.lexer import Edit, Token, apply_edits, name_end, postgres_name, split_statements, tokenize
+from local.redshift.lexer import Edit, Token, apply_edits, name_end, postgres_name, split_statements, tokenize, words
 from local.redshift.query import rewrite_query
 
 # Session settings of Redshift that change nothing about results.
-_WITHOUT_EFFECT = frozenset(
+_WITHOUT_EFFECT = words(
     """
     QUERY_GROUP ENABLE_RESULT_CACHE_FOR_SESSION WLM_QUERY_SLOT_COUNT ANALYZE_THRESHOLD_PERCENT
-    """.split()
+    """
 )
-_PASSED_SETTINGS = frozenset(
+_PASSED_SETTINGS = words(
     """
     SEARCH_PATH STATEMENT_TIMEOUT TIMEZONE DATESTYLE CLIENT_ENCODING EXTRA_FLOAT_DIGITS APPLICATION_NAME TRANSACTION
     SESSION TIME CLIENT_MIN_MESSAGES
-    """.split()
+    """
 )
+_SHOWN_BY_REDSHIFT = words("TABLES TABLE SCHEMAS COLUMNS DATABASES VIEW GRANTS")
 
 
 @dataclass(frozen=True)
@@ -56,48 +57,47 @@ def plan_statement(sql: str) -> Plan:
     if not tokens:
         return Plan(sql)
     sql = sql[: tokens[-1].end]
-    words = [token.upper for token in tokens]
-    if words[0] in ("SELECT", "WITH") and {"PG_CATALOG", "INFORMATION_SCHEMA"} & set(words):
+    upper = [token.upper for token in tokens]
+    if upper[0] in ("SELECT", "WITH") and {"PG_CATALOG", "INFORMATION_SCHEMA"} & set(upper):
         return Plan(sql)  # what clients ask of the catalog is PostgreSQL's to answer
     gate.check(tokens)
-    if words[0] == "COPY":
+    if upper[0] == "COPY":
         return Plan(copy=parse_copy(tokens))
-    if words[0] == "TRUNCATE":
-        start = 2 if words[1:2] == ["TABLE"] else 1
+    if upper[0] == "TRUNCATE":
+        start = 2 if upper[1:2] == ["TABLE"] else 1
         if name_end(tokens, start) != len(tokens):
             raise syntax_error(tokens[name_end(tokens, start)].text)
         return Plan(truncate="truncate table " + postgres_name(tokens[start:]))
-    return _rewritten(sql, tokens, words)
+    return _rewritten(sql, tokens, upper)
 
 
-def _rewritten(sql: str, tokens: list[Token], words: list[str]) -> Plan:
-    first = words[0]
-    if first == "CREATE" and words[1] in ("TABLE", "TEMP", "TEMPORARY", "LOCAL"):
+def _rewritten(sql: str, tokens: list[Token], upper: list[str]) -> Plan:
+    first = upper[0]
+    if first == "CREATE" and upper[1] in ("TABLE", "TEMP", "TEMPORARY", "LOCAL"):
         return Plan(ddl.create_table(sql, tokens, rewrite_query))
-    if first == "CREATE" and "VIEW" in words[1:4]:
-        return Plan(_create_view(sql, tokens, words))
+    if first == "CREATE" and "VIEW" in upper[1:4]:
+        return Plan(_create_view(sql, tokens, upper))
     if first == "ALTER":
         return Plan(_names(ddl.alter_table(sql, tokens)))
     if first in gate.QUERY:
         return Plan(rewrite_query(sql))
     if first == "EXPLAIN":
-        start = 2 if words[1:2] == ["VERBOSE"] else 1
+        start = 2 if upper[1:2] == ["VERBOSE"] else 1
         return Plan("explain " + rewrite_query(sql[tokens[start].start :]))
     if first == "SET":
-        return _setting(sql, tokens, words)
-    if first == "SHOW" and words[1:2] and words[1] in ("TABLES", "TABLE", "SCHEMAS", "COLUMNS", "DATABASES", "VIEW"):
-        raise not_imitated(f"SHOW {words[1]}")
+        return _setting(sql, upper)
     if first == "VACUUM":
         return Plan(tag="VACUUM")  # sorting and reclaiming change no result
-    if first == "ANALYZE" and "COMPRESSION" in words:
+    return _utility(sql, tokens, upper)
+
+
+def _utility(sql: str, tokens: list[Token], upper: list[str]) -> Plan:
+    if upper[0] == "SHOW" and set(upper[1:2]) & _SHOWN_BY_REDSHIFT:
+        raise not_imitated(f"SHOW {upper[1]}")
+    if upper[0] == "ANALYZE" and "COMPRESSION" in upper:
         raise not_imitated("ANALYZE COMPRESSION")
-    if first in ("GRANT", "REVOKE"):
-        # Before a grantee, PostgreSQL wants no ROLE.
+    if upper[0] in ("GRANT", "REVOKE"):  # before a grantee, PostgreSQL wants no ROLE
         return Plan(_names(apply_edits(sql, [Edit(t.start, t.end, "") for t in tokens[1:] if t.upper == "ROLE"])))
-    if first == "DROP" and len(words) > 2 and words[1] == "GROUP":
-        return Plan("drop role " + sql[tokens[2].start :])
-    if first in gate.TRANSACTION and len(words) > 1 and "READ" in words and "ONLY" not in words:
-        return Plan(sql)
     return Plan(_names(sql))
 
 
@@ -113,22 +113,22 @@ def _names(sql: str) -> str:
     )
 
 
-def _create_view(sql: str, tokens: list[Token], words: list[str]) -> str:
-    if words[-4:] == ["WITH", "NO", "SCHEMA", "BINDING"]:
+def _create_view(sql: str, tokens: list[Token], upper: list[str]) -> str:
+    if upper[-4:] == ["WITH", "NO", "SCHEMA", "BINDING"]:
         # A late-binding view outlives its tables; PostgreSQL's does not.
         raise not_imitated("WITH NO SCHEMA BINDING")
-    if "TEMP" in words[1:4] or "TEMPORARY" in words[1:4]:
+    if "TEMP" in upper[1:4] or "TEMPORARY" in upper[1:4]:
         raise not_imitated("CREATE TEMP VIEW")
-    body = words.index("AS")
+    body = upper.index("AS")
     return _names(sql[: tokens[body].end]) + " " + rewrite_query(sql[tokens[body + 1].start :])
 
 
-def _setting(sql: str, tokens: list[Token], words: list[str]) -> Plan:
-    name = words[2] if words[1] in ("SESSION", "LOCAL") and len(words) > 2 else words[1]
+def _setting(sql: str, upper: list[str]) -> Plan:
+    name = upper[2] if upper[1] in ("SESSION", "LOCAL") and len(upper) > 2 else upper[1]
     if name in _WITHOUT_EFFECT:
         return Plan(tag="SET")
     if name not in _PASSED_SETTINGS:
         raise not_imitated(f"SET {name.lower()}")
-    if name == "SEARCH_PATH" and words[-1] != "DEFAULT":
+    if name == "SEARCH_PATH" and upper[-1] != "DEFAULT":
         return Plan(re.sub(r"\s*$", ", rs", sql))  # the functions of the prelude stay in reach
     return Plan(sql)

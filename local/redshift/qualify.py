@@ -20,7 +20,8 @@ def rewrite(select: exp.Select) -> exp.Select:
             outer.set(moved, inner.args[moved].pop())
     aliases = {p.alias.lower(): p.this for p in inner.expressions if isinstance(p, exp.Alias)}
     condition = _expand(clause.this.copy(), aliases)
-    projections, kept = [], []
+    projections: list[exp.Expr] = []
+    kept: list[exp.Expr] = []
     for number, projection in enumerate(inner.expressions):
         for source in _star_sources(projection, inner):
             # The whole row travels as one value and is opened outside: `select *` must not grow a column.
@@ -41,7 +42,7 @@ def rewrite(select: exp.Select) -> exp.Select:
     return outer.from_(inner.subquery("rs_qualified"), copy=False).where(exp.column(_CONDITION), copy=False)
 
 
-def _expand(condition: exp.Expression, aliases: dict[str, exp.Expression]) -> exp.Expression:
+def _expand(condition: exp.Expr, aliases: dict[str, exp.Expr]) -> exp.Expr:
     """The condition with the aliases of the select list written out."""
     for node in list(condition.find_all(exp.Column)):
         meant = aliases.get(node.name.lower()) if not node.table else None
@@ -53,7 +54,7 @@ def _expand(condition: exp.Expression, aliases: dict[str, exp.Expression]) -> ex
     return condition
 
 
-def _star_sources(projection: exp.Expression, select: exp.Select) -> list[str]:
+def _star_sources(projection: exp.Expr, select: exp.Select) -> list[str]:
     """The relations that a `*` or `t.*` stands for, in order; none for an ordinary column."""
     if not projection.is_star:
         return []
@@ -70,9 +71,7 @@ def _star_sources(projection: exp.Expression, select: exp.Select) -> list[str]:
     return [str(part.this.alias_or_name) for part in [source, *joins]]
 
 
-def _order(
-    order: exp.Order, aliases: dict[str, exp.Expression], projections: list[exp.Expression]
-) -> exp.Order:
+def _order(order: exp.Order, aliases: dict[str, exp.Expr], projections: list[exp.Expr]) -> exp.Order:
     """ORDER BY outside, on names the subquery carries out for it."""
     for number, key in enumerate(order.expressions):
         named = isinstance(key.this, exp.Column) and not key.this.table and key.this.name.lower() in aliases

@@ -1,12 +1,14 @@
 """Rewrites queries: text edits for functions and names, a syntax tree only for what needs one."""
 
 import re
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.parsers.redshift import RedshiftParser
 
 from local.redshift import gate, qualify
 from local.redshift.errors import SqlError, not_imitated
@@ -19,11 +21,11 @@ _NEEDS_TREE = frozenset({"QUALIFY", "LISTAGG", "MEDIAN", "PERCENTILE_CONT", "DEC
 class _RedshiftAsWritten(Redshift):
     """Redshift's grammar, with every function left as written: their meaning is the prelude's business."""
 
-    class Parser(Redshift.Parser):
-        FUNCTIONS: dict = {}  # type: ignore[type-arg]
-        FUNCTION_PARSERS = {
+    class Parser(RedshiftParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: parser
-            for name, parser in Redshift.Parser.FUNCTION_PARSERS.items()
+            for name, parser in RedshiftParser.FUNCTION_PARSERS.items()
             if name in ("CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY")
         }
 
@@ -91,15 +93,15 @@ def _through_tree(sql: str) -> str:
         raise not_imitated(f"this query ({error})") from error
 
 
-def _call_name(node: exp.Expression | None) -> str:
+def _call_name(node: exp.Expr | None) -> str:
     return str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _replace(node: exp.Expression) -> exp.Expression:
+def _replace(node: exp.Expr) -> exp.Expr:
     """One node of the tree: Redshift's functions in PostgreSQL's terms."""
     name = _call_name(node)
     if name == "DECODE":
@@ -119,7 +121,7 @@ def _replace(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _decode(arguments: list[exp.Expression]) -> exp.Expression:
+def _decode(arguments: list[exp.Expr]) -> exp.Expr:
     """DECODE(x, a, b, ..., default): NULL equals NULL."""
     value, *rest = arguments
     branches = []
@@ -134,12 +136,12 @@ def _decode(arguments: list[exp.Expression]) -> exp.Expression:
     return exp.Case(ifs=branches, default=rest[0] if rest else None)
 
 
-def _percentile(value: exp.Expression, fraction: exp.Expression) -> exp.Expression:
+def _percentile(value: exp.Expr, fraction: exp.Expr) -> exp.Expr:
     """PostgreSQL takes no ordered-set aggregate over a window, so values are gathered and looked up."""
     return _call("rs.percentile", _call("array_agg", value), fraction)
 
 
-def _within_group(node: exp.WithinGroup) -> exp.Expression:
+def _within_group(node: exp.WithinGroup) -> exp.Expr:
     name = _call_name(node.this)
     if name == "LISTAGG":
         return _listagg(node.this, node.expression)
@@ -152,7 +154,7 @@ def _within_group(node: exp.WithinGroup) -> exp.Expression:
     return _percentile(ordered.this, fraction)
 
 
-def _listagg(node: exp.Expression, order: exp.Expression | None) -> exp.Expression:
+def _listagg(node: exp.Expr, order: exp.Expr | None) -> exp.Expr:
     """LISTAGG([DISTINCT] x [, separator]) [WITHIN GROUP (ORDER BY ...)]; DISTINCT sorts by x itself."""
     value, *rest = node.expressions
     distinct = isinstance(value, exp.Distinct)
@@ -160,7 +162,7 @@ def _listagg(node: exp.Expression, order: exp.Expression | None) -> exp.Expressi
         value, *inner = value.expressions
         rest = inner or rest
     text = exp.cast(value, "text")
-    separator: exp.Expression = rest[0] if rest else exp.Literal.string("")
+    separator: exp.Expr = rest[0] if rest else exp.Literal.string("")
     if order is not None:
         keys = order.expressions
         if distinct:
@@ -171,11 +173,11 @@ def _listagg(node: exp.Expression, order: exp.Expression | None) -> exp.Expressi
     return _call("string_agg", exp.Distinct(expressions=[text]) if distinct else text, separator)
 
 
-def _window(node: exp.Window) -> exp.Expression:
+def _window(node: exp.Window) -> exp.Expr:
     """OVER belongs to the gathered values, not to the look-up around them."""
     name = _call_name(node.this)
     if name == "RS.PERCENTILE":
-        lookup = node.this.copy()
+        lookup: exp.Expr = node.this.copy()
         over = node.copy()
         over.set("this", lookup.expressions[0].copy())
         lookup.expressions[0].replace(over)
