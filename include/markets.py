@@ -15,6 +15,9 @@ from include.sources import load_source
 
 LONGEST_LOCATION = 120
 LONGEST_SLUG = 80
+_PLAIN = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
+# A location that ends like a hash takes one too, or it could be spelt like another one's slug.
+_LIKE_A_HASH = re.compile(r"(^|-)[0-9a-f]{8}$")
 
 
 class PlanRefused(ValueError):
@@ -60,16 +63,16 @@ def plan(
 
 
 def slug(location: str) -> str:
-    """The market's name in keys: `Houston, TX` is `houston-tx`.
+    """The market's name in keys: `Houston, TX` is `houston-tx`; always 1 to 89 of a-z, 0-9 and dashes.
 
     Two locations that differ in more than case, spaces and commas get different slugs: what the
     plain form loses is made up for by a short hash of the location.
     """
-    folded = " ".join(unicodedata.normalize("NFKC", location).casefold().replace(",", " , ").split())
-    plain = re.sub(r"[\s,]+", "-", folded).strip("-")
+    folded = " ".join(unicodedata.normalize("NFC", location).casefold().replace(",", " ").split())
+    plain = folded.replace(" ", "-")
+    if _PLAIN.fullmatch(folded) and len(plain) <= LONGEST_SLUG and not _LIKE_A_HASH.search(plain):
+        return plain
     name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
-    if name == plain:
-        return name
     return "-".join(filter(None, (name, sha256(folded.encode()).hexdigest()[:8])))
 
 
