@@ -7,6 +7,7 @@ so that a DAG file still parses on a machine where nothing is deployed.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -102,9 +103,13 @@ def _parse(name: str, text: str, kind: type) -> Any:
         value = kind(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r}: expected a value like {_EXAMPLES[kind]}") from None
-    if kind in (int, float) and value < 0:
+    if kind in (int, float) and not 0 <= value < math.inf:
         raise SettingsError(f"{name}={text!r}: expected zero or more")
+    if not value and name in _MORE_THAN_ZERO:
+        raise SettingsError(f"{name}={text!r}: expected more than zero")
     return value
 
 
+# Divided by, or time in which nothing could ever come.
+_MORE_THAN_ZERO = ("LISTINGS_REQUESTS_PER_SECOND", "LISTINGS_API_SLOTS", "LISTINGS_REQUEST_TIMEOUT")
 _EXAMPLES = {int: "2", float: "0.5", datetime: "2026-01-31T06:00:00Z", str: "text"}
