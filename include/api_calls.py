@@ -46,22 +46,24 @@ def retry_args(
 
 
 def wait_as_told(state: tenacity.RetryCallState) -> float:
-    """Seconds to wait before the next attempt: what the server's Retry-After says, else 1, 2, 4 … 30."""
+    """Seconds to wait before the next attempt: what the server's Retry-After says, else 1, 2, 4 … 30.
+
+    A Retry-After of nothing, or in the past, is not taken at its word: the calls would follow each other
+    without a pause until the patience ends, and each is paid for.
+    """
     backoff = min(2.0 ** (state.attempt_number - 1), LONGEST_BACKOFF)
     if state.outcome is None or state.outcome.failed:
         return backoff
-    told = retry_after(state.outcome.result())
-    return backoff if told is None else told
+    return retry_after(state.outcome.result()) or backoff
 
 
 def retry_after(response: Response) -> float | None:
     """The Retry-After header in seconds, whether sent as a number or as a date; None without a usable one."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
+    until = _moment(text)
+    if until is None:
         return None
     served = served_at(response) or datetime.now(UTC)
     return max(0.0, (until - served).total_seconds())
@@ -69,17 +71,23 @@ def retry_after(response: Response) -> float | None:
 
 def served_at(response: Response) -> datetime | None:
     """When the server says it answered (the Date header), in UTC; None without a usable one."""
-    try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
-    except ValueError:
-        return None
+    return _moment(response.headers.get("Date", ""))
 
 
 def quota(response: Response) -> dict[str, int] | None:
     """What the answer's headers say of the key's quota: `limit` and `remaining` requests, `reset` in seconds."""
     found = {}
     for name in ("limit", "remaining", "reset"):
-        text = response.headers.get(f"x-ratelimit-requests-{name}", "")
-        if text.lstrip("-").isdigit():
+        text = response.headers.get(f"x-ratelimit-requests-{name}", "").strip()
+        if text.isascii() and text.removeprefix("-").isdigit():
             found[name] = int(text)
     return found or None
+
+
+def _moment(text: str) -> datetime | None:
+    """An HTTP date in UTC, which is also meant where no zone is named; None for any other text."""
+    try:
+        found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
