@@ -1,0 +1,128 @@
+"""A sound set gets its ready marker; any other is held back by the gate that names itself."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from include.gates import GateClosed, Gatekeeper
+from include.receipts import CleanReceipt
+from tests.unit.examples import KEY, PREFIX, RESOURCES, VERSION, buckets, put_clean_set, ready_set
+
+MARKER = f"ready/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c~{VERSION}.json"
+FILES = {
+    "listings.parquet": {"rows": 38, "bytes": 13, "sha256": "0" * 64},
+    "rejects.parquet": {"rows": 1, "bytes": 10, "sha256": "0" * 64},
+}
+
+
+def counts(landed: int, clean: int, rejected: int = 0, duplicates: int = 0, unreadable: int = 0) -> dict[str, int]:
+    """The counts of a `_SUCCESS.json`."""
+    return {
+        "landed": landed,
+        "clean": clean,
+        "rejected": rejected,
+        "duplicates": duplicates,
+        "unreadable": unreadable,
+    }
+
+
+def test_a_sound_set_is_let_through() -> None:
+    """The marker describes the set as the load needs it, and the receipt repeats its counts."""
+    s3 = buckets()
+    put_clean_set(s3)
+
+    receipt = Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+
+    set_id = f"zillow56/houston-tx/2026-11-22/20261122T060003Z-1f3a9c/{VERSION}"
+    assert CleanReceipt(set_id, MARKER, landed=41, clean=38, rejected=1, duplicates=2, unreadable=0) == receipt
+    assert ready_set().to_dict() == json.loads(s3.buckets["clean"][MARKER].body)
+
+
+def test_letting_through_twice_leaves_one_marker() -> None:
+    """The gates may be passed again: same receipt, same marker."""
+    s3 = buckets()
+    put_clean_set(s3)
+    gates = Gatekeeper(s3, RESOURCES, 0.05)
+
+    assert gates.let_through(KEY) == gates.let_through(KEY)
+    assert [key for key in s3.keys("clean") if key.startswith("ready/")] == [MARKER]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"manifest_sha256": "f" * 64},
+            f"cleaned from a manifest with checksum {'f' * 64}, but the one in landing has ",
+        ),
+        ({"contract_version": "0.0.1"}, "cleaned under contract 0.0.1, expected "),
+        ({"counts": counts(41, 38)}, "41 listings landed, but clean + rejected + duplicates + unreadable = 38"),
+        ({"counts": counts(40, 38, 1, 2)}, "40 listings landed, but clean + rejected + duplicates + unreadable = 41"),
+        (
+            {"counts": counts(41, 38, rejected=3)},
+            "3 of 41 listings were rejected (7.3%, limit 5.0%; {'price_missing': 1})",
+        ),
+        ({"counts": counts(41, 1, unreadable=40)}, "40 of 41 listings were rejected (97.6%"),
+        ({"counts": counts(41, 0, rejected=41)}, "41 of 41 listings were rejected (100.0%"),
+        ({"files": FILES}, f"{PREFIX}transform={VERSION}/listings.parquet: 13 bytes with checksum "),
+    ],
+)
+def test_an_unsound_set_is_held_back(changes: dict[str, Any], words: str) -> None:
+    """Origin, contract, counts, share of rejects and files each hold a set back, in words, without a marker."""
+    s3 = buckets()
+    put_clean_set(s3, **changes)
+
+    with pytest.raises(GateClosed, match=re.escape(words)):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    assert [key for key in s3.keys("clean") if key.startswith("ready/")] == []
+
+
+@pytest.mark.parametrize("name", ["listings.parquet", "rejects.parquet"])
+@pytest.mark.parametrize("body", [b"", b"38 clean row$"])
+def test_a_file_that_changed_is_found(name: str, body: bytes) -> None:
+    """Bytes that differ from what was stated hold the set back, also when their number is the same."""
+    s3 = buckets()
+    put_clean_set(s3)
+    s3.put_object(Bucket="clean", Key=f"{PREFIX}transform={VERSION}/{name}", Body=body)
+
+    with pytest.raises(GateClosed, match=f"{name}: {len(body)} bytes .* clean the set again from raw"):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+
+
+def test_a_share_at_the_limit_passes() -> None:
+    """The limit itself is allowed: one of 20 at 5 %."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(20, 19, rejected=1))
+
+    assert Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).rejected == 1
+
+
+def test_duplicates_are_not_rejects() -> None:
+    """A set full of duplicates passes: nothing of it is lost."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(41, 1, duplicates=40))
+
+    assert Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).duplicates == 40
+
+
+def test_an_empty_market_passes() -> None:
+    """A market without a listing is no fault and divides nothing by zero."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(0, 0))
+
+    assert Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).landed == 0
+
+
+def test_a_set_that_is_not_there_is_no_sound_set() -> None:
+    """Without `_SUCCESS.json` nothing is let through."""
+    s3 = buckets()
+
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        put_clean_set(s3)
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(replace(KEY, market="austin-tx"))

@@ -1,0 +1,104 @@
+"""What reconciliation does about each kind of gap, and what it leaves to a person."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from include import reconcile
+from include.keys import SetKey
+from include.ledger import Gaps
+from include.settings import resources, tuning
+from tests.unit.examples import ENVIRONMENT, KEY, VERSION
+from tests.unit.test_resend import Queue
+
+COPYING = KEY
+CLEANING = replace(KEY, market="austin-tx")
+SENSING = replace(KEY, market="miami-fl")
+READY = replace(KEY, market="tampa-fl").set_id(VERSION)
+GIVEN_UP = replace(KEY, market="dallas-tx").set_id(VERSION)
+GAPS = Gaps((COPYING,), (CLEANING,), (SENSING,), (READY,), (GIVEN_UP,))
+
+
+@pytest.fixture(autouse=True)
+def _deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("LISTINGS_SUSPECT_RETRIES", raising=False)
+    resources.cache_clear()
+    tuning.cache_clear()
+    yield
+    resources.cache_clear()
+    tuning.cache_clear()
+
+
+def test_each_notification_goes_back_on_the_queue_that_lost_it() -> None:
+    """What was not copied goes to copy-raw from landing, what is not clean to the transform from raw; nothing else."""
+    queue = Queue()
+
+    assert reconcile.send_stopped(queue, GAPS) == 2
+    sent = [(url, json.loads(body)["Records"][0]["s3"]) for url, body in queue.messages]
+    assert [(url, what["bucket"]["name"]) for url, what in sent] == [
+        ("http://queues/copy-raw", "landing"),
+        ("http://queues/transform-listings", "raw"),
+    ]
+    assert [what["object"]["key"].split("/")[2].split("%3D")[1] for _, what in sent] == ["houston-tx", "austin-tx"]
+
+
+def test_nothing_stopped_sends_nothing() -> None:
+    """Without gaps no message goes out and nobody is woken or told."""
+    queue = Queue()
+
+    assert (
+        reconcile.send_stopped(queue, Gaps()),
+        queue.messages,
+        reconcile.landed_partitions(Gaps()),
+        reconcile.ready_partitions(Gaps()),
+        reconcile.for_a_person(Gaps()),
+    ) == (0, [], [], [], None)
+
+
+def test_every_set_not_sensed_is_announced_again() -> None:
+    """Sets not copied, not clean or not sensed have their landed partition emitted again; ready ones don't."""
+    assert reconcile.landed_partitions(GAPS) == [
+        "zillow56/austin-tx|2026-11-22",
+        "zillow56/houston-tx|2026-11-22",
+        "zillow56/miami-fl|2026-11-22",
+    ]
+
+
+def test_two_sets_of_a_partition_are_one_announcement() -> None:
+    """A partition is emitted once, however many of its sets stopped."""
+    later = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
+
+    assert [KEY.partition] == reconcile.landed_partitions(Gaps(not_copied=(KEY,), not_sensed=(later,)))
+    assert [KEY.partition] == reconcile.ready_partitions(Gaps(not_loaded=(KEY.set_id(VERSION), later.set_id(VERSION))))
+
+
+def test_what_is_ready_wakes_the_load() -> None:
+    """Sets ready and not loaded have their clean partition emitted again; those given up don't."""
+    assert reconcile.ready_partitions(GAPS) == ["zillow56/tampa-fl|2026-11-22"]
+
+
+def test_a_person_is_told_which_sets_and_what_to_do() -> None:
+    """The message names the sets given up, where their reasons are, and how to load them after mending."""
+    message = reconcile.for_a_person(GAPS)
+
+    assert message is not None
+    assert GIVEN_UP in message
+    assert READY not in message
+    assert [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message] == [
+        "1 set(s)",
+        "2 times",
+        "core.load_audit",
+        "retry_suspects",
+    ]
+
+
+def test_gaps_travel_as_json() -> None:
+    """Gaps survive XCom, with their sets as typed as before."""
+    back = Gaps.from_dict(json.loads(json.dumps(GAPS.to_dict())))
+
+    assert back == GAPS
+    assert isinstance(back.not_copied[0], SetKey)

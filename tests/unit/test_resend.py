@@ -1,0 +1,50 @@
+"""What goes back on a queue is what S3 itself would send."""
+
+import json
+from typing import Any
+from urllib.parse import unquote_plus
+
+import pytest
+
+from include.resend import send_again
+from tests.unit.examples import KEY
+
+
+class Queue:
+    """Takes messages, as SQS does in the one call used."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str]] = []
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> dict[str, Any]:  # noqa: N803
+        """Keeps the message and numbers it."""
+        self.messages.append((QueueUrl, MessageBody))
+        return {"MessageId": f"message-{len(self.messages)}"}
+
+
+def test_the_notification_names_bucket_and_encoded_key() -> None:
+    """The message is an ObjectCreated event whose key is URL-encoded as S3 encodes it."""
+    queue = Queue()
+
+    assert send_again(queue, "http://queues/copy-raw", "landing", KEY.manifest) == "message-1"
+    url, body = queue.messages[0]
+    assert url == "http://queues/copy-raw"
+    [record] = json.loads(body)["Records"]
+    assert (
+        record["eventSource"],
+        record["eventName"],
+        record["s3"]["bucket"]["name"],
+    ) == ("aws:s3", "ObjectCreated:Put", "landing")
+    assert record["s3"]["object"]["key"] == (
+        "listings/source%3Dzillow56/market%3Dhouston-tx/date%3D2026-11-22"
+        "/extract%3D20261122T060003Z-1f3a9c/_manifest.json"
+    )
+
+
+@pytest.mark.parametrize("key", [KEY.manifest, "a b/ü+%.json"])
+def test_the_key_is_what_a_consumer_decodes(key: str) -> None:
+    """unquote_plus, which the Lambdas use, gives the key back."""
+    queue = Queue()
+    send_again(queue, "http://queues/copy-raw", "landing", key)
+
+    assert key == unquote_plus(json.loads(queue.messages[0][1])["Records"][0]["s3"]["object"]["key"])
