@@ -12,7 +12,7 @@ from local.listing_api.gateway import Gateway, Pages
 from local.listing_api.pages import SimulatedPages, write_pages
 from local.listing_api.recordings import BadRecording, load_recordings
 from local.listing_api.request_log import RequestLog
-from local.listing_api.server import HOST, PortTaken, application, bind, serve
+from local.listing_api.server import HOST, application, bind, serve
 from local.listing_api.state_file import BadState
 from local.listing_api.subscription import Subscriptions
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _write(options) if options.write_pages else _serve(options)
-    except (BadRecording, BadRequest, BadState, PortTaken) as error:
+    except (BadRecording, BadRequest, BadState, OSError) as error:
         print(f"listing_api: {error}", file=sys.stderr)
         return 2
 
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     if options.state is None:
         raise BadState("--state DIR is needed: the folder in which clock and used quota are kept")
+    options.state.mkdir(parents=True, exist_ok=True)
     pages: Pages = load_recordings(options.recordings) if options.recordings else _simulated(options)
     keys = options.key or [EXAMPLE_KEY]
     subscriptions = Subscriptions(keys, options.state, options.quota, options.rate)

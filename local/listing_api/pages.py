@@ -10,7 +10,7 @@ from local.listing_api.families import Family
 from local.listing_api.families.family import BadRequest, Json, PageFacts
 from local.listing_api.market import listing_of, rows_on
 from local.listing_api.places import UnknownLocation, known_markets, parse_market
-from local.listing_api.stays import active_stays
+from local.listing_api.stays import Stay, active_stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,11 @@ def write_pages(family: Family, count: int, out: Path, pages: SimulatedPages) ->
     Raises BadRequest where all known markets together have fewer pages than asked for.
     """
     now = datetime.combine(_PAGES_DAY, time(6), UTC)
-    rows = [stay for market in known_markets(pages.seed) for stay in rows_on(pages.seed, market, _PAGES_DAY)]
     size = pages.page_size
+    rows: list[Stay] = []
+    for market in known_markets(pages.seed):
+        if len(rows) < count * size:
+            rows += rows_on(pages.seed, market, _PAGES_DAY)
     if count * size > len(rows):
         raise BadRequest(f"--write-pages {count}: expected at most {len(rows) // size} pages of {size} listings.")
     out.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.listing_api.state_file import read_state, write_state
+from local.listing_api.state_file import BadState, read_state, write_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Subscriptions:
         self._path = state / "quota.json"
         self._keys, self.quota, self.rate = frozenset(keys), quota, rate
         self._used: dict[str, int] = read_state(self._path)
+        if not all(isinstance(used, int) for used in self._used.values()):
+            raise BadState(f"{self._path}: expected whole numbers. Delete it to start anew.")
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def admit(self, key: str | None, now: datetime) -> Refusal | None:
