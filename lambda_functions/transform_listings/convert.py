@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import arrow_pool  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
 from plan import Column, Rule
@@ -20,7 +21,7 @@ _MS_PER_DAY = 86_400_000
 # Further from 1970 than any year that a warehouse knows, and far enough from the ends of 64 bits to add to.
 _FAR_MS = 4 * 10**15
 _NEAR_A_TIE = 0.001
-_TRUSTED_SCALED = 1e12
+_TRUSTED_SCALED = 10**12
 
 INVALID, OUT_OF_RANGE, TOO_LONG, MISSING = "invalid", "out_of_range", "too_long", "missing"
 
@@ -118,10 +119,9 @@ def _decimals(numbers: pa.Array, factors: pa.Array | None, column: Column, verdi
         numbers, amounts = _without(numbers, outside), _without(amounts, outside)
     scaled = pc.multiply(amounts, float(10**scale))
     whole = pc.round(scaled, round_mode="half_to_even")
-    doubtful = pc.or_(
-        pc.greater(pc.abs(pc.subtract(scaled, whole)), 0.5 - _NEAR_A_TIE),
-        pc.greater(pc.abs(scaled), _TRUSTED_SCALED),
-    )
+    doubtful = pc.greater(pc.abs(pc.subtract(scaled, whole)), 0.5 - _NEAR_A_TIE)
+    if max(map(abs, column.bounds)).scaleb(scale) > _TRUSTED_SCALED:
+        doubtful = pc.or_(doubtful, pc.greater(pc.abs(scaled), _TRUSTED_SCALED))
     integers = whole.cast(pa.int64())
     if pc.any(doubtful).as_py():
         integers = _exactly(integers, doubtful, numbers, factors, scale)

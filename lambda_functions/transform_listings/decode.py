@@ -83,9 +83,11 @@ class PageReader:
         except _BAD_JSON:
             return self._bodies_by_stdlib(page)
 
-    def gather(self, rows: Sequence[Any], into: Leaves) -> None:
-        """Appends the rows' values to the list of each leaf."""
-        _gather(rows, self._tree, into)
+    def gather(self, rows: Sequence[Any]) -> Leaves:
+        """The rows' values, turned into a list per leaf."""
+        leaves: Leaves = {}
+        _gather(rows, self._tree, leaves)
+        return leaves
 
     def value_at(self, body: bytes, path: str) -> Any:
         """What stands at a path of a row's body, as plain JSON; None where nothing does."""
@@ -156,7 +158,7 @@ class PageReader:
         return msgspec.json.Decoder(envelope, strict=False)
 
     def _list_in(self, envelope: Any) -> list[Any]:
-        found: Leaves = {path: [] for path in self.plan.listings_at}
+        found: Leaves = {}
         _gather([envelope], self._envelope, found)
         for path in self.plan.listings_at:
             if found[path][0] is not None:
@@ -220,7 +222,7 @@ def _gather(rows: Sequence[Any], tree: Tree, into: Leaves) -> None:
     for index, below in enumerate(tree.values()):
         values = map(attrgetter(f"f{index}"), rows)
         if isinstance(below, str):
-            into[below].extend(values)
+            into[below] = list(values)
         else:
             # An object that was sent as null has no values; one of absent values stands in for it.
             _gather([_ABSENT if value is None else value for value in values], below, into)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import arrow_pool  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
 from convert import Converted, Rows

@@ -1,5 +1,6 @@
 """Knows how a table becomes a file that Redshift's COPY reads."""
 
+import arrow_pool  # noqa: F401
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -11,4 +12,5 @@ def to_parquet(table: pa.Table) -> bytes:
     """
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="snappy", row_group_size=max(1, len(table)))
-    return sink.getvalue().to_pybytes()
+    written: bytes = sink.getvalue().to_pybytes()
+    return written

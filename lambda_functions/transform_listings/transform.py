@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import arrow_pool  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
 from convert import Converted, Rows, arrow_type, convert, microseconds
@@ -19,7 +20,7 @@ from plan import Plan
 from rejects import Reject, Rejects
 
 # Rows, or bytes of pages, that are held as Python values before they are turned into columns.
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 2048
 _CHUNK_BYTES = 16 * 2**20
 
 Manifest = Mapping[str, Any]
@@ -57,7 +58,6 @@ class Cleaner:
         self.plan = plan
         self._reader = PageReader(plan)
         self._rejects = Rejects(plan, self._reader)
-        self._leaves = plan.leaves
 
     def clean(self, manifest: Manifest, pages: Iterable[tuple[PageEntry, bytes]], prefix: str) -> Cleaned:
         """Cleans a set.
@@ -71,6 +71,7 @@ class Cleaner:
         rejects: list[Reject] = []
         unreadable: list[int] = []
         chunk: list[_Page] = []
+        rows = size = 0
         for entry, body in pages:
             raw_key = prefix + entry["name"]
             try:
@@ -82,9 +83,11 @@ class Cleaner:
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
             chunk.append(_Page(raw_key, body, microseconds(entry["served_at"] or entry["received_at"]), decoded))
-            if _is_full(chunk):
+            rows += decoded.count
+            size += len(body)
+            if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
                 tables.append(self._clean_chunk(chunk, constants, rejects))
-                chunk = []
+                chunk, rows, size = [], 0, 0
         tables.append(self._clean_chunk(chunk, constants, rejects))
         return self._assemble(manifest, tables, rejects, unreadable, constants)
 
@@ -114,11 +117,10 @@ class Cleaner:
         return table.filter(pa.array(keep))
 
     def _gather(self, chunk: list[_Page]) -> tuple[Rows, Mapping[str, pa.Array]]:
-        leaves: dict[str, list[Any]] = {path: [] for path in self._leaves}
+        leaves = self._reader.gather([row for page in chunk for row in page.decoded.rows])
         page_numbers: list[int] = []
         positions: list[int] = []
         for number, page in enumerate(chunk):
-            self._reader.gather(page.decoded.rows, leaves)
             page_numbers += [number] * len(page.decoded.rows)
             positions += page.decoded.positions
         of_page = pa.array(page_numbers, pa.int32())
@@ -160,11 +162,6 @@ class Cleaner:
         )
 
 
-def _is_full(chunk: list[_Page]) -> bool:
-    rows = sum(page.decoded.count for page in chunk)
-    return rows >= _CHUNK_ROWS or sum(len(page.body) for page in chunk) >= _CHUNK_BYTES
-
-
 def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:
     """What is the same for every row of the set."""
     return {
@@ -197,8 +194,11 @@ def _table(
 
 def _last_of_duplicates(table: pa.Table) -> pa.Table:
     """Of rows with the same zpid, the last in page order; the others go."""
-    last = {zpid: index for index, zpid in enumerate(table["zpid"].to_pylist())}
-    return table if len(last) == len(table) else table.take(sorted(last.values()))
+    zpids = table["zpid"].to_pylist()
+    last = {zpid: index for index, zpid in enumerate(zpids)}
+    if len(last) == len(zpids):
+        return table
+    return table.filter(pa.array([last[zpid] == index for index, zpid in enumerate(zpids)]))
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
