@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +13,12 @@ from botocore.exceptions import ClientError
 
 from infra.aws_account import DeployError
 
-_SETTLED_WELL = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_SETTLED_WELL = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 # CloudFormation updates none of these: they hold nothing and have to go before a stack of the name is made.
 _LEFTOVERS = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _CONSEQUENCE = "cancelled"
+_SEE_OTHER_EVENTS = "Call DescribeEvents"
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,57 @@ class Stack:
         A stack that a failed creation left behind is deleted first. No difference is no error. Raises
         DeployError with the failing resource's own reason when the stack does not come to stand.
         """
+        change_set = self._create_change_set(
+            ChangeSetType="UPDATE" if self.exists() else "CREATE",
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+        if change_set is None:
+            self.say(f"Stack {self.name}: no changes")
+        else:
+            self._execute(change_set)
+        return self.outputs()
+
+    def adopt_buckets(self, buckets: Mapping[str, str]) -> None:
+        """Makes the stack out of buckets that an earlier one left: bucket name by logical id.
+
+        They come in bare, so that the `apply` that follows sees every property of theirs as a change and sets
+        it: an import alone leaves a bucket as it is, without its notifications if it has lost them.
+        """
+        template = {
+            "Resources": {
+                logical_id: {
+                    "Type": "AWS::S3::Bucket",
+                    "DeletionPolicy": "RetainExceptOnCreate",
+                    "UpdateReplacePolicy": "Retain",
+                    "Properties": {"BucketName": bucket},
+                }
+                for logical_id, bucket in buckets.items()
+            }
+        }
+        change_set = self._create_change_set(
+            ChangeSetType="IMPORT",
+            TemplateBody=json.dumps(template),
+            ResourcesToImport=[
+                {
+                    "ResourceType": "AWS::S3::Bucket",
+                    "LogicalResourceId": logical_id,
+                    "ResourceIdentifier": {"BucketName": bucket},
+                }
+                for logical_id, bucket in buckets.items()
+            ],
+        )
+        if change_set is not None:
+            self._execute(change_set)
+
+    def exists(self) -> bool:
+        """Whether there is a stack to update; what a failed creation left behind is deleted, and is none."""
         status = self._wait_until_settled()
         if status in _LEFTOVERS:
             self.say(f"Stack {self.name} is {status}: deleting what an earlier attempt left behind")
             self.delete()
-            status = None
-        change_set = self._create_change_set(template, parameters, exists=status is not None)
-        if change_set is None:
-            self.say(f"Stack {self.name}: no changes")
-            return self.outputs()
-        for line in _described(change_set["Changes"]):
-            self.say(line)
-        # Events older than this one belong to earlier deploys.
-        last_event = self._newest_event_id()
-        self.cloudformation.execute_change_set(
-            ChangeSetName=change_set["ChangeSetName"], StackName=self.name
-        )
-        status = self._wait_until_settled()
-        if status not in _SETTLED_WELL:
-            raise DeployError(self._failure(status, last_event))
-        self.say(f"Stack {self.name}: {status}")
-        return self.outputs()
+            return False
+        return status is not None
 
     def delete(self) -> None:
         """Deletes the stack and waits until it is gone; raises DeployError naming what would not go."""
@@ -94,18 +126,22 @@ class Stack:
                 )
             time.sleep(self.poll_seconds)
 
-    def _create_change_set(
-        self, template: str, parameters: Mapping[str, str], *, exists: bool
-    ) -> dict[str, Any] | None:
+    def _execute(self, change_set: Mapping[str, Any]) -> None:
+        for line in _described(change_set["Changes"]):
+            self.say(line)
+        # Events up to this one belong to earlier deploys.
+        last_event = self._newest_event_id()
+        self.cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetName"], StackName=self.name)
+        status = self._wait_until_settled()
+        if status not in _SETTLED_WELL:
+            raise DeployError(self._failure(status, last_event))
+        self.say(f"Stack {self.name}: {status}")
+
+    def _create_change_set(self, **request: Any) -> dict[str, Any] | None:
         """The finished change set with all its changes; None when there is nothing to change."""
         name = f"deploy-{uuid.uuid4().hex[:12]}"
         self.cloudformation.create_change_set(
-            StackName=self.name,
-            ChangeSetName=name,
-            ChangeSetType="UPDATE" if exists else "CREATE",
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
+            StackName=self.name, ChangeSetName=name, Capabilities=["CAPABILITY_NAMED_IAM"], **request
         )
         while True:
             found = self.cloudformation.describe_change_set(StackName=self.name, ChangeSetName=name)
@@ -125,9 +161,7 @@ class Stack:
         changes = list(first_page["Changes"])
         token = first_page.get("NextToken")
         while token:
-            page = self.cloudformation.describe_change_set(
-                StackName=self.name, ChangeSetName=name, NextToken=token
-            )
+            page = self.cloudformation.describe_change_set(StackName=self.name, ChangeSetName=name, NextToken=token)
             changes += page["Changes"]
             token = page.get("NextToken")
         return changes
@@ -153,9 +187,20 @@ class Stack:
             reason = event.get("ResourceStatusReason", "")
             if event["ResourceStatus"].endswith("_FAILED") and _CONSEQUENCE not in reason:
                 failed.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+        if any(_SEE_OTHER_EVENTS in reason for reason in failed):
+            failed += self._validation_failures()
         # The first to fail is the cause; those after it often only follow from it.
         causes = "\n  ".join(reversed(failed)) or "no resource gave a reason; see the stack's events"
         return f"Stack {self.name} ended {status or 'deleted'} because of\n  {causes}"
+
+    def _validation_failures(self) -> list[str]:
+        """What CloudFormation found before it touched a resource: it tells that in events of another kind."""
+        found = self.cloudformation.describe_events(StackName=self.name, Filters={"FailedEvents": True})
+        return [
+            f"{event.get('LogicalResourceId')} ({event.get('ResourceType')}): {event['ValidationStatusReason']}"
+            for event in found["OperationEvents"]
+            if "ValidationStatusReason" in event
+        ]
 
 
 def _described(changes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -164,7 +209,5 @@ def _described(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     for change in changes:
         resource = change["ResourceChange"]
         replaced = " (replaced: the old one goes)" if resource.get("Replacement") == "True" else ""
-        lines.append(
-            f"  {resource['Action']:<7} {resource['LogicalResourceId']} {resource['ResourceType']}{replaced}"
-        )
+        lines.append(f"  {resource['Action']:<7} {resource['LogicalResourceId']} {resource['ResourceType']}{replaced}")
     return lines

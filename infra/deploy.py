@@ -20,6 +20,7 @@ from infra.local_identity import issue_base_key, put_connections
 
 TEMPLATE = Path(__file__).resolve().parent / "template.yaml"
 PROJECT = "listings"
+DATA_BUCKETS = ("landing", "raw", "clean")
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,21 @@ def deploy(
         "AlarmEmail": alarm_email,
     }
     stack = Stack(account.client("cloudformation"), f"{PROJECT}-{stage}", say, account.poll_seconds)
+    if not stack.exists():
+        kept = _kept_buckets(s3, code_bucket)
+        if kept:
+            say(f"Taking over what an earlier stack left: {', '.join(kept.values())}")
+            stack.adopt_buckets(kept)
     outputs = stack.apply(TEMPLATE.read_text(encoding="utf-8"), parameters)
     _require_code(account.client("lambda"), outputs)
     return outputs if endpoint_url is None else _reached_through(endpoint_url, outputs)
+
+
+def _kept_buckets(s3: Any, code_bucket: str) -> dict[str, str]:
+    """The data buckets that are there without a stack, by logical id: deleted stacks leave them, and crashes."""
+    names = {f"{kind.capitalize()}Bucket": code_bucket.replace("-code-", f"-{kind}-") for kind in DATA_BUCKETS}
+    there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    return {logical_id: name for logical_id, name in names.items() if name in there}
 
 
 def _ensure_code_bucket(s3: Any, bucket: str, region: str) -> None:
@@ -132,15 +145,14 @@ def _require_code(functions: Any, outputs: Mapping[str, str]) -> None:
         if functions.get_function_configuration(FunctionName=name)["CodeSize"] <= 0:
             raise DeployError(
                 f"Function {name} was deployed without code: its zip was not in the code bucket. "
-                "Delete the function and deploy again."
+                "Delete the stack, which keeps the buckets, and deploy again."
             )
 
 
 def _reached_through(endpoint_url: str, outputs: Mapping[str, str]) -> dict[str, str]:
     """The outputs with URLs on today's port: the stand-in keeps those of the port it was deployed on."""
     return {
-        name: re.sub(r"^http://127\.0\.0\.1:\d+", endpoint_url.rstrip("/"), value)
-        for name, value in outputs.items()
+        name: re.sub(r"^http://127\.0\.0\.1:\d+", endpoint_url.rstrip("/"), value) for name, value in outputs.items()
     }
 
 

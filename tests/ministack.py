@@ -53,9 +53,7 @@ class RunningMiniStack:
         """Where MiniStack writes, and what to read when a start fails."""
         return self.home / "ministack.log"
 
-    def client(
-        self, service: str, access_key: str = "test", secret_key: str = "test", token: str | None = None
-    ) -> Any:
+    def client(self, service: str, access_key: str = "test", secret_key: str = "test", token: str | None = None) -> Any:
         """A boto3 client of this MiniStack; as the account's root unless keys are given."""
         return boto3.client(
             service,  # type: ignore[call-overload]
