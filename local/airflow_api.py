@@ -69,6 +69,14 @@ class AirflowApi:
         content = self.get(path)["content"]
         return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
 
+    def set_pool(self, name: str, slots: int, description: str) -> None:
+        """Makes a pool with this many slots, or gives an existing one this many."""
+        pool = {"slots": slots, "description": description, "include_deferred": False}
+        if name in {each["name"] for each in self.get("/pools?limit=1000")["pools"]}:
+            self._call("PATCH", f"/pools/{name}", {"pool": name, **pool})
+        else:
+            self._call("POST", "/pools", {"name": name, **pool})
+
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float) -> str:
         """The state the run settled in; TimeoutError after `timeout` seconds."""
         until = time.monotonic() + timeout

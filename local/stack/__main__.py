@@ -1,0 +1,71 @@
+"""python -m local.stack up|down|status: what `make up`, `make down` and `make status` run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from infra.aws_account import DeployError
+from local.stack.deployment import OutputError
+from local.stack.home import HomeError
+from local.stack.ports import PortError
+from local.stack.stack import Stack, StackError
+from local.stack.status import show_status, show_where_to_look
+from local.stack.supervisor import SupervisorError
+
+EXPECTED = (BotoCoreError, ClientError, DeployError, HomeError, OutputError, StackError, SupervisorError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 when done, 1 when a part did not come up or go down, 2 when a port or an argument is at fault."""
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status"))
+    parser.add_argument("--recordings", help="with up: folder of recorded pages that the listing API serves")
+    chosen = parser.parse_args(arguments)
+    try:
+        stack = Stack(recordings=chosen.recordings, say=_say)
+        return {"up": _up, "down": _down, "status": _status}[chosen.command](stack)
+    except PortError as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 2
+    except EXPECTED as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 1
+
+
+def _up(stack: Stack) -> int:
+    started = time.monotonic()
+    if not stack.up():
+        _say("the stack is already up, nothing was started")
+        return _status(stack)
+    _say(f"up after {time.monotonic() - started:.0f} s\n")
+    show_where_to_look(stack, _console())
+    return 0
+
+
+def _down(stack: Stack) -> int:
+    stack.down()
+    _say(f"down; the data stays in {stack.home.path}")
+    return 0
+
+
+def _status(stack: Stack) -> int:
+    return 0 if show_status(stack, _console()) else 1
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # Written to a file or a pipe, a table is not cut to the 80 columns that rich supposes there.
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

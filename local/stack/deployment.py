@@ -1,0 +1,122 @@
+"""What the template needs to know of this stack, and what its outputs mean to Airflow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.deploy import deploy_local
+from local.stack.home import ROOT, Home
+from local.stack.ports import LOOPBACK, Ports
+
+ACCOUNT_REGION = "us-east-1"
+ROLE_PREFIX = "arn:aws:iam::000000000000:role/listings-local-"
+AIRFLOW_ROLE = f"{ROLE_PREFIX}airflow"
+COPY_ROLE = f"{ROLE_PREFIX}redshift-copy"
+
+# What the deployed functions and resources are made from.
+DEPLOYED = (
+    "infra/*.py",
+    "infra/*.yaml",
+    "lambda_functions/**/*",
+    "include/schemas/**/*",
+    "include/contract.py",
+    "include/sources.py",
+)
+
+# What include/settings.py reads, and the output of the template that it is.
+SETTINGS = {
+    "LISTINGS_LANDING_BUCKET": "LandingBucketName",
+    "LISTINGS_RAW_BUCKET": "RawBucketName",
+    "LISTINGS_CLEAN_BUCKET": "CleanBucketName",
+    "LISTINGS_COPY_QUEUE_URL": "CopyQueueUrl",
+    "LISTINGS_TRANSFORM_QUEUE_URL": "TransformQueueUrl",
+    "LISTINGS_COPY_DEAD_LETTER_URL": "CopyDeadLetterQueueUrl",
+    "LISTINGS_TRANSFORM_DEAD_LETTER_URL": "TransformDeadLetterQueueUrl",
+    "LISTINGS_TRANSFORM_VERSION": "TransformVersion",
+    "LISTINGS_REDSHIFT_COPY_ROLE_ARN": "RedshiftCopyRoleArn",
+}
+
+
+class OutputError(RuntimeError):
+    """The template's outputs are not those that the stack counts on."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed template: its outputs by name, and the key of the user who may only assume its role."""
+
+    outputs: dict[str, str]
+    base_access_key_id: str
+    base_secret_access_key: str
+
+    def settings(self) -> dict[str, str]:
+        """The LISTINGS_* variables that the outputs give; raises OutputError when one is not among them."""
+        missing = [output for output in SETTINGS.values() if output not in self.outputs]
+        if missing:
+            raise OutputError(f"infra/template.yaml has no output {', '.join(missing)}")
+        return {name: self.outputs[output] for name, output in SETTINGS.items()}
+
+
+def deploy(home: Home, ports: Ports, say: Callable[[str], None]) -> Deployment:
+    """Deploys the template to this stack's MiniStack and puts Airflow's connections into its secrets."""
+    done = deploy_local(
+        f"http://{LOOPBACK}:{ports.ministack}",
+        home.path / "build",
+        connections(ports, home.secrets()),
+        say,
+    )
+    deployment = Deployment(done.outputs, done.base_access_key_id, done.base_secret_access_key)
+    deployment.settings()
+    for output, expected in (("AirflowRoleArn", AIRFLOW_ROLE), ("RedshiftCopyRoleArn", COPY_ROLE)):
+        if deployment.outputs.get(output) != expected:
+            raise OutputError(
+                f"infra/template.yaml: output {output} is {deployment.outputs.get(output)}, and the "
+                f"connections were written for {expected}. Change ROLE_PREFIX in {__name__}."
+            )
+    return deployment
+
+
+def fingerprint() -> str:
+    """A hash of all that a deploy depends on, to see whether what runs is what the checkout has."""
+    digest = hashlib.sha256()
+    for pattern in DEPLOYED:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def connections(ports: Ports, secrets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Airflow's connections by name, as the JSON that Airflow reads from Secrets Manager."""
+    return {
+        "zillow_api": _family(ports, secrets, "zillow56.p.rapidapi.com"),
+        "zillow_com4_api": _family(ports, secrets, "zillow-com4.p.rapidapi.com"),
+        "aws_s3_conn": {
+            "conn_type": "aws",
+            "extra": {"role_arn": AIRFLOW_ROLE, "region_name": ACCOUNT_REGION},
+        },
+        "conn_id_redshift": {
+            "conn_type": "redshift",
+            "host": LOOPBACK,
+            "port": ports.redshift,
+            "schema": "listings",
+            "login": "loader",
+            "password": secrets["loader"],
+            "extra": {"ssl": False},
+        },
+        # A connection of its own, without a region: Parquet COPY refuses the REGION clause that one adds.
+        "redshift_copy_role": {"conn_type": "aws", "extra": {"role_arn": COPY_ROLE}},
+    }
+
+
+def _family(ports: Ports, secrets: Mapping[str, str], host: str) -> dict[str, Any]:
+    """An API family's connection; what is in its extra goes out as headers with every request."""
+    return {
+        "conn_type": "http",
+        "host": f"http://{LOOPBACK}",
+        "port": ports.api,
+        "extra": {"x-rapidapi-key": secrets["listing_api_key"], "x-rapidapi-host": host},
+    }

@@ -1,0 +1,155 @@
+"""What `make status` shows: processes, where to look, the last runs, the counts; as far as they can be had."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import psutil
+import psycopg
+from psycopg import sql
+from rich.console import Console
+from rich.table import Table
+
+from local.airflow_api import AirflowRefused
+from local.stack.airflow_environment import UI_USER
+from local.stack.ports import LOOPBACK
+from local.stack.stack import Stack
+from local.stack.supervisor import Running
+
+CORE_TABLES = ("listing_snapshots", "listings", "listing_history", "listing_rejects", "load_audit")
+
+
+def show_status(stack: Stack, console: Console) -> bool:
+    """Prints the state of a stack; returns whether it is up."""
+    if not stack.is_up():
+        console.print(f"No stack is up in {stack.home.path}. Start one with: make up")
+        return False
+    console.print(_processes(stack.supervisor.programs()))
+    show_where_to_look(stack, console)
+    console.print(_last_runs(stack))
+    console.print(_counts(stack))
+    return True
+
+
+def show_where_to_look(stack: Stack, console: Console) -> None:
+    """Prints the addresses, and what to log in with."""
+    secrets, ports = stack.home.secrets(), stack.ports
+    warehouse = f"host={LOOPBACK} port={ports.redshift} dbname=listings"
+    places = {
+        "Airflow": f"{stack.ui_url}   user {UI_USER}, password {secrets['ui_password']}",
+        "Warehouse": f'psql "{warehouse} user=reader password={secrets["reader"]}"   (marts and public)',
+        "": f'psql "{warehouse} user=loader password={secrets["loader"]}"   (core too)',
+        "Listing API": f"http://{LOOPBACK}:{ports.api}",
+        "AWS": f"http://{LOOPBACK}:{ports.ministack}",
+        "Logs": str(stack.home.logs),
+        "Airflow's CLI": f"set -a; . {stack.home.airflow_env_file}; airflow dags list",
+    }
+    # Not wrapped: these lines are there to be copied.
+    for what, where in places.items():
+        console.print(f"{what:<14}{where}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _processes(running: list[Running]) -> Table:
+    table = _table("Processes", "process", "state", "pid", "up for", "memory")
+    for each in running:
+        alive = each.state == "RUNNING"
+        table.add_row(
+            each.name,
+            each.state.lower(),
+            str(each.pid) if alive else "",
+            _duration(time.time() - each.since) if alive else "",
+            f"{_memory(each.pid) / 2**20:,.0f} MB" if alive else "",
+        )
+    return table
+
+
+def _last_runs(stack: Stack) -> Table:
+    table = _table("Last runs", "DAG", "paused", "run", "state", "after", "took")
+    try:
+        for row in _run_rows(stack):
+            table.add_row(*row)
+    except (OSError, AirflowRefused, KeyError, ValueError) as error:
+        table.caption = f"Airflow does not say: {error}"
+    return table
+
+
+def _run_rows(stack: Stack) -> Iterator[tuple[str, ...]]:
+    api = stack.airflow()
+    for dag in api.get("/dags?limit=1000&order_by=dag_id")["dags"]:
+        name, paused = str(dag["dag_id"]), "yes" if dag["is_paused"] else "no"
+        runs = api.runs(name)
+        if not runs:
+            yield name, paused, "none yet", "", "", ""
+            continue
+        last = runs[0]
+        yield name, paused, str(last["dag_run_id"]), str(last["state"]), _moment(last["run_after"]), _took(last)
+
+
+def _counts(stack: Stack) -> Table:
+    table = _table("Rows in core", "table", "rows")
+    try:
+        with psycopg.connect(
+            host=LOOPBACK,
+            port=stack.ports.postgres,
+            dbname="listings",
+            user="loader",
+            password=stack.home.secrets()["loader"],
+            connect_timeout=5,
+            autocommit=True,
+        ) as connection:
+            for name in CORE_TABLES:
+                table.add_row(f"core.{name}", _count(connection, name))
+    except psycopg.Error as error:
+        table.caption = f"the database does not say: {error}"
+    return table
+
+
+def _count(connection: psycopg.Connection[Any], name: str) -> str:
+    try:
+        row = connection.execute(sql.SQL("SELECT count(*) FROM core.{}").format(sql.Identifier(name))).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return "not there before the first load"
+    return f"{row[0]:,}" if row else ""
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("pid", "memory", "rows") else "left")
+    return table
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of a process and its descendants; shared pages count in each."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for member in family:
+        try:
+            total += member.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _moment(text: str | None) -> str:
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S") if text else ""
+
+
+def _took(run: dict[str, Any]) -> str:
+    if not (run.get("start_date") and run.get("end_date")):
+        return ""
+    took = datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["start_date"])
+    return f"{took.total_seconds():.1f} s"

@@ -1,0 +1,228 @@
+"""supervisord: its configuration, its start and end, and the few questions that the stack asks it.
+
+Each program is started through a small launcher script that carries its whole environment, so that nothing
+of the caller's shell leaks in, secrets stay out of command lines, and what has changed since a program was
+started can be seen by comparing two files.
+"""
+
+from __future__ import annotations
+
+import http.client
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from local.stack.home import Home, write_private
+from local.stack.marks import MARK
+
+# The order of starting; the end goes the other way round, one group after the other.
+GROUPS = ("database", "services", "airflow")
+
+
+class SupervisorError(RuntimeError):
+    """supervisord or one of its programs did not do as asked; the message has the end of its log."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process of the stack: what to run, with which environment, and how it wishes to be stopped."""
+
+    name: str
+    group: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 10
+
+
+@dataclass(frozen=True)
+class Running:
+    """What supervisord says of a program; `since` is seconds since the epoch."""
+
+    name: str
+    state: str
+    pid: int
+    since: float
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=30)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path)
+
+
+class Supervisor:
+    """The supervisord of one stack."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a log of every program."""
+        return self._home.logs
+
+    def is_alive(self) -> bool:
+        """Whether it answers on its socket."""
+        try:
+            self._ask("getState")
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return False
+        return True
+
+    def start(self, programs: Sequence[Program]) -> None:
+        """Starts supervisord, knowing these programs and running none of them yet."""
+        write_private(self._home.supervisor_config, self._configuration(programs))
+        log = (self._home.logs / "supervisord.out").open("ab")
+        with log:
+            # A session of its own: Ctrl-C at the terminal ends `make`, not the stack.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", "run/supervisord.conf"],
+                cwd=self._home.path,
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin", MARK: str(self._home.path)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 15
+        while not self.is_alive():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SupervisorError(f"supervisord did not start:\n{self.log_end('supervisord')}")
+            time.sleep(0.05)
+
+    def stop(self, patience: float = 60.0) -> None:
+        """Stops all programs, the last group first, and supervisord itself; returns when it is gone."""
+        pid = int(self._ask("getPID"))
+        self._ask("shutdown")
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and self.is_alive():
+            time.sleep(0.1)
+        if self._process is not None and self._process.pid == pid:
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def ensure(self, program: Program) -> bool:
+        """Makes a program run as described: starts it, or restarts it if it runs with anything different.
+
+        Returns whether it had to be started.
+        """
+        launcher, text = self._home.run / f"{program.name}.sh", _launcher(program, self._home)
+        running = next((each for each in self.programs() if each.name == program.name), None)
+        unchanged = launcher.exists() and launcher.read_text(encoding="utf-8") == text
+        if running and running.state == "RUNNING" and unchanged:
+            return False
+        self.halt(program)
+        write_private(launcher, text, mode=0o700)
+        self._ask("startProcess", f"{program.group}:{program.name}", False)
+        return True
+
+    def halt(self, program: Program) -> None:
+        """Stops a program and waits for its end; nothing happens if it does not run."""
+        try:
+            self._ask("stopProcess", f"{program.group}:{program.name}", True)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise SupervisorError(f"{program.name} cannot be stopped: {fault.faultString}") from fault
+
+    def programs(self) -> list[Running]:
+        """All programs with their states; empty when supervisord does not run."""
+        try:
+            answer = cast(list[dict[str, Any]], self._ask("getAllProcessInfo"))
+        except (OSError, http.client.HTTPException):
+            return []
+        return [Running(each["name"], each["statename"], int(each["pid"]), float(each["start"])) for each in answer]
+
+    def require_running(self, names: Sequence[str]) -> None:
+        """Raises SupervisorError when one of these has given up or keeps ending, with the end of its log."""
+        for each in self.programs():
+            if each.name in names and each.state in ("BACKOFF", "FATAL", "EXITED"):
+                raise SupervisorError(f"{each.name} does not stay up. Its log ends:\n{self.log_end(each.name)}")
+
+    def log_end(self, name: str, size: int = 3000) -> str:
+        """The last part of a program's log."""
+        path = self._home.logs / f"{name}.log"
+        if not path.exists():
+            return f"(no log at {path})"
+        return path.read_bytes()[-size:].decode("utf-8", "replace")
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        # A new connection each time: calls come from several threads.
+        transport = _UnixTransport(str(self._home.supervisor_socket))
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as server:
+            return getattr(server.supervisor, method)(*arguments)
+
+    def _configuration(self, programs: Sequence[Program]) -> str:
+        # Paths are relative to the home, where supervisord runs, so that no character in the home's own
+        # path can mean something here; the socket alone may lie elsewhere.
+        address = self._home.supervisor_socket
+        inside = address.parent == self._home.run
+        lines = [
+            "[unix_http_server]",
+            f"file={'run/' + address.name if inside else address}",
+            "chmod=0700",
+            "[supervisord]",
+            "logfile=logs/supervisord.log",
+            "logfile_maxbytes=2MB",
+            "logfile_backups=1",
+            "pidfile=run/supervisord.pid",
+            "nodaemon=true",
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        ]
+        for priority, group in enumerate(GROUPS):
+            members = ",".join(program.name for program in programs if program.group == group)
+            lines += [f"[group:{group}]", f"programs={members}", f"priority={priority}"]
+        for program in programs:
+            lines += _section(program)
+        return "\n".join(lines) + "\n"
+
+
+def _section(program: Program) -> list[str]:
+    return [
+        f"[program:{program.name}]",
+        f"command=/bin/sh run/{program.name}.sh",
+        "autostart=false",
+        "autorestart=true",
+        "startsecs=1",
+        "startretries=3",
+        f"stopsignal={program.stop_signal}",
+        f"stopwaitsecs={program.stop_seconds}",
+        "stopasgroup=true",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile=logs/{program.name}.log",
+        "stdout_logfile_maxbytes=5MB",
+        "stdout_logfile_backups=2",
+    ]
+
+
+def _launcher(program: Program, home: Home) -> str:
+    environment = {**program.environment, MARK: str(home.path)}
+    settings = " \\\n  ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(environment.items()))
+    return f"#!/bin/sh\nexec env -i \\\n  {settings} \\\n  {shlex.join(program.command)}\n"
