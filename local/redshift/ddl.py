@@ -103,8 +103,6 @@ def _table_attributes(tokens: list[Token], at: int, attributes: _Attributes) -> 
                 attributes.sortkey = names
             at = end + 1
         elif (word, *upper[at + 1 : at + 2]) in _WITHOUT_EFFECT:
-            word == "BACKUP" and upper[at + 1 : at + 2] in (["YES"], ["NO"])
-        ):
             at += 2
         elif word in ("COMPOUND", "INTERLEAVED") and upper[at + 1 : at + 2] == ["SORTKEY"]:
             at += 1

@@ -240,7 +240,7 @@ class Session:
 
     async def _watch(self) -> None:
         """A client that hangs up in the middle of a statement ends its backend, which rolls back."""
-        while not self._client.gone():  # the stream tells of a hang-up only to who asks
+        while not self._client.gone():  # noqa: ASYNC110 - the stream tells of a hang-up only to who asks
             await asyncio.sleep(0.2)
         self._backend.close()
 
