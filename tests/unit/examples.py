@@ -55,7 +55,7 @@ def page(listings: int, total_pages: int | None = 2, **more: Any) -> bytes:
 
 
 def success(**changes: Any) -> dict[str, Any]:
-    """A `_SUCCESS.json` that passes every gate beside `put_clean_set`: 41 landed, 38 clean, 1 rejected, 2 duplicates."""
+    """A `_SUCCESS.json` that passes every gate: 41 landed, 38 clean, 1 rejected, 2 duplicates."""
     return {
         "success_version": 1,
         "source": KEY.source,

@@ -49,7 +49,7 @@ def test_letting_through_twice_leaves_one_marker() -> None:
     gates = Gatekeeper(s3, RESOURCES, 0.05)
 
     assert gates.let_through(KEY) == gates.let_through(KEY)
-    assert [key for key in s3.keys("clean") if key.startswith("ready/")] == [MARKER]
+    assert [MARKER] == [key for key in s3.keys("clean") if key.startswith("ready/")]
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_letting_through_twice_leaves_one_marker() -> None:
     [
         (
             {"manifest_sha256": "f" * 64},
-            f"cleaned from a manifest with checksum {'f' * 64}, but the one in landing has ",
+            f"a manifest with checksum {'f' * 64}, but the one in landing has ",
         ),
         ({"contract_version": "0.0.1"}, "cleaned under contract 0.0.1, expected "),
         ({"counts": counts(41, 38)}, "41 listings landed, but clean + rejected + duplicates + unreadable = 38"),
         ({"counts": counts(40, 38, 1, 2)}, "40 listings landed, but clean + rejected + duplicates + unreadable = 41"),
         (
             {"counts": counts(41, 38, rejected=3)},
-            "3 of 41 listings were rejected (7.3%, limit 5.0%; {'price_missing': 1})",
+            "3 of 41 listings were rejected (7.3%, limit 5.0%; {'price_miss",
         ),
         ({"counts": counts(41, 1, unreadable=40)}, "40 of 41 listings were rejected (97.6%"),
         ({"counts": counts(41, 0, rejected=41)}, "41 of 41 listings were rejected (100.0%"),
@@ -78,7 +78,7 @@ def test_an_unsound_set_is_held_back(changes: dict[str, Any], words: str) -> Non
 
     with pytest.raises(GateClosed, match=re.escape(words)):
         Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
-    assert [key for key in s3.keys("clean") if key.startswith("ready/")] == []
+    assert [] == [key for key in s3.keys("clean") if key.startswith("ready/")]
 
 
 @pytest.mark.parametrize("name", ["listings.parquet", "rejects.parquet"])
@@ -98,7 +98,7 @@ def test_a_share_at_the_limit_passes() -> None:
     s3 = buckets()
     put_clean_set(s3, counts=counts(20, 19, rejected=1))
 
-    assert Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).rejected == 1
+    assert 1 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).rejected
 
 
 def test_duplicates_are_not_rejects() -> None:
@@ -106,7 +106,7 @@ def test_duplicates_are_not_rejects() -> None:
     s3 = buckets()
     put_clean_set(s3, counts=counts(41, 1, duplicates=40))
 
-    assert Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).duplicates == 40
+    assert 40 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).duplicates
 
 
 def test_an_empty_market_passes() -> None:
@@ -114,7 +114,7 @@ def test_an_empty_market_passes() -> None:
     s3 = buckets()
     put_clean_set(s3, counts=counts(0, 0))
 
-    assert Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).landed == 0
+    assert 0 == Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).landed
 
 
 def test_a_set_that_is_not_there_is_no_sound_set() -> None:
@@ -123,6 +123,6 @@ def test_a_set_that_is_not_there_is_no_sound_set() -> None:
 
     with pytest.raises(ClientError, match="NoSuchKey"):
         Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    put_clean_set(s3)
     with pytest.raises(ClientError, match="NoSuchKey"):
-        put_clean_set(s3)
         Gatekeeper(s3, RESOURCES, 0.05).let_through(replace(KEY, market="austin-tx"))

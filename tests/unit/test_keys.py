@@ -90,8 +90,8 @@ def test_a_partition_of_another_form_is_refused(partition: str) -> None:
 
 def test_the_warehouse_partition_comes_back() -> None:
     """The warehouse's partition of a date is all|date, and gives the date back."""
-    assert keys.warehouse_partition("2026-11-22") == "all|2026-11-22"
-    assert keys.parse_warehouse_partition("all|2026-11-22") == "2026-11-22"
+    assert "all|2026-11-22" == keys.warehouse_partition("2026-11-22")
+    assert "2026-11-22" == keys.parse_warehouse_partition("all|2026-11-22")
 
 
 @pytest.mark.parametrize("partition", ["", "2026-11-22", "all|", "all|22.11.2026", "zillow56/houston-tx|2026-11-22"])
@@ -121,7 +121,7 @@ def test_page_names_sort_as_pages_do() -> None:
     """Key order is page order."""
     names = [keys.page_name(number) for number in range(1, 61)]
 
-    assert (names[0], names[-1]) == ("page-0001.json", "page-0060.json")
+    assert ("page-0001.json", "page-0060.json") == (names[0], names[-1])
     assert names == sorted(names)
 
 
@@ -139,9 +139,9 @@ def test_two_runs_of_one_moment_are_two_extractions() -> None:
     """Runs that start in the same second do not share a set."""
     moment = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
-    assert len({keys.extract_id(moment, run_id) for run_id in ("scheduled__1", "manual__1")}) == 2
+    assert 2 == len({keys.extract_id(moment, run_id) for run_id in ("scheduled__1", "manual__1")})
 
 
 def test_copy_manifests_belong_to_a_batch() -> None:
     """Each staging table of a batch has a COPY manifest of its own."""
-    assert keys.copy_manifest_key("4f0a_0", "rejects") == "loads/batch=4f0a_0/rejects.manifest"
+    assert "loads/batch=4f0a_0/rejects.manifest" == keys.copy_manifest_key("4f0a_0", "rejects")

@@ -165,7 +165,7 @@ def test_a_date_is_taken_within_36_hours_of_its_day(started_at: str, taken: bool
     """36 hours before the day begins are in, 36 hours after it ended are out, to the microsecond."""
     moment = datetime.fromisoformat(started_at)
     if taken:
-        assert len(request_plan(started_at=moment)) == 2
+        assert 2 == len(request_plan(started_at=moment))
     else:
         with pytest.raises(PlanRefused, match=r"2026-11-22 is more than 36 hours .* load past dates again from raw"):
             request_plan(started_at=moment)

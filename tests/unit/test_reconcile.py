@@ -37,35 +37,35 @@ def test_each_notification_goes_back_on_the_queue_that_lost_it() -> None:
     """What was not copied goes to copy-raw from landing, what is not clean to the transform from raw; nothing else."""
     queue = Queue()
 
-    assert reconcile.send_stopped(queue, GAPS) == 2
+    assert 2 == reconcile.send_stopped(queue, GAPS)
     sent = [(url, json.loads(body)["Records"][0]["s3"]) for url, body in queue.messages]
-    assert [(url, what["bucket"]["name"]) for url, what in sent] == [
+    assert [
         ("http://queues/copy-raw", "landing"),
         ("http://queues/transform-listings", "raw"),
-    ]
-    assert [what["object"]["key"].split("/")[2].split("%3D")[1] for _, what in sent] == ["houston-tx", "austin-tx"]
+    ] == [(url, what["bucket"]["name"]) for url, what in sent]
+    assert ["houston-tx", "austin-tx"] == [what["object"]["key"].split("/")[2].split("%3D")[1] for _, what in sent]
 
 
 def test_nothing_stopped_sends_nothing() -> None:
     """Without gaps no message goes out and nobody is woken or told."""
     queue = Queue()
 
-    assert (
+    assert (0, [], [], [], None) == (
         reconcile.send_stopped(queue, Gaps()),
         queue.messages,
         reconcile.landed_partitions(Gaps()),
         reconcile.ready_partitions(Gaps()),
         reconcile.for_a_person(Gaps()),
-    ) == (0, [], [], [], None)
+    )
 
 
 def test_every_set_not_sensed_is_announced_again() -> None:
     """Sets not copied, not clean or not sensed have their landed partition emitted again; ready ones don't."""
-    assert reconcile.landed_partitions(GAPS) == [
+    assert [
         "zillow56/austin-tx|2026-11-22",
         "zillow56/houston-tx|2026-11-22",
         "zillow56/miami-fl|2026-11-22",
-    ]
+    ] == reconcile.landed_partitions(GAPS)
 
 
 def test_two_sets_of_a_partition_are_one_announcement() -> None:
@@ -78,7 +78,7 @@ def test_two_sets_of_a_partition_are_one_announcement() -> None:
 
 def test_what_is_ready_wakes_the_load() -> None:
     """Sets ready and not loaded have their clean partition emitted again; those given up don't."""
-    assert reconcile.ready_partitions(GAPS) == ["zillow56/tampa-fl|2026-11-22"]
+    assert ["zillow56/tampa-fl|2026-11-22"] == reconcile.ready_partitions(GAPS)
 
 
 def test_a_person_is_told_which_sets_and_what_to_do() -> None:
@@ -88,17 +88,17 @@ def test_a_person_is_told_which_sets_and_what_to_do() -> None:
     assert message is not None
     assert GIVEN_UP in message
     assert READY not in message
-    assert [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message] == [
+    assert [
         "1 set(s)",
         "2 times",
         "core.load_audit",
         "retry_suspects",
-    ]
+    ] == [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message]
 
 
 def test_gaps_travel_as_json() -> None:
     """Gaps survive XCom, with their sets as typed as before."""
     back = Gaps.from_dict(json.loads(json.dumps(GAPS.to_dict())))
 
-    assert back == GAPS
+    assert GAPS == back
     assert isinstance(back.not_copied[0], SetKey)

@@ -26,19 +26,17 @@ def test_the_notification_names_bucket_and_encoded_key() -> None:
     """The message is an ObjectCreated event whose key is URL-encoded as S3 encodes it."""
     queue = Queue()
 
-    assert send_again(queue, "http://queues/copy-raw", "landing", KEY.manifest) == "message-1"
+    assert "message-1" == send_again(queue, "http://queues/copy-raw", "landing", KEY.manifest)
     url, body = queue.messages[0]
-    assert url == "http://queues/copy-raw"
+    assert "http://queues/copy-raw" == url
     [record] = json.loads(body)["Records"]
-    assert (
+    assert ("aws:s3", "ObjectCreated:Put", "landing") == (
         record["eventSource"],
         record["eventName"],
         record["s3"]["bucket"]["name"],
-    ) == ("aws:s3", "ObjectCreated:Put", "landing")
-    assert record["s3"]["object"]["key"] == (
-        "listings/source%3Dzillow56/market%3Dhouston-tx/date%3D2026-11-22"
-        "/extract%3D20261122T060003Z-1f3a9c/_manifest.json"
     )
+    folder = "listings/source%3Dzillow56/market%3Dhouston-tx/date%3D2026-11-22/extract%3D20261122T060003Z-1f3a9c"
+    assert f"{folder}/_manifest.json" == record["s3"]["object"]["key"]
 
 
 @pytest.mark.parametrize("key", [KEY.manifest, "a b/ü+%.json"])

@@ -67,17 +67,17 @@ def test_zero_means_zero_where_zero_is_sense() -> None:
     """No retries, no time to wait and no tolerance are settings, not mistakes."""
     none = read_tuning({"LISTINGS_RETRIES": "0", "LISTINGS_API_PATIENCE": "0", "LISTINGS_REJECT_SHARE_LIMIT": "0"})
 
-    assert (none.retries, none.api_patience, none.reject_share_limit) == (0, 0.0, 0.0)
+    assert (0, 0.0, 0.0) == (none.retries, none.api_patience, none.reject_share_limit)
 
 
 def test_all_slots_together_keep_the_rate() -> None:
     """Three tasks at six requests a second in all leave half a second between two of each."""
-    assert Tuning(requests_per_second=6.0, api_slots=3).seconds_between_requests == 0.5
+    assert 0.5 == Tuning(requests_per_second=6.0, api_slots=3).seconds_between_requests
 
 
 def test_resources_come_from_their_variables() -> None:
     """Each resource is the variable of its name."""
-    assert read_resources(ENVIRONMENT | {"LISTINGS_RETRIES": "1"}) == RESOURCES
+    assert RESOURCES == read_resources(ENVIRONMENT | {"LISTINGS_RETRIES": "1"})
 
 
 def test_every_missing_resource_is_named_at_once() -> None:
