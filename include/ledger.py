@@ -46,6 +46,16 @@ class Gaps:
         return cls(**keys, not_loaded=tuple(values["not_loaded"]), given_up=tuple(values["given_up"]))
 
 
+@dataclass(frozen=True, order=True)
+class _Marker:
+    """A ready marker; the greatest of a set's markers is the one that counts."""
+
+    is_own_version: bool
+    put_at: datetime
+    key: str
+    set_id: str
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The ledgers of one stack's buckets."""
@@ -64,12 +74,8 @@ class Ledger:
 
         Newest is the stack's own transform version if it is there, else the marker that was put last.
         """
-        newest: dict[SetKey, tuple[bool, datetime, str]] = {}
-        for marker, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
-            key, version = parse_ready(marker)
-            rank = (version == self.where.transform_version, put_at, marker)
-            newest[key] = max(rank, newest.get(key, rank))
-        return [self._read_ready(marker) for _, _, marker in sorted(newest.values(), key=lambda rank: rank[2])]
+        newest = self._markers(date).values()
+        return [self._read_ready(marker) for marker in sorted(each.key for each in newest)]
 
     def stopped(self, *, since: Date, put_before: datetime, loaded: Collection[str], given_up: Collection[str]) -> Gaps:
         """Where sets of dates from `since` on, complete before `put_before`, stopped.
@@ -84,14 +90,10 @@ class Ledger:
                 self.where.clean_bucket, f"transform={self.where.transform_version}/{SUCCESS}", since
             )
         }
-        ready = {
-            parse_ready(marker)[0]: parse_ready(marker)[0].set_id(parse_ready(marker)[1])
-            for date in sorted({key.date for key in landed})
-            for marker, put_at in self._keys(self.where.clean_bucket, ready_prefix(date))
-            if put_at < put_before
-        }
-        arrived = {key for key in landed if key in ready}
-        unloaded = {ready[key] for key in arrived} - set(loaded)
+        dates = {key.date for key in landed}
+        ready = {key: marker for date in dates for key, marker in self._markers(date).items()}
+        arrived = landed & ready.keys()
+        unloaded = {ready[key].set_id for key in arrived if ready[key].put_at < put_before} - set(loaded)
         return Gaps(
             not_copied=tuple(sorted(landed - copied - arrived)),
             not_clean=tuple(sorted((landed & copied) - clean - arrived)),
@@ -99,6 +101,15 @@ class Ledger:
             not_loaded=tuple(sorted(unloaded - set(given_up))),
             given_up=tuple(sorted(unloaded & set(given_up))),
         )
+
+    def _markers(self, date: str) -> dict[SetKey, _Marker]:
+        """The marker that counts of each of the date's ready sets."""
+        newest: dict[SetKey, _Marker] = {}
+        for name, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
+            key, version = parse_ready(name)
+            marker = _Marker(version == self.where.transform_version, put_at, name, key.set_id(version))
+            newest[key] = max(marker, newest.get(key, marker))
+        return newest
 
     def _read_ready(self, marker: str) -> ReadySet:
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()

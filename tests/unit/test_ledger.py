@@ -1,0 +1,282 @@
+"""What the ledgers say of sets on their way, and what a wake loads."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from include.batches import ReadySet
+from include.keys import SetKey
+from include.ledger import Gaps, Ledger, batches, is_given_up
+from tests.unit.examples import KEY, OTHER_VERSION, RESOURCES, VERSION, buckets, ready_set
+from tests.unit.memory_s3 import MemoryS3
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SINCE = date(2026, 11, 15)
+LATER_EXTRACTION = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
+
+
+class Stack:
+    """Buckets on which sets go their way, and the ledger over them; `now` is when the next object is put."""
+
+    def __init__(self) -> None:
+        self.now = NOON - timedelta(hours=1)
+        self.s3: MemoryS3 = buckets(clock=lambda: self.now)
+        self.ledger = Ledger(self.s3, RESOURCES)
+
+    def put(self, bucket: str, key: str, body: bytes = b"{}") -> None:
+        """Puts any object."""
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def land(self, *sets: SetKey) -> None:
+        """Lands complete sets of two pages."""
+        for key in sets:
+            for name in ("page-0001.json", "page-0002.json", "_manifest.json"):
+                self.put("landing", key.prefix + name)
+
+    def copy(self, *sets: SetKey) -> None:
+        """Copies sets to raw."""
+        for key in sets:
+            self.put("raw", key.manifest)
+
+    def clean(self, *sets: SetKey, version: str = VERSION) -> None:
+        """Cleans sets."""
+        for key in sets:
+            self.put("clean", key.success(version))
+
+    def sense(self, *sets: SetKey, version: str = VERSION) -> None:
+        """Puts the ready markers of sets."""
+        for key in sets:
+            self.put("clean", key.ready(version), json.dumps(ready_set(key, version).to_dict()).encode())
+
+    def stopped(self, loaded: tuple[str, ...] = (), given_up: tuple[str, ...] = ()) -> Gaps:
+        """The gaps at noon, but for what was put in the ten minutes before."""
+        before = NOON - timedelta(minutes=10)
+        return self.ledger.stopped(since=SINCE, put_before=before, loaded=loaded, given_up=given_up)
+
+
+@pytest.fixture
+def stack() -> Stack:
+    """An empty stack at eleven o'clock."""
+    return Stack()
+
+
+def test_landed_are_the_complete_sets_of_the_partition(stack: Stack) -> None:
+    """Complete sets come oldest first; incomplete ones and those of other partitions don't."""
+    stack.land(LATER_EXTRACTION, KEY, replace(KEY, market="houston-tx-2"), replace(KEY, date="2026-11-23"))
+    stack.put("landing", replace(KEY, extract_id="20261122T110003Z-cccccc").prefix + "page-0001.json")
+
+    assert [KEY, LATER_EXTRACTION] == stack.ledger.landed("zillow56", "houston-tx", "2026-11-22")
+
+
+def test_ready_are_the_markers_of_the_date(stack: Stack) -> None:
+    """Every ready set of the date is read off its marker, none of another date."""
+    other = replace(KEY, market="austin-tx")
+    stack.sense(KEY, other, replace(KEY, date="2026-11-23"))
+
+    assert [ready_set(other), ready_set(KEY)] == stack.ledger.ready("2026-11-22")
+    assert [] == stack.ledger.ready("2026-11-24")
+
+
+@pytest.mark.parametrize("order", [(VERSION, OTHER_VERSION), (OTHER_VERSION, VERSION)])
+def test_of_two_cleanings_the_stacks_own_counts(stack: Stack, order: tuple[str, str]) -> None:
+    """A set cleaned by this transform and by another is ready once, as this one cleaned it, whichever came last."""
+    for version in order:
+        stack.now += timedelta(minutes=1)
+        stack.sense(KEY, version=version)
+
+    assert [ready_set(KEY, VERSION)] == stack.ledger.ready("2026-11-22")
+
+
+@pytest.mark.parametrize("order", [(OTHER_VERSION, "cccccccccccc"), ("cccccccccccc", OTHER_VERSION)])
+def test_of_two_older_cleanings_the_last_counts(stack: Stack, order: tuple[str, str]) -> None:
+    """Where this transform has not cleaned a set, the marker put last counts, whatever its version is called."""
+    for version in order:
+        stack.now += timedelta(minutes=1)
+        stack.sense(KEY, version=version)
+
+    assert [ready_set(KEY, order[-1])] == stack.ledger.ready("2026-11-22")
+
+
+def test_more_markers_than_a_page_of_the_listing(stack: Stack) -> None:
+    """All of 1,100 ready sets are found, although S3 lists a thousand at a time."""
+    stack.sense(*(replace(KEY, market=f"market-{number}") for number in range(1100)))
+
+    assert 1100 == len(stack.ledger.ready("2026-11-22"))
+
+
+def test_each_gap_is_found_where_it_is(stack: Stack) -> None:
+    """A set is named once, at the place where it stopped; one that is loaded is not named."""
+    sets = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c", "d", "e", "f")]
+    stack.land(*sets)
+    stack.copy(*sets[1:])
+    stack.clean(*sets[2:])
+    stack.sense(*sets[3:])
+    loaded, given_up = (sets[5].set_id(VERSION),), (sets[4].set_id(VERSION),)
+
+    assert Gaps(
+        not_copied=(sets[0],),
+        not_clean=(sets[1],),
+        not_sensed=(sets[2],),
+        not_loaded=(sets[3].set_id(VERSION),),
+        given_up=given_up,
+    ) == stack.stopped(loaded, given_up)
+
+
+def test_nothing_landed_is_no_gap(stack: Stack) -> None:
+    """An empty stack has no gaps."""
+    assert Gaps() == stack.stopped()
+
+
+def test_an_incomplete_set_is_no_gap(stack: Stack) -> None:
+    """Pages without a manifest are an extraction that failed: its own task says so."""
+    stack.put("landing", KEY.prefix + "page-0001.json")
+
+    assert Gaps() == stack.stopped()
+
+
+def test_what_landed_just_now_is_left_alone(stack: Stack) -> None:
+    """A set younger than ten minutes may still arrive by itself; at ten minutes it is no longer left alone."""
+    stack.now = NOON - timedelta(minutes=10)
+    stack.land(KEY)
+    assert Gaps() == stack.stopped()
+
+    stack.now -= timedelta(microseconds=1)
+    stack.land(KEY)
+    assert Gaps(not_copied=(KEY,)) == stack.stopped()
+
+
+def test_what_is_ready_since_a_moment_is_left_alone(stack: Stack) -> None:
+    """A set that landed long ago and got ready just now is on its way to the load, and not announced once more."""
+    stack.land(KEY)
+    stack.copy(KEY)
+    stack.clean(KEY)
+    stack.now = NOON - timedelta(minutes=1)
+    stack.sense(KEY)
+
+    assert Gaps() == stack.stopped()
+
+
+def test_older_dates_are_left_alone(stack: Stack) -> None:
+    """Dates before the first one looked at are not listed; that first one is."""
+    first, before = replace(KEY, date="2026-11-15"), replace(KEY, date="2026-11-14")
+    stack.land(before, first)
+
+    assert Gaps(not_copied=(first,)) == stack.stopped()
+
+
+def test_cleaned_by_another_version_only_is_not_clean(stack: Stack) -> None:
+    """A set in raw that only another transform cleaned, and that never got ready, is cleaned again."""
+    stack.land(KEY)
+    stack.copy(KEY)
+    stack.clean(KEY, version=OTHER_VERSION)
+
+    assert Gaps(not_clean=(KEY,)) == stack.stopped()
+
+
+def test_loaded_as_another_version_cleaned_it_is_arrived(stack: Stack) -> None:
+    """A new transform does not make every loaded set a gap."""
+    stack.land(KEY)
+    stack.copy(KEY)
+    stack.clean(KEY, version=OTHER_VERSION)
+    stack.sense(KEY, version=OTHER_VERSION)
+
+    assert Gaps() == stack.stopped(loaded=(KEY.set_id(OTHER_VERSION),))
+
+
+def test_of_two_cleanings_only_the_one_that_counts_must_be_loaded(stack: Stack) -> None:
+    """A cleaning that the load passes over is no gap, or its partition would be announced for ever."""
+    counts, unused = VERSION, OTHER_VERSION
+    stack.land(KEY)
+    stack.copy(KEY)
+    for version in (unused, counts):
+        stack.clean(KEY, version=version)
+        stack.sense(KEY, version=version)
+
+    assert Gaps() == stack.stopped(loaded=(KEY.set_id(counts),))
+    assert Gaps(not_loaded=(KEY.set_id(counts),)) == stack.stopped(loaded=(KEY.set_id(unused),))
+
+
+def test_every_source_and_market_is_looked_at(stack: Stack) -> None:
+    """Gaps of other families and of markets whose names begin alike are found."""
+    sets = sorted(
+        replace(KEY, source=source, market=market)
+        for source in ("zillow-com4", "zillow56")
+        for market in ("houston-tx", "houston-tx-2", "houston")
+    )
+    stack.land(*sets)
+
+    assert Gaps(not_copied=tuple(sets)) == stack.stopped()
+
+
+def ready(market: str, observed_at: str = "2026-11-22T06:00:05Z") -> ReadySet:
+    """A ready set of a market."""
+    return ready_set(replace(KEY, market=market), observed_at=observed_at)
+
+
+def planned(
+    sets: list[ReadySet], suspects: dict[str, int] | None = None, retries: int | None = 2, loaded: tuple[str, ...] = ()
+) -> list[list[str]]:
+    """The markets of each batch of a wake."""
+    named = {ready(market).set_id: failures for market, failures in (suspects or {}).items()}
+    done = [ready(market).set_id for market in loaded]
+    found = batches(sets, loaded=done, suspects=named, retries=retries, run_id="run")
+    return [[each.market for each in batch.sets] for batch in found]
+
+
+def test_unsuspected_sets_load_together_as_they_were_seen() -> None:
+    """All that waits is one batch, in the order in which it was observed."""
+    sets = [ready("c", "2026-11-22T06:00:07Z"), ready("a", "2026-11-22T06:00:09Z"), ready("b", "2026-11-22T06:00:05Z")]
+
+    assert [["b", "c", "a"]] == planned(sets)
+
+
+def test_what_is_loaded_is_not_loaded_again() -> None:
+    """Sets that the audit has are left out, and with nothing else waiting there is no batch."""
+    assert [["b"]] == planned([ready("a"), ready("b")], loaded=("a",))
+    assert [] == planned([ready("a")], loaded=("a",))
+    assert [] == planned([])
+
+
+def test_each_suspect_loads_alone() -> None:
+    """A set that was in a failed batch gets a batch of its own, so that the bad one names itself."""
+    assert [["a", "d"], ["b"], ["c"]] == planned([ready(market) for market in "abcd"], suspects={"b": 1, "c": 2})
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(1, [["a"]]), (2, [["a"]]), (3, [])])
+def test_a_suspect_is_tried_alone_twice(failures: int, expected: list[list[str]]) -> None:
+    """After its first failure a set is tried alone twice, then it waits for a person."""
+    assert expected == planned([ready("a")], suspects={"a": failures})
+
+
+def test_a_person_can_have_it_tried_again() -> None:
+    """Without a limit on retries, a set that was given up is tried alone once more."""
+    assert [["a"]] == planned([ready("a")], suspects={"a": 99}, retries=None)
+
+
+def test_a_set_without_a_failure_is_no_suspect() -> None:
+    """A set that the audit knows with no failure loads with the others."""
+    assert [["a", "b"]] == planned([ready("a"), ready("b")], suspects={"a": 0})
+
+
+def test_suspects_are_marked_and_batches_named_after_the_run() -> None:
+    """A batch's id comes from its run and its place; only sets that load for being suspect are marked."""
+    sets = [ready("a"), ready("b")]
+    found = batches(sets, loaded=(), suspects={sets[1].set_id: 1}, retries=2, run_id="run")
+    again = batches(sets, loaded=(), suspects={sets[1].set_id: 1}, retries=2, run_id="run")
+    other = batches(sets, loaded=(), suspects={}, retries=2, run_id="another run")
+
+    assert [[False], [True]] == [[each.suspect for each in batch.sets] for batch in found]
+    # printf run | sha256sum
+    assert ["acba25512100_0", "acba25512100_1"] == [batch.batch_id for batch in found]
+    assert (found, {"run"}) == (again, {batch.run_id for batch in found})
+    assert found[0].batch_id != other[0].batch_id
+
+
+@pytest.mark.parametrize(
+    ("failures", "retries", "expected"), [(0, 0, False), (1, 0, True), (2, 2, False), (3, 2, True), (9, None, False)]
+)
+def test_given_up_is_one_failure_more_than_retries(failures: int, retries: int | None, expected: bool) -> None:
+    """The first failure was in company: only those that follow are retries."""
+    assert expected == is_given_up(failures, retries)
