@@ -39,7 +39,7 @@ def migrations() -> list[Migration]:
 def migrate(connection: Connection) -> list[str]:
     """Applies the migrations that are missing, each in its own transaction, and names them.
 
-    One select when there is nothing to do. Several may run at once: the ledger's lock lets one of them apply
+    Two small selects when there is nothing to do. Several may run at once: the ledger's lock lets one of them apply
     a file, the others find it applied. Raises ChangedMigration when an applied file was edited since.
     """
     wanted = migrations()
@@ -62,14 +62,10 @@ def _refuse_changed(wanted: list[Migration], applied: dict[int, tuple[str, str]]
 
 def _applied(connection: Connection) -> dict[int, tuple[str, str]]:
     """Name and checksum by number; empty when the database has no ledger yet."""
+    if not _has_ledger(connection):
+        return {}
     with closing(connection.cursor()) as cursor:
-        try:
-            rows = query(cursor, f"select number, name, sha256 from {_LEDGER}")  # noqa: S608 - a constant
-        except Exception:
-            connection.rollback()
-            if _has_ledger(connection):
-                raise
-            return {}
+        rows = query(cursor, f"select number, name, sha256 from {_LEDGER}")  # noqa: S608 - a constant
     connection.rollback()
     return {row["number"]: (row["name"], row["sha256"]) for row in rows}
 

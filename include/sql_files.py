@@ -100,13 +100,18 @@ def run(cursor: Cursor, sql: str) -> None:
     An error of the database is raised as it is, with a note that names the file and the statement's number.
     """
     for number, statement in enumerate(sqlparse.split(sql, strip_semicolon=True), start=1):
-        if not sqlparse.format(statement, strip_comments=True).strip():
+        if _is_comment(statement):
             continue
         try:
             cursor.execute(statement)
         except Exception as error:
             error.add_note(f"in statement {number} of {file_name(sql)}")
             raise
+
+
+def _is_comment(statement: str) -> bool:
+    lines = (line.strip() for line in statement.splitlines())
+    return all(not line or line.startswith("--") for line in lines)
 
 
 def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:

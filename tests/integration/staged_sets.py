@@ -1,0 +1,176 @@
+"""Sets made by hand for the warehouse's tests, and what `core` holds after they were loaded.
+
+A set is a market, a day, an hour and prices by zpid; all else has a plain default. Rows go into the staging tables
+by INSERT, in place of COPY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.sql_files import Connection, query
+from include.warehouse import (
+    CHECK_FILES,
+    LOAD_FILES,
+    Batch,
+    LoadReceipt,
+    ReadySet,
+    create_staging,
+    load_batch,
+    render,
+)
+
+HOUSTON, HUMBLE = "houston-tx", "humble-tx"
+WATCHED = ("price", "home_status", "home_type", "bedrooms", "bathrooms", "living_area_sqft")
+TABLES = ("listing_snapshots", "listings", "listing_history", "listing_rejects", "load_audit")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A ready set with the rows that COPY would bring."""
+
+    ready: ReadySet
+    listings: tuple[dict[str, Any], ...]
+    rejects: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def set_id(self) -> str:
+        return self.ready.set_id
+
+
+def seen(
+    prices: dict[int, float],
+    *,
+    market: str = HOUSTON,
+    day: int = 22,
+    hour: int = 6,
+    run: str = "aaaaaa",
+    version: str = "0123456789ab",
+    reasons: Sequence[str] = (),
+    says: dict[str, int] | None = None,
+    rows: dict[int, dict[str, Any]] | None = None,
+) -> Seen:
+    """A set observed at `hour` of `day` in November 2026.
+
+    `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
+    `rows`: other values for the listing of a zpid.
+    """
+    date = f"2026-11-{day:02d}"
+    extract = f"202611{day:02d}T{hour:02d}0000Z-{run}"
+    parts = ("zillow56", market, date, extract, version)
+    unreadable = sum(reason == "page_unreadable" for reason in reasons)
+    counts = {
+        "clean": len(prices),
+        "rejected": len(reasons) - unreadable,
+        "duplicates": 0,
+        "unreadable": 41 * unreadable,
+        "pages_unreadable": unreadable,
+    }
+    counts["landed"] = sum(counts[name] for name in ("clean", "rejected", "duplicates", "unreadable"))
+    files = {
+        f"{name}_{what}": value
+        for name in ("listings", "rejects")
+        for what, value in (("uri", f"s3://clean/{market}/{date}/{hour}/{name}.parquet"), ("bytes", 100))
+    }
+    stated = counts | (says or {})
+    ready = ReadySet("/".join(parts), *parts, f"{date}T{hour:02d}:00:05.123456Z", **stated, **files)
+    origin = {
+        "source": "zillow56",
+        "market": market,
+        "snapshot_date": ready.day,
+        "extract_id": extract,
+        "observed_at": ready.observed,
+    }
+    key = f"listings/source=zillow56/market={market}/date={date}/extract={extract}/page-0001.json"
+    flags = dict.fromkeys(("is_new_home", "is_open_house", "is_foreclosure", "is_auction"), False)
+    listings = [
+        origin | flags | {"zpid": zpid, "price": price, "raw_key": key, "raw_position": at} | (rows or {}).get(zpid, {})
+        for at, (zpid, price) in enumerate(prices.items())
+    ]
+    rejects = [
+        origin
+        | {"raw_key": key if reason != "page_unreadable" else f"{key[:-6]}{9 - at}.json", "reason": reason}
+        | {"raw_position": 100 + at if reason != "page_unreadable" else None, "detail": f"{reason}: by hand"}
+        for at, reason in enumerate(reasons)
+    ]
+    return Seen(ready, tuple(listings), tuple(rejects))
+
+
+def batch_of(batch_id: str, *sets: Seen) -> Batch:
+    """A batch of these sets."""
+    return Batch(batch_id, f"test__{batch_id}", tuple(each.ready for each in sets))
+
+
+def stage(connection: Connection, batch_id: str, *sets: Seen) -> Batch:
+    """Creates a batch's staging tables and fills them."""
+    batch = batch_of(batch_id, *sets)
+    create_staging(connection, batch)
+    with closing(connection.cursor()) as cursor:
+        for each in sets:
+            _insert(cursor, batch.staging_listings, each.listings)
+            _insert(cursor, batch.staging_rejects, each.rejects)
+    connection.commit()
+    return batch
+
+
+def load(connection: Connection, batch_id: str, *sets: Seen, sabotage: Sequence[str] = ()) -> LoadReceipt:
+    """Stages and loads; `sabotage` is SQL that runs after the load files and before the checks."""
+    return load_staged(connection, stage(connection, batch_id, *sets), sabotage)
+
+
+def load_staged(connection: Connection, batch: Batch, sabotage: Sequence[str] = ()) -> LoadReceipt:
+    """Loads a batch whose staging tables are filled."""
+    load_sql = [*(render(name, batch) for name in LOAD_FILES), *sabotage]
+    return load_batch(connection, load_sql, [render(name, batch) for name in CHECK_FILES], batch)
+
+
+def rows(connection: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query, as tuples."""
+    with closing(connection.cursor()) as cursor:
+        found = query(cursor, sql, values)
+    connection.rollback()
+    return [tuple(row.values()) for row in found]
+
+
+def core(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything in `core` that a business key leads to: not which batch brought it, nor when."""
+    columns = {
+        "listing_snapshots": "source, market, zpid, snapshot_date, price, bedrooms, observed_at, raw_position, set_id",
+        "listings": "source, zpid, market, snapshot_date, price, bedrooms, observed_at, raw_position, set_id",
+        "listing_history": f"source, zpid, valid_from, valid_to, {', '.join(WATCHED)}, last_seen_on, days_seen",
+        "listing_rejects": "source, market, snapshot_date, extract_id, raw_key, raw_position, reason, set_id",
+    }
+    order = {"listing_snapshots": "1, 2, 3, 4", "listings": "1, 2", "listing_history": "1, 2, 3"}
+    return {
+        table: rows(connection, f"select {names} from core.{table} order by {order.get(table, '1, 2, 3, 4, 5, 6')}")
+        for table, names in columns.items()
+    }
+
+
+def audit(connection: Connection) -> dict[str, tuple[Any, ...]]:
+    """Staged, accepted, superseded and superseded_by of every loaded set."""
+    found = rows(
+        connection,
+        "select set_id, staged, accepted, superseded, superseded_by from core.load_audit where status = 'loaded'",
+    )
+    by_set = {row[0]: row[1:] for row in found}
+    assert len(by_set) == len(found), "a set has two loaded rows"
+    return by_set
+
+
+def empty_core(connection: Connection) -> None:
+    """Removes all rows from `core`, and leftovers of staging."""
+    with closing(connection.cursor()) as cursor:
+        for table in TABLES:
+            cursor.execute(f"delete from core.{table}")
+        cursor.execute("delete from staging.batches")
+    connection.commit()
+
+
+def _insert(cursor: Any, table: str, found: Iterable[dict[str, Any]]) -> None:
+    for row in found:
+        places = ", ".join(["%s"] * len(row))
+        cursor.execute(f"insert into {table} ({', '.join(row)}) values ({places})", tuple(row.values()))

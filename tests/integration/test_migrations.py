@@ -1,0 +1,75 @@
+"""Migrations against the local Redshift: applied once, by one, and never under a changed text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from include.migrations import ChangedMigration, migrate
+from include.sql_files import DDL_FILES, Connection
+from tests.integration.staged_sets import rows
+
+
+def start_over(connection: Connection) -> None:
+    """Drops all that migrations create."""
+    with closing(connection.cursor()) as cursor:
+        for schema in ("core", "staging", "marts"):
+            cursor.execute(f"drop schema if exists {schema} cascade")
+    connection.commit()
+
+
+def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:
+    """All files are applied to an empty database in order, and none the second time."""
+    start_over(core_tables)
+    assert list(DDL_FILES) == migrate(core_tables)
+    assert [] == migrate(core_tables)
+    assert [(number, name) for number, name in enumerate(DDL_FILES, start=1)] == rows(
+        core_tables, "select number, name from core.schema_migrations order by number"
+    )
+
+
+def test_migrates_at_once_apply_each_file_once(core_tables: Connection, connect: Callable[[], Any]) -> None:
+    """Four first starts at the same moment leave a ledger with each file once, and none of them fails."""
+    start_over(core_tables)
+    start, applied, faults = Barrier(4), [], []
+
+    def one() -> None:
+        with closing(connect()) as connection:
+            try:
+                start.wait(timeout=30)
+                applied.extend(migrate(connection))
+            except Exception as fault:  # noqa: BLE001 - handed to the test
+                faults.append(fault)
+
+    threads = [Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert [] == faults
+    assert list(DDL_FILES) == sorted(applied)
+    assert [(name,) for name in DDL_FILES] == rows(core_tables, "select name from core.schema_migrations order by 1")
+
+
+def test_a_changed_file_is_refused_by_name(core_tables: Connection) -> None:
+    """A file that differs from what was applied under its number stops the migration and says what to do."""
+    with closing(core_tables.cursor()) as cursor:
+        cursor.execute("update core.schema_migrations set sha256 = 'feedfeedfeed' where number = 4")
+    core_tables.commit()
+    with pytest.raises(ChangedMigration, match=r"ddl/004_listings\.sql .* applied as number 4 .* new file"):
+        migrate(core_tables)
+    start_over(core_tables)
+    migrate(core_tables)
+
+
+def test_an_interrupted_migration_is_finished_later(core_tables: Connection) -> None:
+    """A file that was never recorded is applied by the next migrate, the others are left alone."""
+    with closing(core_tables.cursor()) as cursor:
+        cursor.execute("drop table core.load_audit")
+        cursor.execute("delete from core.schema_migrations where number = 7")
+    core_tables.commit()
+    assert ["ddl/007_load_audit.sql"] == migrate(core_tables)
