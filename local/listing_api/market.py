@@ -47,7 +47,7 @@ def listings_on(seed: int, market: str | Market, day: date) -> list[Listing]:
     return [listing_of(stay, day) for stay in active_stays(seed, found, day)]
 
 
-@lru_cache(maxsize=96)
+@lru_cache(maxsize=256)
 def rows_on(seed: int, market: Market, day: date) -> Sequence[Stay]:
     """The stays as pages show them: those of `listings_on`, but now and then one comes twice.
 

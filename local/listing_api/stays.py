@@ -48,7 +48,7 @@ class Stay:
         return self.away is None or not self.away[0] <= day < self.away[1]
 
 
-@lru_cache(maxsize=96)
+@lru_cache(maxsize=256)
 def active_stays(seed: int, market: Market, day: date) -> tuple[Stay, ...]:
     """The stays shown on a date, in search order: the same houses keep their order from day to day."""
     today = day.toordinal()
