@@ -1,0 +1,146 @@
+"""What the transform does with rows and pages that break the contract."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.transform_code import PREFIX, clean, clean_rows, fixture, row
+
+
+def only_reject(listing: Any, source: str = "zillow56") -> dict[str, Any]:
+    """The one reject that comes of a page of this row alone."""
+    cleaned = clean_rows(listing, source=source)
+    assert 0 == len(cleaned.listings)
+    (reject,) = cleaned.rejects.to_pylist()
+    return reject
+
+
+@pytest.mark.parametrize(
+    ("listing", "reason", "detail"),
+    [
+        (row(price="$634,500"), "price_invalid", 'price: price is "$634,500", expected a number'),
+        (row(bedrooms="--"), "bedrooms_invalid", 'bedrooms: bedrooms is "--", expected a number'),
+        (row(price=True), "price_invalid", "price: price is true, expected a number"),
+        (row(price="nan"), "price_invalid", 'price: price is "nan", expected a finite number US dollars'),
+        ({"zpid": 1}, "price_missing", "price: price is null, expected a value: the contract requires one"),
+        ({"price": 1}, "zpid_missing", "zpid: zpid is null, expected a value: the contract requires one"),
+        (row(price=-1), "price_out_of_range", "price: price is -1, expected 0 to 1000000000 US dollars"),
+        (row(price=1e9 + 1), "price_out_of_range", "price: price is 1000000001.0, expected 0 to 1000000000 US dollars"),
+        (row(zpid=0), "zpid_out_of_range", "zpid: zpid is 0, expected 1 to 9223372036854775807"),
+        (row(zpid="abc"), "zpid_invalid", 'zpid: zpid is "abc", expected a whole number of at most 64 bits'),
+        (row(zpid=2**63), "zpid_invalid", f"zpid: zpid is {2**63}, expected a whole number of at most 64 bits"),
+        (row(zpid=1.5), "zpid_invalid", "zpid: zpid is 1.5, expected a whole number of at most 64 bits"),
+        (row(latitude=91), "latitude_out_of_range", "latitude: latitude is 91, expected -90 to 90 degrees"),
+        (row(zipcode=77001), "zipcode_invalid", "zipcode: zipcode is 77001, expected a text of valid Unicode"),
+        (row(city="é" * 65), "city_too_long", None),
+        (row(city="a\0b"), "city_invalid", None),
+        (row(timeOnZillow=-5), "days_on_market_out_of_range", None),
+        (row(datePriceChanged=2**62), "price_changed_at_out_of_range", None),
+        (row(datePriceChanged=-1), "price_changed_at_out_of_range", None),
+        (row(listing_sub_type={"is_newHome": "maybe"}), "is_new_home_invalid", None),
+        (row(listing_sub_type=[]), "is_new_home_invalid", None),
+        (
+            row(lotAreaValue=2, lotAreaUnit="hectares"),
+            "lot_area_sqft_invalid",
+            'lot_area_sqft: lotAreaValue is 2 and lotAreaUnit is "hectares", '
+            "expected a finite number square feet in sqft or acres",
+        ),
+        (row(lotAreaValue=2), "lot_area_sqft_invalid", None),
+        (None, "row_invalid", "the row is null, expected an object"),
+        ("x", "row_invalid", 'the row is "x", expected an object'),
+        (5, "row_invalid", "the row is 5, expected an object"),
+        ([{"zpid": 1}], "row_invalid", 'the row is [{"zpid": 1}], expected an object'),
+    ],
+)
+def test_a_row_that_breaks_the_contract_is_kept_with_its_reason(listing: Any, reason: str, detail: str | None) -> None:
+    """Each fault has its own reason, and a sentence that says where, what, and what was expected."""
+    reject = only_reject(listing)
+    assert reason == reject["reason"]
+    assert detail is None or detail == reject["detail"]
+    assert listing == json.loads(reject["body"])
+
+
+def test_the_first_column_in_contract_order_gives_the_reason() -> None:
+    """A row with two faults has one reason, always the same."""
+    assert "price_out_of_range" == only_reject(row(price=-1, latitude=95))["reason"]
+    assert "price_invalid" == only_reject(row(price="--", zipcode=5))["reason"]
+
+
+def test_a_nested_family_s_fault_names_the_whole_path() -> None:
+    """A value that is no object where one belongs is named."""
+    reject = only_reject({"zpid": 5, "price": {"value": 1}, "address": "3 Example St"}, source="zillow-com4")
+    assert ("street_address_invalid", 'street_address: address is "3 Example St", expected an object') == (
+        reject["reason"],
+        reject["detail"],
+    )
+
+
+def test_a_reject_says_where_it_came_from() -> None:
+    """Lineage and the zpid as it was sent let a person find the row."""
+    reject = clean((fixture("zillow56"), 6)).rejects.to_pylist()[0]
+    assert (f"{PREFIX}page-0001.json", 4, "40000005", "price_invalid") == (
+        reject["raw_key"],
+        reject["raw_position"],
+        reject["zpid"],
+        reject["reason"],
+    )
+
+
+@pytest.mark.parametrize("zpid", ["x" * 100, {"a": ["x" * 100]}, "é" * 50])
+def test_texts_of_a_reject_fit_their_columns(zpid: object) -> None:
+    """Whatever was sent as zpid, and however long the row, the reject can be loaded."""
+    reject = only_reject({"zpid": zpid, "note": "é" * 70_000})
+    assert 64 >= len(reject["zpid"].encode())
+    assert 1024 >= len(reject["detail"].encode())
+    assert 65535 >= len(reject["body"].encode()) > 65000
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 400])
+def test_a_number_that_json_has_not_costs_its_row_only(constant: str) -> None:
+    """A page with NaN, infinity or a number too long for any type loses one row, not the page."""
+    page = f'{{"results": [{{"zpid": 1, "price": {constant}}}, {{"zpid": 2, "price": 5}}]}}'.encode()
+    cleaned = clean((page, 2))
+    assert [2] == cleaned.listings["zpid"].to_pylist()
+    assert {"price_invalid": 1} == cleaned.rejects_by_reason
+
+
+@pytest.mark.parametrize("broken", [rb'"\ud800"', rb'"\udc00x"', b"NaN", b"1e999"])
+def test_what_no_column_reads_may_be_broken(broken: bytes) -> None:
+    """A listing is not lost for a fault in a field that nobody asked for."""
+    page = b'{"results": [{"zpid": 1, "price": 5, "imgSrc": ' + broken + b"}]}"
+    assert {"clean": 1, "rejected": 0}.items() <= clean((page, 1)).counts.items()
+
+
+def test_half_a_surrogate_pair_in_a_column_is_rejected() -> None:
+    """Text that is no Unicode cannot be stored, and says so."""
+    page = rb'{"results": [{"zpid": 1, "price": 5, "city": "\ud800"}, {"zpid": 2, "price": 5}]}'
+    cleaned = clean((page, 2))
+    assert ({"city_invalid": 1}, [2]) == (cleaned.rejects_by_reason, cleaned.listings["zpid"].to_pylist())
+    assert 'city: city is "\\ud800", expected a text of valid Unicode' == cleaned.rejects["detail"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"\r\n",
+        b"<html>busy</html>",
+        b'{"message": "Too many requests"}',
+        b'{"results": {"zpid": 1}}',
+        b'{"results": null}',
+        b'{"results": [{"zpid": 1}',
+        b"[]",
+        b"null",
+        b"\xff\xfe\x00",
+        b'{"results": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_a_page_that_cannot_be_read_is_one_reject(page: bytes) -> None:
+    """It costs the listings counted on it, not the set, and is kept."""
+    cleaned = clean((page, 7), (json.dumps({"results": [row(3)]}).encode(), 1))
+    assert {"landed": 8, "clean": 1, "rejected": 0, "duplicates": 0, "unreadable": 7} == cleaned.counts
+    assert (1, {"page_unreadable": 1}) == (cleaned.pages_unreadable, cleaned.rejects_by_reason)
+    (reject,) = cleaned.rejects.to_pylist()
+    assert (None, None, f"{PREFIX}page-0001.json") == (reject["raw_position"], reject["zpid"], reject["raw_key"])
+    assert "\0" not in reject["body"]
