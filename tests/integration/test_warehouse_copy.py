@@ -1,0 +1,147 @@
+"""From Parquet in S3 by COPY manifest into core, and who may read what came out."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from include.contract import load_contract
+from include.sql_files import Connection
+from include.warehouse import Batch, copy_manifest, create_staging
+from tests.integration.staged_sets import HUMBLE, Seen, load, load_staged, rows, seen
+from tests.integration.warehouse_fixture import KEYS, Warehouse
+
+FULL = {
+    "home_type": "SINGLE_FAMILY",
+    "home_status": "FOR_SALE",
+    "price_change": Decimal("-25000.00"),
+    "price_changed_at": datetime(2026, 4, 23, 7, 0, 0, 1, tzinfo=UTC),
+    "bedrooms": Decimal("3.0"),
+    "bathrooms": Decimal("2.5"),
+    "living_area_sqft": Decimal("1742.00"),
+    "lot_area_sqft": Decimal("10890.00"),
+    "lot_area_unit": "acres",
+    "street_address": 'Peña Plan, Grand "West"',
+    "city": "Humble",
+    "zipcode": "02118",
+    "latitude": Decimal("29.998800"),
+    "longitude": Decimal("-95.262400"),
+    "rent_zestimate": Decimal("2100.00"),
+    "is_open_house": True,
+}
+KEPT = "zpid, price, price_change, price_changed_at, lot_area_sqft, street_address, zipcode, latitude, is_open_house"
+
+
+def copied(warehouse: Warehouse, connection: Connection, batch_id: str, *sets: Seen) -> Batch:
+    """Stages sets as the DAG does: Parquet files, a manifest over them, one COPY a staging table."""
+    ready, uris = [], {"listings": [], "rejects": []}
+    for each in sets:
+        where = f"{each.set_id}/{batch_id}"
+        tables = {"listings": _table("listing", each.listings), "rejects": _table("reject", each.rejects)}
+        found = {name: warehouse.put_parquet(f"{where}/{name}.parquet", table) for name, table in tables.items()}
+        for name in uris:
+            uris[name].append(found[name])
+        ready.append(
+            replace(
+                each.ready,
+                listings_uri=found["listings"][0],
+                listings_bytes=found["listings"][1],
+                rejects_uri=found["rejects"][0],
+                rejects_bytes=found["rejects"][1],
+            )
+        )
+    batch = Batch(batch_id, "test", tuple(ready))
+    create_staging(connection, batch)
+    with closing(connection.cursor()) as cursor:
+        for name, table in (("listings", batch.staging_listings), ("rejects", batch.staging_rejects)):
+            manifest = warehouse.put(f"loads/batch={batch_id}/{name}.manifest", copy_manifest(uris[name]))
+            cursor.execute(f"copy {table} from '{manifest}' {KEYS} format as parquet manifest")
+    connection.commit()
+    return batch
+
+
+def _table(name: str, found: tuple[dict[str, Any], ...]) -> pa.Table:
+    schema = load_contract().arrow_schema(name)
+    columns = {field.name: [_value(field.type, row.get(field.name)) for row in found] for field in schema}
+    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema)
+
+
+def _value(kind: pa.DataType, value: Any) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_decimal(kind):
+        return Decimal(str(value))
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def test_parquet_comes_into_core_value_for_value(warehouse: Warehouse, core_tables: Connection) -> None:
+    """Money, coordinates, microseconds, quotes, leading zeros, flags and nulls are what the files say."""
+    full = seen({1: 469_900}, reasons=["price_missing"], rows={1: FULL})
+    bare = seen({2: 0}, market=HUMBLE, hour=7)
+    batch = copied(warehouse, core_tables, "b1", full, bare)
+    assert [1, 1] == [each.accepted for each in load_staged(core_tables, batch).sets]
+    moment = datetime(2026, 4, 23, 7, 0, 0, 1)  # noqa: DTZ001 - as TIMESTAMP holds it
+    assert [
+        (1, Decimal("469900.00"), Decimal("-25000.00"), moment, Decimal("10890.00"), 'Peña Plan, Grand "West"',
+         "02118", Decimal("29.998800"), True),
+        (2, Decimal("0.00"), None, None, None, None, None, None, False),
+    ] == rows(core_tables, f"select {KEPT} from core.listings order by zpid")  # fmt: skip
+    assert [("price_missing", "price_missing: by hand", 100)] == rows(
+        core_tables, "select reason, detail, raw_position from core.listing_rejects"
+    )
+    seen_at = datetime(2026, 11, 22, 6, 0, 5, 123456)  # noqa: DTZ001
+    assert [(seen_at,)] == rows(core_tables, "select observed_at from core.listings where zpid = 1")
+
+
+def test_files_without_rows_load_as_an_empty_set(warehouse: Warehouse, core_tables: Connection) -> None:
+    """A set whose every row was rejected, and one without rejects, go through COPY and the checks."""
+    nothing = seen({}, reasons=["zpid_missing"])
+    batch = copied(warehouse, core_tables, "b1", nothing, seen({1: 100}, day=23))
+    assert {nothing.set_id: 0} == {
+        each.set_id: each.accepted for each in load_staged(core_tables, batch).sets if each.set_id == nothing.set_id
+    }
+
+
+def test_the_reader_sees_the_classic_table(warehouse: Warehouse, core_tables: Connection) -> None:
+    """public.zillowdata has the nine classic columns, each listing as it was last seen."""
+    load(core_tables, "b1", seen({1: 100}, rows={1: FULL | {"price": 469_900}}))
+    with closing(warehouse.driver("reader")) as reader:
+        found = rows(
+            reader,
+            "select bathrooms, bedrooms, city, homeStatus, homeType, livingArea, price, rentZestimate, zipcode "
+            "from public.zillowdata",
+        )
+    assert [
+        (Decimal("2.5"), Decimal("3.0"), "Humble", "FOR_SALE", "SINGLE_FAMILY", Decimal("1742.00"),
+         Decimal("469900.00"), Decimal("2100.00"), "02118"),
+    ] == found  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["core.listings", "core.load_audit", "core.schema_migrations", "staging.listings"])
+def test_the_reader_sees_nothing_behind_it(warehouse: Warehouse, core_tables: Connection, table: str) -> None:
+    """Neither core nor staging can be read by the reader."""
+    with closing(warehouse.driver("reader")) as reader, pytest.raises(Exception, match="permission denied"):
+        rows(reader, f"select * from {table}")
+
+
+def test_the_reader_cannot_write_the_view(warehouse: Warehouse, core_tables: Connection) -> None:
+    """The reader may not delete through public.zillowdata."""
+    with closing(warehouse.driver("reader")) as reader, pytest.raises(Exception, match="permission denied"):
+        rows(reader, "delete from public.zillowdata")
+
+
+def test_dates_stay_dates(warehouse: Warehouse, core_tables: Connection) -> None:
+    """snapshot_date and the bounds of the history are the set's date, whatever the session's time zone."""
+    with closing(core_tables.cursor()) as cursor:
+        cursor.execute("set timezone to 'America/New_York'")
+    core_tables.commit()
+    load_staged(core_tables, copied(warehouse, core_tables, "b1", seen({1: 100}, hour=2)))
+    seen_at = datetime(2026, 11, 22, 2, 0, 5, 123456)  # noqa: DTZ001
+    assert [(date(2026, 11, 22), seen_at)] == rows(core_tables, "select snapshot_date, observed_at from core.listings")
+    assert [(date(2026, 11, 22),)] == rows(core_tables, "select valid_from from core.listing_history")
