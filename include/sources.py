@@ -23,6 +23,7 @@ __all__ = [
     "Request",
     "Source",
     "UnknownSource",
+    "compile_adapter",
     "compile_source",
     "known_sources",
     "load_source",
@@ -143,7 +144,11 @@ def known_sources() -> tuple[str, ...]:
 
 def compile_source(name: str) -> dict[str, Any]:
     """What the transform needs of a family, as plain JSON values (one entry of its `sources.json`)."""
-    adapter = load_source(name).adapter
+    return compile_adapter(load_source(name).adapter)
+
+
+def compile_adapter(adapter: Adapter) -> dict[str, Any]:
+    """The same of an adapter that is at hand."""
     return {
         "source": adapter.source,
         "listings_at": list(adapter.listings_at),

@@ -99,9 +99,7 @@ def test_repeating_it_changes_nothing(run: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [*WHOLE])
-def test_other_content_in_raw_is_an_error_that_names_both(
-    key: str, run: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_other_content_in_raw_is_an_error_that_names_both(key: str, run: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What stands in raw is never overwritten, and the difference is said with both hashes."""
     s3 = landed()
     s3.put_object(Bucket="raw", Key=key, Body=b"other")
@@ -139,9 +137,7 @@ def test_the_test_event_of_s3_is_ignored(run: Any) -> None:
 def test_a_key_is_decoded_as_s3_encoded_it() -> None:
     """S3 writes = as %3D and a space as + in its events."""
     (found,) = copy_raw.manifests(
-        json.dumps(
-            {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a%3Db/c+d/_manifest.json"}}}]}
-        )
+        json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "a%3Db/c+d/_manifest.json"}}}]})
     )
     assert ("b", "a=b/c d/_manifest.json") == found
 

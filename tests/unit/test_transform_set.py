@@ -7,10 +7,14 @@ import subprocess
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.transform_code import FOLDER, PREFIX, ROOT, clean, fixture, row
+from include.adapters import parse_adapter
+from include.contract import compile_contract
+from include.sources import compile_adapter, load_source
+from tests.unit.transform_code import FOLDER, PREFIX, ROOT, clean, fixture, manifest_of, row
 
 from parquet import to_parquet  # isort: skip
-from transform import Cleaned, SetError  # isort: skip
+from plan import make_plan  # isort: skip
+from transform import Cleaned, Cleaner, SetError  # isort: skip
 
 
 def page(*rows: object) -> tuple[bytes, int]:
@@ -89,6 +93,60 @@ def test_a_page_with_another_number_of_listings_stops_the_set() -> None:
     """A difference to what was counted at landing is named, and nothing is published."""
     with pytest.raises(SetError, match=r"page-0001.json holds 1 listings; its manifest says 2"):
         clean((page(row(1))[0], 2))
+
+
+@pytest.mark.parametrize(
+    "page_text",
+    [
+        '{"searchResults": [%s]}',
+        '{"data": {"searchResults": [%s]}}',
+        '{"searchResults": null, "data": {"searchResults": [%s]}}',
+    ],
+)
+def test_a_new_family_is_a_file_and_no_code(page_text: str) -> None:
+    """An invented family with wrapped rows, in either of two places, is cleaned as its file says."""
+    document = {
+        "source": "invented",
+        "connection": "invented_api",
+        "request": {
+            "method": "GET",
+            "host": "api.example.com",
+            "path": "/homes",
+            "location_param": "query",
+            "page_param": "page",
+            "first_page": 0,
+            "page_cap": 5,
+        },
+        "listings": {"at": ["searchResults", "data.searchResults"], "each": "property"},
+        "page_facts": {},
+        "errors": {"message_at": ["message"], "permanent": ["nothing"]},
+        "columns": {
+            "zpid": {"path": "ids.zillow-id", "as": "integer"},
+            "price": {"path": "class.price", "as": "number"},
+        },
+    }
+    rows = (
+        '{"property": {"ids": {"zillow-id": "7"}, "class": {"price": 1}}}',
+        '{"property": {"ids": {"zillow-id": 8}, "class": {"price": "?"}}}',
+        '{"resultType": "propertyGroup"}',
+        "null",
+    )
+    body = (page_text % ", ".join(rows)).encode()
+    manifest = manifest_of([(body, 4)], source="invented")
+    adapter = compile_adapter(parse_adapter("invented", document))
+    cleaned = Cleaner(make_plan(compile_contract(), adapter)).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
+    assert [7] == _zpids(cleaned)
+    assert [("8", "price_invalid"), (None, "row_invalid"), (None, "row_invalid")] == [
+        (each["zpid"], each["reason"]) for each in cleaned.rejects.to_pylist()
+    ]
+
+
+@pytest.mark.parametrize("family", ["zillow56", "zillow-com4"])
+def test_landing_and_cleaning_count_a_page_alike(family: str) -> None:
+    """What the extract side counts on a page is what the transform accounts for."""
+    page_bytes = fixture(family)
+    counts = clean((page_bytes, load_source(family).read_page(page_bytes).listings), source=family).counts
+    assert counts["landed"] == counts["clean"] + counts["rejected"] + counts["duplicates"]
 
 
 def test_parquet_is_what_redshift_reads_and_the_same_every_time() -> None:

@@ -1,0 +1,195 @@
+"""The API families: how each is asked, what counts as a page, and which adapter files are refused."""
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from include.adapters import AdapterError, parse_adapter
+from include.sources import (
+    SOURCES_FOLDER,
+    NotAPage,
+    PageFacts,
+    UnknownSource,
+    compile_source,
+    known_sources,
+    load_source,
+)
+from tests.unit.transform_code import fixture
+
+
+def test_the_known_families_are_the_files() -> None:
+    """Both families of today are found, in alphabetical order."""
+    assert ("zillow-com4", "zillow56") == known_sources()
+
+
+def test_an_unknown_family_is_answered_with_the_known_ones() -> None:
+    """The error for a name that has no adapter lists those that have."""
+    with pytest.raises(UnknownSource, match="no API family 'redfin'; known: zillow-com4, zillow56"):
+        load_source("redfin")
+
+
+def test_a_request_says_where_and_which_page() -> None:
+    """Parameters are the family's constants, the location as typed, and the page."""
+    source = load_source("zillow56")
+    assert {"output": "json", "status": "forSale", "location": "houston, tx", "page": "3"} == source.request_params(
+        "houston, tx", 3
+    )
+    assert ("GET", "zillow56.p.rapidapi.com", "/search", 1, 20, "zillow_api") == (
+        source.request.method,
+        source.request.host,
+        source.request.path,
+        source.request.first_page,
+        source.request.page_cap,
+        source.connection,
+    )
+
+
+def test_a_page_size_is_sent_where_the_family_has_one() -> None:
+    """zillow-com4 takes a page size, 250 unless told; zillow56 has none and says so."""
+    source = load_source("zillow-com4")
+    assert ("250", "40") == (
+        source.request_params("WA", 1)["resultsPerPage"],
+        source.request_params("WA", 1, 40)["resultsPerPage"],
+    )
+    with pytest.raises(ValueError, match="zillow56 has no parameter for the page size; leave it out"):
+        load_source("zillow56").request_params("houston, tx", 1, 40)
+
+
+@pytest.mark.parametrize(
+    ("family", "facts"), [("zillow56", PageFacts(6, 20, 9876)), ("zillow-com4", PageFacts(3, 1, 3))]
+)
+def test_a_page_tells_its_facts(family: str, facts: PageFacts) -> None:
+    """Listings are counted; pages and listings of the whole search are what the API claims."""
+    assert facts == load_source(family).read_page(fixture(family))
+
+
+@pytest.mark.parametrize("claim", ['"20"', "-1", "true", "null", "1.5", "[]"])
+def test_a_claim_that_is_no_count_is_no_claim(claim: str) -> None:
+    """totalPages that is not a whole number from 0 is unknown."""
+    page = f'{{"results": [], "totalPages": {claim}}}'.encode()
+    assert PageFacts(0, None, None) == load_source("zillow56").read_page(page)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "message"),
+    [
+        (b"", "empty", "the body is empty (0 bytes)"),
+        (b"\r\n", "empty", "the body is empty (2 bytes)"),
+        (b"<html><body>Bad\n Gateway</body></html>", "html", "<html><body>Bad Gateway</body></html>"),
+        (b'{"results": [', "not_json", '{"results": ['),
+        (b"\xff\xfe\xfa", "not_json", "\ufffd\ufffd\ufffd"),
+        (b"[" * 100_000, "not_json", "[" * 500),
+        (b'{"message": "Too many requests"}', "error_body", "Too many requests"),
+        (
+            b'{"messages": "The API is unreachable, please contact the API provider", "info": 1}',
+            "error_body",
+            "The API is unreachable, please contact the API provider",
+        ),
+        (b'{"error": {"code": 7}}', "error_body", '{"code": 7}'),
+        (b'{"results": null}', "error_body", '{"results": null}'),
+        (b"[1, 2]", "error_body", "[1, 2]"),
+        (b'{"message": "' + b"x" * 900 + b'"}', "error_body", "x" * 500),
+    ],
+)
+def test_what_is_no_page_is_refused_in_the_api_s_own_words(body: bytes, reason: str, message: str) -> None:
+    """Empty, HTML, broken and error bodies are told apart, with at most 500 characters of what they say."""
+    with pytest.raises(NotAPage) as refused:
+        load_source("zillow56").read_page(body)
+    assert (reason, message) == (refused.value.reason, refused.value.message)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "permanent"),
+    [
+        (401, "Invalid API key. Go to the docs for more info.", True),
+        (403, "You are not subscribed to this API.", True),
+        (404, "no such endpoint", True),
+        (429, "You have exceeded the rate limit per second for your plan, PRO, by the API provider", False),
+        (429, "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC. Upgrade.", True),
+        (429, "Too many requests", False),
+        (408, "timed out", False),
+        (502, "The API is unreachable, please contact the API provider", False),
+        (200, "You are not subscribed to this API.", True),
+        (200, "Too many requests", False),
+    ],
+)
+def test_what_waiting_cannot_cure_is_permanent(status: int, message: str, permanent: bool) -> None:
+    """Keys, subscriptions and monthly quotas are permanent; rates, time-outs and outages pass."""
+    body = f'{{"message": "{message}"}}'.encode()
+    assert permanent is load_source("zillow56").is_permanent(status, body)
+
+
+def test_a_page_that_mentions_a_quota_is_still_a_page() -> None:
+    """A street named like an error is no error."""
+    body = b'{"results": [{"streetAddress": "1 Not Subscribed Ln"}]}'
+    assert load_source("zillow56").is_permanent(200, body) is False
+
+
+def zillow56(**changes: Any) -> dict[str, Any]:
+    """The zillow56 file as read, with some of its parts changed."""
+    document = yaml.safe_load((SOURCES_FOLDER / "zillow56.yaml").read_text("utf-8"))
+    return {**copy.deepcopy(document), **changes}
+
+
+def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
+    """The zillow56 file with one column's rule changed."""
+    document = zillow56()
+    document["columns"][name] = rule
+    return document
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (zillow56(source="other"), "zillow56: source is 'other', expected the file's own name"),
+        (zillow56(colour="red"), "zillow56: unknown key colour; there are columns, connection"),
+        (zillow56(connection=None), "zillow56: connection is None, expected str"),
+        (zillow56(listings={"at": []}), r"zillow56.listings.at: \[\], expected a list of texts"),
+        (zillow56(request=5), "zillow56.request: 5, expected a mapping"),
+        (zillow56(columns={}), "zillow56.columns: no rule for zpid, price, which the contract requires"),
+        (
+            with_column("cost", {"path": "cost", "as": "number"}),
+            "zillow56.columns.cost: not a payload column of the contract; those are zpid, home_type",
+        ),
+        (
+            with_column("raw_key", {"path": "key", "as": "text"}),
+            "zillow56.columns.raw_key: not a payload column of the contract",
+        ),
+        (
+            with_column("price", {"path": "price", "as": "money"}),
+            "zillow56.columns.price: unknown conversion 'money'; there are number, area",
+        ),
+        (
+            with_column("price", {"path": "price", "as": "text"}),
+            r"zillow56.columns.price: 'text' makes string, the contract's column is decimal128\(14, 2\)",
+        ),
+        (
+            with_column("home_type", {"path": "homeType", "as": "text", "map": "types", "unknown": "OTHER"}),
+            r"zillow56.columns.home_type: map 'types' must be one of \['home_status', 'home_type'\]",
+        ),
+        (
+            with_column("home_type", {"path": "homeType", "as": "text", "map": "home_type"}),
+            "zillow56.columns.home_type: map and unknown go together",
+        ),
+        (
+            with_column("lot_area_sqft", {"path": "lotAreaValue", "as": "area"}),
+            "zillow56.columns.lot_area_sqft: an area, and nothing else, has unit_path and units",
+        ),
+        (
+            with_column("zipcode", {"path": "price", "as": "text"}),
+            "zillow56.columns: price reads price as number, zipcode as text",
+        ),
+    ],
+)
+def test_an_adapter_that_is_not_understood_is_refused(document: dict[str, Any], message: str) -> None:
+    """A mistake in the file is named with its place, what was found and what was expected."""
+    with pytest.raises(AdapterError, match=message):
+        parse_adapter("zillow56", document)
+
+
+@pytest.mark.parametrize("name", known_sources())
+def test_a_compiled_adapter_holds_no_secret_and_no_request(name: str) -> None:
+    """The transform gets what it needs to read listings, and nothing that asks for them."""
+    assert {"source", "listings_at", "each", "columns", "flags", "maps"} == set(compile_source(name))
