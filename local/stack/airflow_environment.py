@@ -28,6 +28,8 @@ PRELOADED = (
     "airflow.providers.amazon.aws.hooks.redshift_sql",
     "airflow.providers.smtp.notifications.smtp",
 )
+# The local API takes more requests a second than a plan of the real one does.
+LOCAL_TUNING = {"LISTINGS_REQUESTS_PER_SECOND": "16", "LISTINGS_API_SLOTS": "3"}
 # Settings of ours that the stack decides itself, whatever the caller's shell says.
 OWN = ("LISTINGS_HOME", "LISTINGS_STACK", "LISTINGS_PORT_")
 
@@ -37,9 +39,11 @@ def airflow_environment(home: Home, ports: Ports, deployment: Deployment, caller
 
     `caller` is the environment of who starts the stack: its LISTINGS_* settings are handed on.
     """
-    tuning = {
+    handed_on = {
         name: value for name, value in caller.items() if name.startswith("LISTINGS_") and not name.startswith(OWN)
     }
+    # Without a start date of its own Airflow would run the last due schedule as soon as a DAG is unpaused.
+    tuning = {"LISTINGS_START_DATE": home.since(), **LOCAL_TUNING, **handed_on}
     return _process(home) | _airflow(home, ports, deployment) | _aws(ports, deployment) | tuning | deployment.settings()
 
 

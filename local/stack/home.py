@@ -10,6 +10,7 @@ import secrets
 import shutil
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,13 @@ class Home:
         shutil.rmtree(self.run, ignore_errors=True)
         if self.supervisor_socket.parent != self.run:
             shutil.rmtree(self.supervisor_socket.parent, ignore_errors=True)
+
+    def since(self) -> str:
+        """When the stack in this home first came up, ISO 8601: its schedules begin then."""
+        note = self.path / "since"
+        if not note.exists():
+            write_private(note, datetime.now(UTC).isoformat(timespec="seconds") + "\n")
+        return note.read_text(encoding="utf-8").strip()
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets; makes those that are not there yet. Raises HomeError for an unreadable file."""

@@ -36,7 +36,7 @@ def marked_processes(home: Path) -> list[psutil.Process]:
     return [process for process in found.values() if _is_alive(process)]
 
 
-def sweep(home: Path, patience: float = 5.0) -> list[psutil.Process]:
+def sweep(home: Path, patience: float = 10.0) -> list[psutil.Process]:
     """Ends every process of the stack in `home`: SIGTERM, `patience` seconds, SIGKILL.
 
     Gives the processes that even SIGKILL did not end. Looks again each time, as a process may start another

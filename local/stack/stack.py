@@ -22,8 +22,6 @@ from local.stack.home import Home, write_private
 from local.stack.ports import Holder, Ports, holder_of, is_held, ports_from, require_free
 from local.stack.supervisor import Program, Supervisor
 
-DEFAULT_API_SLOTS = 2
-
 
 class StackError(RuntimeError):
     """The stack cannot be started, stopped or asked; the message says why and what to do."""
@@ -158,7 +156,7 @@ class Stack:
                 saving.result()
         if any(name in fresh for name in airflow_processes.NAMES):
             self._say("starting Airflow")
-            self._wait_for_airflow(started_at)
+            self._wait_for_airflow(started_at, int(environment["LISTINGS_API_SLOTS"]))
         deployed.write(self.home.state_file)
         return bool(fresh)
 
@@ -194,9 +192,8 @@ class Stack:
         self._supervisor.ensure(ministack)
         services.wait_until_ready(self._supervisor, self.ports)
 
-    def _wait_for_airflow(self, since: datetime) -> None:
+    def _wait_for_airflow(self, since: datetime, slots: int) -> None:
         api = self.airflow()
-        slots = int(self.settings.get("LISTINGS_API_SLOTS", DEFAULT_API_SLOTS))
 
         def make_pool() -> None:
             api.set_pool(API_POOL, slots, "Tasks that may ask the listing API at the same time")

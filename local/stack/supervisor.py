@@ -7,11 +7,11 @@ started can be seen by comparing two files.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import shlex
 import socket
 import subprocess
-import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from local.stack.home import Home, write_private
+import psutil
+
+from local.stack.home import ROOT, Home, write_private
 from local.stack.marks import MARK
 
+SUPERVISORD_PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
 # The order of starting; the end goes the other way round, one group after the other.
 GROUPS = ("database", "services", "airflow")
 
@@ -99,7 +102,7 @@ class Supervisor:
         with log:
             # A session of its own: Ctrl-C at the terminal ends `make`, not the stack.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor.supervisord", "-n", "-s", "-c", "run/supervisord.conf"],
+                [str(SUPERVISORD_PYTHON), "-m", "supervisor.supervisord", "-n", "-s", "-c", "run/supervisord.conf"],
                 cwd=self._home.path,
                 env={"PATH": "/usr/local/bin:/usr/bin:/bin", MARK: str(self._home.path)},
                 stdin=subprocess.DEVNULL,
@@ -116,16 +119,13 @@ class Supervisor:
     def stop(self, patience: float = 60.0) -> None:
         """Stops all programs, the last group first, and supervisord itself; returns when it is gone."""
         pid = int(self._ask("getPID"))
+        process = psutil.Process(pid)
         self._ask("shutdown")
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and self.is_alive():
-            time.sleep(0.1)
+        # It stops answering before its programs have ended: wait for the process, not for the socket.
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(patience)
         if self._process is not None and self._process.pid == pid:
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.poll()
 
     def ensure(self, program: Program) -> bool:
         """Makes a program run as described: starts it, or restarts it if it runs with anything different.

@@ -1,0 +1,233 @@
+"""The local stack: a whole one is started beside whatever runs on this machine, treated badly, and ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.stack import Ports, Stack, free_ports
+from local.stack.marks import MARK, marked_processes
+from local.stack.ports import PortError, is_held, listeners
+from local.stack.services import accepts, is_ministack_ready
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
+# One stack serves the whole file: the first test waits for its start.
+pytestmark = pytest.mark.timeout(240)
+
+
+def until(holds: Callable[[], bool], patience: float, what: str) -> None:
+    """Waits until something holds; fails saying what did not."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def new_home() -> Path:
+    """An empty home that PostgreSQL's own user may enter, which it may not do with pytest's tmp_path."""
+    home = Path(tempfile.mkdtemp(prefix="listings-stack-")).resolve()
+    home.chmod(0o755)
+    return home
+
+
+def leave_half_a_start(home: Path, ports: Ports) -> list[int]:
+    """Starts `up` and kills it with SIGKILL in the middle of the deploy; gives what it left running."""
+    environment = os.environ | {"LISTINGS_HOME": str(home)}
+    environment |= {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in ports.items()}
+    command = [str(PYTHON), "-m", "local.stack", "up"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        for line in starting.stdout:
+            if line.startswith("deploying"):
+                break
+        time.sleep(0.5)
+        starting.kill()
+    return [process.pid for process in marked_processes(home)]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack that is up, started over what a killed start had left."""
+    home, ports = new_home(), free_ports()
+    running = Stack(home=home, ports=ports, say=lambda line: None)
+    try:
+        assert [] != leave_half_a_start(home, ports)
+        running.up()
+        yield running
+    finally:
+        running.down()
+        shutil.rmtree(home)
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    """The process id of each program that runs."""
+    return {each.name: each.pid for each in stack.supervisor.programs() if each.state == "RUNNING"}
+
+
+def test_a_start_after_a_killed_start_brings_up_every_process(stack: Stack) -> None:
+    """Eight programs run after an `up` whose predecessor was killed with SIGKILL in mid-deploy."""
+    expected = {
+        "postgres", "ministack", "redshift", "listing-api",
+        "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer",
+    }  # fmt: skip
+
+    assert expected == set(pids(stack))
+    assert stack.is_up()
+
+
+def test_airflow_knows_the_dag_files_and_the_pool(stack: Stack) -> None:
+    """When `up` returns, Airflow has read every DAG file and has the pool that paces requests."""
+    airflow = stack.airflow()
+    files = {path.stem for path in (ROOT / "dags").glob("*.py")}
+    broken = {Path(each["filename"]).stem for each in airflow.get("/importErrors")["import_errors"]}
+
+    assert files - broken == {dag["dag_id"] for dag in airflow.get("/dags?limit=1000")["dags"]}
+    assert "zillow_api" in {pool["name"] for pool in airflow.get("/pools")["pools"]}
+
+
+def test_nothing_listens_beyond_loopback(stack: Stack) -> None:
+    """Every TCP socket on which a process of the stack listens is bound to 127.0.0.1."""
+    ours = {process.pid for process in marked_processes(stack.home.path)}
+    addresses = [address for pid, address in listeners() if pid in ours]
+
+    assert {port for _, port in stack.ports.items()} <= {port for _, port in addresses}
+    assert {"127.0.0.1"} == {host for host, _ in addresses}
+
+
+def test_airflow_has_the_base_identity_and_no_other(stack: Stack) -> None:
+    """Airflow's processes get the key of the user who may only assume the role, and no AWS profile."""
+    environment = stack.env()
+
+    assert "test" != environment["AWS_ACCESS_KEY_ID"]
+    assert "/dev/null" == environment["AWS_CONFIG_FILE"]
+    assert environment["AWS_ENDPOINT_URL"] == environment["AWS_ENDPOINT_URL_STS"]
+
+
+def test_a_second_up_starts_nothing(stack: Stack) -> None:
+    """`up` on a stack that is up says that nothing was started, and no process is another one."""
+    before = pids(stack)
+
+    assert not Stack(home=stack.home.path, say=lambda line: None).up()
+    assert before == pids(stack)
+
+
+def test_a_changed_setting_restarts_only_whom_it_concerns(stack: Stack) -> None:
+    """`up` with another LISTINGS_* setting starts Airflow's processes again and leaves the others alone."""
+    before = pids(stack)
+    changed = Stack(home=stack.home.path, settings={"LISTINGS_RECONCILE_AFTER": "601"}, say=lambda line: None)
+
+    assert changed.up()
+
+    after = pids(stack)
+    assert {name for name in before if name.startswith("airflow-")} == {
+        name for name in before if before[name] != after[name]
+    }
+
+
+@pytest.mark.parametrize("name", ["listing-api", "postgres", "ministack", "redshift"])
+def test_a_killed_process_comes_back(stack: Stack, name: str) -> None:
+    """A program that is ended by SIGKILL answers again on its port, as another process."""
+    port = {"listing-api": "api"}.get(name, name)
+    before = pids(stack)[name]
+    os.kill(before, signal.SIGKILL)
+
+    until(lambda: pids(stack).get(name, before) != before, 30, f"{name} runs as a new process")
+    until(lambda: accepts(getattr(stack.ports, port)), 30, f"{name} takes connections")
+
+
+def test_resources_survive_the_death_of_ministack(stack: Stack) -> None:
+    """After a SIGKILL of MiniStack, Airflow's identity still assumes its role and finds its buckets."""
+    os.kill(pids(stack)["ministack"], signal.SIGKILL)
+    until(lambda: not is_ministack_ready(stack.ports), 10, "MiniStack is gone")
+    until(lambda: is_ministack_ready(stack.ports), 30, "MiniStack is back")
+    check = (
+        "import boto3, os; role = os.environ['ROLE']; "
+        "key = boto3.client('sts').assume_role(RoleArn=role, RoleSessionName='test')['Credentials']; "
+        "s3 = boto3.client('s3', aws_access_key_id=key['AccessKeyId'], "
+        "aws_secret_access_key=key['SecretAccessKey'], aws_session_token=key['SessionToken']); "
+        "print(s3.list_objects_v2(Bucket=os.environ['LISTINGS_CLEAN_BUCKET'])['KeyCount'])"
+    )
+    role = "arn:aws:iam::000000000000:role/listings-local-airflow"
+    command = [str(PYTHON), "-c", check]
+    found = subprocess.run(command, env=stack.env() | {"ROLE": role}, capture_output=True, text=True, check=False)
+
+    assert "0" == found.stdout.strip(), found.stderr
+
+
+def test_a_port_of_another_stack_is_refused_by_name(stack: Stack) -> None:
+    """A stack on the ports of one that runs is refused with process and home of the holder, and starts nothing."""
+    other = Stack(home=new_home(), ports=stack.ports, say=lambda line: None)
+    try:
+        with pytest.raises(PortError) as refused:
+            other.up()
+
+        assert f"process {pids(stack)['airflow-api-server']} " in str(refused.value)
+        assert f"of the stack in {stack.home.path}" in str(refused.value)
+        assert [] == marked_processes(other.home.path)
+    finally:
+        shutil.rmtree(other.home.path)
+
+
+def test_a_port_in_use_is_an_exit_code_of_two_and_names_the_holder(stack: Stack) -> None:
+    """`up` while a program of somebody else has one of the ports exits with 2 and prints its pid and command."""
+    listen = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", listen + "sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        ports = replace(free_ports(), redshift=int(holder.stdout.readline()))
+        home = new_home()
+        environment = os.environ | {"LISTINGS_HOME": str(home)}
+        environment |= {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in ports.items()}
+        command = [str(PYTHON), "-m", "local.stack", "up"]
+        try:
+            result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+            assert 2 == result.returncode
+            assert f"port {ports.redshift} (redshift) is in use by process {holder.pid} " in result.stderr
+            assert "sys.stdin.read()" in result.stderr
+            assert [] == marked_processes(home)
+        finally:
+            holder.kill()
+            shutil.rmtree(home)
+
+
+def test_down_after_the_death_of_the_supervisor_leaves_nothing(stack: Stack) -> None:
+    """After a SIGKILL of supervisord, `down` leaves no process, port, socket or lock of the stack.
+
+    It is the last test of the file, as it ends the stack.
+    """
+    home, ports = stack.home, stack.ports
+    supervisor = int((home.run / "supervisord.pid").read_text())
+    assert len(pids(stack)) == 8
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not stack.supervisor.is_alive(), 10, "supervisord is gone")
+    assert [] != marked_processes(home.path)
+
+    stack.down()
+
+    carrying = [each.pid for each in psutil.process_iter() if _mark(each) == str(home.path)]
+    assert [] == carrying
+    assert [] == [name for name, port in ports.items() if is_held(port)]
+    assert not home.run.exists()
+    assert not (home.path / "lock").exists()
+    assert not (home.path / "postgres" / "postmaster.pid").exists()
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
