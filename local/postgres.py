@@ -140,6 +140,7 @@ def serve(data: Path, port: int, password: str) -> NoReturn:
         "shared_buffers": "128MB",
         "max_wal_size": "2GB",
         "jit": "off",
+        "client_connection_check_interval": "1s",  # a client that is gone must not hold its locks while it computes
     }
     arguments = [str(binary("postgres")), "-D", str(data)]
     for name, value in settings.items():

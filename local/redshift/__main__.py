@@ -31,11 +31,19 @@ class Endpoint:
         self._loader = loader
         self._sessions: dict[tuple[int, bytes], Session] = {}
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def protocol(self) -> asyncio.StreamReaderProtocol:
+        """What a new connection is served by."""
+        line = wire.Line()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._serve(wire.Peer(reader, writer), line.hung_up)
+
+        return asyncio.StreamReaderProtocol(line, serve)
+
+    async def _serve(self, client: wire.Peer, hung_up: asyncio.Event) -> None:
         """One connection from its first byte to its last."""
-        client = wire.Peer(reader, writer)
         try:
-            await self._start(client)
+            await self._start(client, hung_up)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # either side hung up: nobody is left to tell
         except Exception:
@@ -43,7 +51,7 @@ class Endpoint:
         finally:
             client.close()
 
-    async def _start(self, client: wire.Peer) -> None:
+    async def _start(self, client: wire.Peer, hung_up: asyncio.Event) -> None:
         body = await client.startup()
         while (code := struct.unpack_from("!I", body)[0]) in (wire.SSL_REQUEST, wire.GSS_REQUEST):
             client.write(b"N")
@@ -53,7 +61,7 @@ class Endpoint:
             if code == wire.CANCEL_REQUEST:
                 await self._cancel(backend, body)
             elif code >> 16 == 3:
-                await self._converse(client, backend, wire.startup_parameters(body))
+                await self._converse(client, backend, wire.startup_parameters(body), hung_up)
         finally:
             backend.close()
 
@@ -64,13 +72,23 @@ class Endpoint:
         backend.write(struct.pack("!I", len(body) + 4) + body)
         await backend.drain()
 
-    async def _converse(self, client: wire.Peer, backend: wire.Peer, given: dict[str, str]) -> None:
+    async def _converse(
+        self, client: wire.Peer, backend: wire.Peer, given: dict[str, str], hung_up: asyncio.Event
+    ) -> None:
         parameters = {key: value for key, value in given.items() if key in _PASSED}
         user = parameters.get("user", "")
         parameters.setdefault("database", user)
         backend.write(wire.startup_frame(parameters))
         redshift_driver = "client_protocol_version" in given or "driver_version" in given
-        session = Session(client, backend, self._loader, user, parameters["database"], redshift_driver)
+        session = Session(
+            client,
+            backend,
+            self._loader,
+            user=user,
+            database=parameters["database"],
+            old_server=redshift_driver,
+            hung_up=hung_up,
+        )
         if not await session.authenticate():
             return
         key = (session.process, session.secret)
@@ -98,7 +116,7 @@ async def _main(given: argparse.Namespace) -> None:
     service = S3Service(given.s3_endpoint, given.region, keys["aws_access_key_id"], keys["aws_secret_access_key"])
     loader = Loader(service, make_conninfo(host=HOST, port=given.postgres_port, user="postgres", password=admin))
     endpoint = Endpoint(given.postgres_port, loader)
-    server = await asyncio.start_server(endpoint.serve, HOST, given.port, limit=wire.CHUNK)
+    server = await asyncio.get_running_loop().create_server(endpoint.protocol, HOST, given.port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

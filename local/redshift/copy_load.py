@@ -63,7 +63,10 @@ class Backend(Protocol):
         """Run one statement in the session: its rows and its tag."""
 
     async def send(self, data: bytes) -> None:
-        """Send to PostgreSQL, waiting until it takes it; SqlError 57014 once the client cancelled."""
+        """Send rows to PostgreSQL, waiting until it takes them; SqlError when the client cancelled or is gone."""
+
+    def end_rows(self, complete: bool) -> None:
+        """Tell PostgreSQL that the rows end here, all of them or not."""
 
 
 class Loader:
@@ -131,10 +134,10 @@ class Loader:
                     ahead = loop.run_in_executor(_THREADS, following)
                     for start in range(0, len(chunk), _PIECE):
                         await backend.send(frame(b"d", chunk[start : start + _PIECE]))
-                await backend.send(frame(b"c") + frame(b"H"))
+                backend.end_rows(complete=True)
             except (LoadError, SqlError, ValueError, OSError, EOFError) as error:
                 failure.append(error)
-                await backend.send(frame(b"f", b"the source cannot be read\0") + frame(b"H"))
+                backend.end_rows(complete=False)
 
         listed = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
         try:

@@ -29,6 +29,7 @@ from local.redshift.wire import (
 log = logging.getLogger(__name__)
 _ANSWERS = b"123nTCIs"  # frames that end PostgreSQL's answer to one request (T or n for Describe)
 _FLUSH, _SYNC = frame(b"H"), frame(b"S")
+_GRACE_SECONDS = 1.0
 _OWN = b"_rs"  # the name of the endpoint's own statements in the client's session
 _ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 
@@ -36,11 +37,22 @@ _ABORTED = "current transaction is aborted, commands ignored until end of transa
 class Session:
     """A client after its start-up: `run` until it leaves."""
 
-    def __init__(self, client: Peer, backend: Peer, loader: Loader, user: str, database: str, old_server: bool) -> None:
+    def __init__(
+        self,
+        client: Peer,
+        backend: Peer,
+        loader: Loader,
+        *,
+        user: str,
+        database: str,
+        old_server: bool,
+        hung_up: asyncio.Event,
+    ) -> None:
         self.user, self.database, self.process = user, database, 0
         self.cancelled = False
         self._client, self._backend, self._loader = client, backend, loader
         self._old_server = old_server
+        self._hung_up = hung_up
         self._pending = 0
         self._failed = False  # PostgreSQL skips everything up to the next Sync
         self._status = b"I"
@@ -131,12 +143,17 @@ class Session:
     # -- the endpoint's own statements in the client's session
 
     async def send(self, data: bytes) -> None:
-        """Send to PostgreSQL, waiting until it takes it; SqlError 57014 once the client cancelled."""
+        """Send rows to PostgreSQL, waiting until it takes them; SqlError when the client cancelled or is gone."""
         if self.cancelled:
-            self.cancelled = False
             raise SqlError("57014", f"Query ({self.process}) cancelled on user's request")
+        if self._hung_up.is_set():
+            raise SqlError("08006", "the client is gone")
         self._backend.write(data)
         await self._backend.drain()
+
+    def end_rows(self, complete: bool) -> None:
+        """Tell PostgreSQL that the rows end here, all of them or not."""
+        self._backend.write((frame(b"c") if complete else frame(b"f", b"the load was given up\0")) + _FLUSH)
 
     async def execute(
         self, sql: str, parameters: tuple[str, ...] = (), feed: Callable[[], Awaitable[None]] | None = None
@@ -240,8 +257,8 @@ class Session:
 
     async def _watch(self) -> None:
         """A client that hangs up in the middle of a statement ends its backend, which rolls back."""
-        while not self._client.gone():  # noqa: ASYNC110 - the stream tells of a hang-up only to who asks
-            await asyncio.sleep(0.2)
+        await self._hung_up.wait()
+        await asyncio.sleep(_GRACE_SECONDS)  # what it sent before it left is done, as by PostgreSQL
         self._backend.close()
 
     async def _simple(self, sql: str) -> None:

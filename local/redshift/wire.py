@@ -70,6 +70,24 @@ def startup_parameters(body: bytes) -> dict[str, str]:
     return {key: value for key, value in zip(parts[0::2], parts[1::2], strict=False) if key}
 
 
+class Line(asyncio.StreamReader):
+    """A stream that tells at once when the other side hangs up, even while bytes of it lie unread."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=CHUNK)
+        self.hung_up = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        """Called by the transport at the end of the stream."""
+        self.hung_up.set()
+        super().feed_eof()
+
+    def set_exception(self, exc: BaseException) -> None:  # type: ignore[override]
+        """Called by the transport when the connection breaks."""
+        self.hung_up.set()
+        super().set_exception(exc)
+
+
 class Peer:
     """One end of a conversation: whole frames in, bytes out. A closed connection raises ConnectionResetError."""
 
@@ -104,10 +122,6 @@ class Peer:
         if not 8 <= length <= 10_000:
             raise ConnectionResetError("not a PostgreSQL start-up packet")
         return await self._reader.readexactly(length - 4)
-
-    def gone(self) -> bool:
-        """Whether the other side has hung up."""
-        return self._reader.at_eof() or self._reader.exception() is not None
 
     def write(self, data: bytes) -> None:
         """Queue bytes to send."""
