@@ -123,7 +123,7 @@ def test_money_is_exact_and_rounds_half_to_even(sent: object, kept: str) -> None
         (0.000125, "5.44"),  # 5.445, a tie: to the even digit
         (0.000375, "16.34"),  # 16.335, a tie: to the even digit
         (0.2964876033057851, "12915.00"),  # 12914.999999999998956
-        (229568411.386, "9999999999974.16"),  # 13 digits before the point: beyond what a float product can tell
+        (1682666415.559, "73296949061750.04"),  # 16 digits, where a product of floats ends in 5
     ],
 )
 def test_acres_become_square_feet_exactly(acres: float, square_feet: str) -> None:
