@@ -24,6 +24,7 @@ from typing import Any
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
 from include import markets
+from include.assets import LANDED_LISTINGS
 from include.dag_defaults import API_POOL, DEFAULT_ARGS, START_DATE, TAGS
 from include.operators import LandListingsOperator
 from include.settings import tuning
@@ -97,6 +98,7 @@ def extract_listings() -> None:
     LandListingsOperator.partial(
         task_id="land_listings",
         pool=API_POOL,
+        outlets=[LANDED_LISTINGS],
         map_index_template="{{ task.request['location'] }}",
     ).expand(request=plan_requests())
 

@@ -14,7 +14,7 @@ from include.receipts import CleanReceipt
 from include.settings import Resources
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+    from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
 

@@ -19,7 +19,7 @@ from include.receipts import ExtractRequest, LandedReceipt
 from include.sources import PageFacts, Source
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+    from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
 

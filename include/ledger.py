@@ -18,7 +18,7 @@ from include.keys import MANIFEST, SUCCESS, SetKey, market_prefix, parse_ready, 
 from include.settings import Resources
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+    from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
 

@@ -13,7 +13,7 @@ from include.settings import resources, tuning
 from include.sql_files import Connection
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+    from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
 

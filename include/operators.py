@@ -34,6 +34,8 @@ class LandListingsOperator(HttpOperator):
     only announced again. Whatever is not a page fails the task with the API's own words and is kept under
     `errors/`.
 
+    The operator emits `landed_listings`: name it among the outlets.
+
     :param request: an `ExtractRequest` as a dict (templated).
     :param aws_conn_id: the connection that may write the landing bucket.
     """
@@ -41,7 +43,7 @@ class LandListingsOperator(HttpOperator):
     template_fields: Sequence[str] = (*HttpOperator.template_fields, "request")
 
     def __init__(self, *, request: dict[str, Any], aws_conn_id: str = "aws_s3_conn", **kwargs: Any) -> None:
-        super().__init__(method="GET", deferrable=False, outlets=[LANDED_LISTINGS], **kwargs)
+        super().__init__(method="GET", deferrable=False, **kwargs)
         self.request = request
         self.aws_conn_id = aws_conn_id
 

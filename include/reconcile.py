@@ -13,8 +13,8 @@ from include.settings import resources, tuning
 from include.sql_files import Connection
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-    from types_boto3_sqs import SQSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 else:
     S3Client = SQSClient = Any
 

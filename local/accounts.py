@@ -1,0 +1,179 @@
+"""Where every listing went: counted on the pages as they lie in S3, and in the warehouse, and held side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import psycopg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from local.listing_api.families import FAMILIES
+from local.stack import Stack
+
+COUNTS = ("on_pages", "clean", "rejected", "duplicates", "unreadable", "warehouse")
+_SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
+AUDIT = f"select clean, duplicates, unreadable from core.load_audit {_SET} and status = 'loaded'"  # noqa: S608 - constants
+REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
+KEPT = f"select count(*) from core.listing_snapshots {_SET}"  # noqa: S608
+ROOT_KEY = "000000000000"
+"""MiniStack takes any key id of twelve digits for the account's root."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The account of one set; counts are of listings but for `pages` and `filled`, the pages that carry any.
+
+    `on_pages` is counted on the pages in the landing bucket, `warehouse` and `reasons` in the tables of `core`;
+    clean, duplicates and unreadable are what the transform stated, as the audit has it.
+    """
+
+    date: str
+    market: str
+    pages: int
+    filled: int
+    pages_claimed: int | None
+    on_pages: int
+    clean: int
+    duplicates: int
+    unreadable: int
+    warehouse: int
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """Listings rejected one by one; a page that cannot be read counts under `unreadable`."""
+        return sum(count for reason, count in self.reasons.items() if reason != "page_unreadable")
+
+    def differences(self) -> list[str]:
+        """What does not add up, a sentence each; empty when every listing is accounted for."""
+        found = []
+        accounted = self.clean + self.rejected + self.duplicates + self.unreadable
+        if self.on_pages != accounted:
+            found.append(
+                f"{self.market} {self.date}: {self.on_pages} listings on the pages, but clean {self.clean} + rejected "
+                f"{self.rejected} + duplicates {self.duplicates} + unreadable {self.unreadable} = {accounted}"
+            )
+        if self.warehouse != self.clean:
+            found.append(f"{self.market} {self.date}: {self.clean} clean, but {self.warehouse} in the warehouse")
+        return found
+
+
+class Books:
+    """The books of one stack: its buckets and its warehouse."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._bucket = stack.env()["LISTINGS_LANDING_BUCKET"]
+        self._s3 = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{stack.ports.ministack}",
+            region_name="us-east-1",
+            aws_access_key_id=ROOT_KEY,
+            aws_secret_access_key="local",  # noqa: S106 - the stand-in asks for none
+        )
+        self._warehouse = (
+            f"host=127.0.0.1 port={stack.ports.redshift} dbname=listings user=loader "
+            f"password={stack.home.secrets()['loader']} sslmode=disable"
+        )
+
+    def loaded(self, runs: Sequence[str]) -> int:
+        """How many sets of these extractions the warehouse has taken."""
+        ids = {manifest["extract_id"] for manifest in self._manifests(runs)}
+        try:
+            rows = self._query("select extract_id from core.load_audit where status = 'loaded'")
+        except psycopg.errors.UndefinedTable:
+            return 0
+        return sum(row[0] in ids for row in rows)
+
+    def lines(self, runs: Sequence[str]) -> list[Line]:
+        """An account per market and date of these extractions."""
+        manifests = sorted(self._manifests(runs), key=lambda manifest: (manifest["date"], manifest["market"]))
+        return [self._line(manifest) for manifest in manifests]
+
+    def _line(self, manifest: dict[str, Any]) -> Line:
+        key = (manifest["source"], manifest["market"], manifest["date"], manifest["extract_id"])
+        clean, duplicates, unreadable = self._query(AUDIT, key)[0]
+        [[kept]] = self._query(KEPT, key)
+        on_pages = [self._count(manifest, page["name"]) for page in manifest["pages"]]
+        return Line(
+            date=manifest["date"],
+            market=manifest["market"],
+            pages=len(on_pages),
+            filled=sum(count > 0 for count in on_pages),
+            pages_claimed=manifest["pages_claimed"],
+            on_pages=sum(on_pages),
+            clean=clean,
+            duplicates=duplicates,
+            unreadable=unreadable,
+            warehouse=kept,
+            reasons=dict(self._query(REASONS, key)),
+        )
+
+    def _count(self, manifest: dict[str, Any], name: str) -> int:
+        page = json.loads(self._read(f"{manifest['prefix']}{name}"))
+        return len(FAMILIES[manifest["source"]].listings_in(page) or [])
+
+    def _manifests(self, runs: Sequence[str]) -> Iterator[dict[str, Any]]:
+        pages = self._s3.get_paginator("list_objects_v2")
+        for part in pages.paginate(Bucket=self._bucket, Prefix="listings/"):
+            for item in part.get("Contents", []):
+                if item["Key"].endswith("/_manifest.json"):
+                    manifest = json.loads(self._read(item["Key"]))
+                    if manifest["run_id"] in runs:
+                        yield manifest | {"prefix": item["Key"].removesuffix("_manifest.json")}
+
+    def _read(self, key: str) -> bytes:
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        assert isinstance(body, bytes)
+        return body
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with closing(psycopg.connect(self._warehouse, autocommit=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+
+def show(lines: Sequence[Line], console: Console) -> None:
+    """Prints the accounts as a table, with a last row of sums."""
+    table = Table(title="Where every listing went", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("date", "market"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("pages", "listings", "= clean", "+ rejected", "+ duplicates", "+ unreadable", "warehouse"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("why rejected")
+    for line in lines:
+        table.add_row(
+            line.date,
+            line.market,
+            str(line.pages),
+            *(str(getattr(line, name)) for name in COUNTS),
+            ", ".join(f"{count} {reason}" for reason, count in sorted(line.reasons.items())),
+        )
+    table.add_section()
+    sums = (sum(getattr(line, name) for line in lines) for name in ("pages", *COUNTS))
+    table.add_row("", "together", *(str(total) for total in sums), "")
+    console.print(table)
+    for line in lines:
+        if line.pages_claimed and line.filled < line.pages_claimed:
+            console.print(f"{line.market} {line.date}: {_short(line)}", style="yellow")
+
+
+def _short(line: Line) -> str:
+    return f"the API claims {line.pages_claimed} pages and gave {line.filled} with listings; what there is was taken"
+
+
+def show_where_to_look(stack: Stack, console: Console) -> None:
+    """Prints the addresses and how to get in."""
+    secrets = stack.home.secrets()
+    console.print(f"\nAirflow  {stack.ui_url}/assets  user admin, password {secrets['ui_password']}", soft_wrap=True)
+    console.print(
+        f"psql     PGPASSWORD={secrets['loader']} psql 'host=127.0.0.1 port={stack.ports.redshift} "
+        "dbname=listings user=loader sslmode=disable'",
+        soft_wrap=True,
+    )
+    console.print("The stack stays up: make status, make down")

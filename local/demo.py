@@ -1,0 +1,127 @@
+"""`make demo`: the whole pipeline over three markets and three dates, and a table in which every count must add up."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from local import accounts, recorded_market
+from local.accounts import Books, Line
+from local.airflow_api import AirflowApi
+from local.listing_api.recordings import BadRecording
+from local.listing_api_client import ListingApi
+from local.stack import Stack, StackError
+from local.stack.home import HomeError
+from local.stack.ports import PortError
+from local.stack.supervisor import SupervisorError
+
+MARKETS = ["houston, tx", "austin, tx", "phoenix, az"]
+DAYS = 3
+PATIENCE = 180.0
+REASON = "demo: the local API's clock was set to this date"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one demo extracts: which markets, of which family, for which dates."""
+
+    markets: Sequence[str]
+    source: str
+    dates: Sequence[date]
+
+
+def plan(recordings: Path | None, today: date) -> Plan:
+    """Three simulated days up to today; or, of recordings, what they hold, once, for today."""
+    if recordings:
+        found = recorded_market.look(recordings)
+        return Plan(found.locations, found.source, [today])
+    return Plan(MARKETS, "zillow56", [today - timedelta(days=back) for back in reversed(range(DAYS))])
+
+
+def run(stack: Stack, wanted: Plan, console: Console) -> list[Line]:
+    """Extracts the plan date by date, waits until every set is in the warehouse, and returns the accounts."""
+    airflow, api = stack.airflow(), ListingApi(stack.ports.api)
+    airflow.pause("extract_listings", False)
+    runs = []
+    for day in wanted.dates:
+        if len(wanted.dates) > 1:
+            api.set_clock(datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+        runs.append(_extract(airflow, wanted, day, console))
+    api.set_clock(None)
+    books = Books(stack)
+    expected = len(wanted.markets) * len(wanted.dates)
+    _wait_until_loaded(books, runs, expected, console)
+    return books.lines(runs)
+
+
+def _extract(airflow: AirflowApi, wanted: Plan, day: date, console: Console) -> str:
+    run_id = airflow.trigger(
+        "extract_listings",
+        partition_key=day.isoformat(),
+        conf={
+            "markets": list(wanted.markets),
+            "source": wanted.source,
+            "page_limit": 20,
+            "date_override": REASON,
+        },
+    )
+    with console.status(f"{day}: asking the API for {', '.join(wanted.markets)}"):
+        started = time.monotonic()
+        state = airflow.wait_for_run("extract_listings", run_id, PATIENCE)
+    if state != "success":
+        raise StackError(
+            f"extract_listings {run_id} ended {state}: its red task says why, {airflow.url}/dags/extract_listings"
+        )
+    console.print(f"{day}: {len(wanted.markets)} markets landed in {time.monotonic() - started:.0f} s", style="dim")
+    return run_id
+
+
+def _wait_until_loaded(books: Books, runs: Sequence[str], expected: int, console: Console) -> None:
+    until = time.monotonic() + PATIENCE
+    with console.status("") as status:
+        while (loaded := books.loaded(runs)) < expected:
+            status.update(f"copied, cleaned, sensed, loaded: {loaded} of {expected} sets are in the warehouse")
+            if time.monotonic() > until:
+                raise StackError(
+                    f"only {loaded} of {expected} sets are in the warehouse after {PATIENCE:.0f} s. "
+                    "`make status` shows the runs that are late or failed"
+                )
+            time.sleep(0.5)
+    console.print(f"{expected} sets went through Lambda and are in the warehouse", style="dim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo; 0 when every count adds up, 1 when they differ, 2 when it could not be run."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--recordings", type=Path, help="a folder of recorded pages, served instead of the market")
+    recordings = parser.parse_args(arguments).recordings
+    console = Console(highlight=False)
+    console.width = max(console.width, 118)
+    started = time.monotonic()
+    try:
+        wanted = plan(recordings, datetime.now(UTC).date())
+        stack = Stack(recordings=recordings, say=lambda line: console.print(line, style="dim"))
+        stack.up()
+        lines = run(stack, wanted, console)
+    except (StackError, PortError, HomeError, SupervisorError, BadRecording, TimeoutError) as fault:
+        console.print(str(fault), style="red", soft_wrap=True)
+        return 2
+    accounts.show(lines, console)
+    differences = [difference for line in lines for difference in line.differences()]
+    for difference in differences:
+        console.print(difference, style="red", soft_wrap=True)
+    if not differences:
+        console.print(f"Every listing is accounted for, in {time.monotonic() - started:.0f} s.", style="green")
+    accounts.show_where_to_look(stack, console)
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Steers the local listing API: its clock, its faults, and what was asked of it."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ListingApi:
+    """The controls of the listing API on a loopback port."""
+
+    port: int
+
+    def set_clock(self, now: datetime | None) -> None:
+        """Sets the market's clock, which goes on ticking; None for the real time."""
+        self._call("PUT", "clock", {"now": now.isoformat() if now else None})
+
+    def set_faults(self, faults: Sequence[dict[str, Any]]) -> None:
+        """Replaces the scripted faults."""
+        self._call("PUT", "faults", list(faults))
+
+    def requests(self) -> Any:
+        """What was asked so far: counts and the last requests."""
+        return self._call("GET", "requests?last=1000")
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/_control/{path}",
+            json.dumps(body).encode() if body is not None else None,
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"null")
