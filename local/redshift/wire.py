@@ -82,7 +82,7 @@ class Line(asyncio.StreamReader):
         self.hung_up.set()
         super().feed_eof()
 
-    def set_exception(self, exc: BaseException) -> None:  # type: ignore[override]
+    def set_exception(self, exc: Exception) -> None:
         """Called by the transport when the connection breaks."""
         self.hung_up.set()
         super().set_exception(exc)
