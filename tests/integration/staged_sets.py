@@ -47,19 +47,21 @@ def seen(
     market: str = HOUSTON,
     day: int = 22,
     hour: int = 6,
+    observed_day: int | None = None,
     run: str = "aaaaaa",
     version: str = "0123456789ab",
     reasons: Sequence[str] = (),
     says: dict[str, int] | None = None,
     rows: dict[int, dict[str, Any]] | None = None,
 ) -> Seen:
-    """A set observed at `hour` of `day` in November 2026.
+    """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
     `rows`: other values for the listing of a zpid.
     """
     date = f"2026-11-{day:02d}"
-    extract = f"202611{day:02d}T{hour:02d}0000Z-{run}"
+    observed = f"2026-11-{observed_day or day:02d}"
+    extract = f"{observed.replace('-', '')}T{hour:02d}0000Z-{run}"
     parts = ("zillow56", market, date, extract, version)
     unreadable = sum(reason == "page_unreadable" for reason in reasons)
     counts = {
@@ -76,7 +78,7 @@ def seen(
         for what, value in (("uri", f"s3://clean/{market}/{date}/{hour}/{name}.parquet"), ("bytes", 100))
     }
     stated = counts | (says or {})
-    ready = ReadySet("/".join(parts), *parts, f"{date}T{hour:02d}:00:05.123456Z", **stated, **files)
+    ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files)
     origin = {
         "source": "zillow56",
         "market": market,

@@ -160,6 +160,15 @@ def test_markets_seen_at_the_same_instant_are_told_apart_by_name(core_tables: Co
     assert [(5, HOUSTON, nov(22), Decimal(505))] == rows(core_tables, NEWEST)
 
 
+def test_newest_is_what_was_seen_last_not_what_has_the_last_date(core_tables: Connection) -> None:
+    """A set for the 21st that was observed on the 24th tells more of today than one for the 23rd."""
+    load(core_tables, "b1", seen({1: 100}, day=23), seen({1: 90}, day=21, observed_day=24))
+    assert [(1, HOUSTON, nov(21), Decimal(90))] == rows(core_tables, NEWEST)
+    assert [(1, nov(21), nov(23), Decimal(90), nov(21), 1), (1, nov(23), None, Decimal(100), nov(23), 1)] == rows(
+        core_tables, HISTORY
+    )
+
+
 def test_history_has_a_row_per_stretch_in_whatever_order_days_come(core_tables: Connection) -> None:
     """Days 22 and 23 at 100, 25 at 90, 26 and 27 at 100 again are three stretches; day 24 was not observed."""
     days = {22: 100, 23: 100, 25: 90, 26: 100, 27: 100}
@@ -190,10 +199,10 @@ def test_history_tells_null_from_a_value(core_tables: Connection) -> None:
 def test_every_watched_column_begins_a_stretch(
     core_tables: Connection, column: str, before: object, after: object
 ) -> None:
-    """A change of one watched column alone closes a stretch and opens the next."""
-    load(core_tables, "b22", seen({1: 100}, day=22, rows={1: {column: before}}))
-    load(core_tables, "b23", seen({1: 100}, day=23, rows={1: {column: after}}))
-    assert [(nov(22), nov(23)), (nov(23), None)] == rows(
+    """A change of one watched column alone, there and back, makes three stretches."""
+    for day, value in ((22, before), (23, after), (24, before)):
+        load(core_tables, f"b{day}", seen({1: 100}, day=day, rows={1: {column: value}}))
+    assert [(nov(22), nov(23)), (nov(23), nov(24)), (nov(24), None)] == rows(
         core_tables, "select valid_from, valid_to from core.listing_history order by 1"
     )
 
@@ -207,7 +216,9 @@ def test_an_estimate_that_moves_begins_no_stretch(core_tables: Connection) -> No
 
 def test_text_in_a_watched_column_cannot_look_like_another(core_tables: Connection) -> None:
     """Quotes, blanks and the word null in a status do not make two different days look the same."""
-    states = [("null", None), (None, "null"), ("a' 'b", None), ("a", "b"), ("a'", "b"), ("a", "'b"), ("%s", "\\'")]
+    confused = [("null", None), (None, "null"), (None, None), ("a' 'b", None), ("a", "b"), ("a'", "b"), ("a", "'b")]
+    there_and_back = [("null", "b"), (None, "b"), ("null", "b"), ("a", "null"), ("a", None), ("a", "null")]
+    states = [*confused, ("%s", "\\'"), *there_and_back]
     for day, (status, kind) in enumerate(states, start=10):
         load(core_tables, f"b{day}", seen({1: 100}, day=day, rows={1: {"home_status": status, "home_type": kind}}))
     assert states == rows(core_tables, "select home_status, home_type from core.listing_history order by valid_from")
