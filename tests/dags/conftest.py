@@ -7,6 +7,7 @@ imports it, and taken back at once: what other tests start must not inherit it.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import shutil
 import socket
@@ -42,6 +43,7 @@ def _import_airflow_at(home: Path) -> None:
 
 _HOME = Path(tempfile.mkdtemp(prefix="listings-tests-airflow-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+_bucket_numbers = itertools.count(1)
 _import_airflow_at(_HOME)
 
 
@@ -105,3 +107,38 @@ def metadata_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+@pytest.fixture(scope="session")
+def _api_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.dags.backends import listing_api
+
+    with listing_api(tmp_path_factory.mktemp("listing-api")) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def _ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.ministack import RunningMiniStack
+
+    with RunningMiniStack(tmp_path_factory.mktemp("ministack")) as aws:
+        yield aws
+
+
+@pytest.fixture
+def extraction(
+    _api_process: Any, _ministack: Any, _nothing_set: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """Extractions into an empty landing bucket, from a listing API that was never asked anything."""
+    from include.settings import resources, tuning
+    from tests.dags.backends import Extraction, environment
+
+    _api_process.post("/_control/reset").raise_for_status()
+    bucket = f"landing-{next(_bucket_numbers)}"
+    for name, value in environment(_api_process, _ministack, bucket).items():
+        monkeypatch.setenv(name, value)
+    resources.cache_clear()
+    tuning.cache_clear()
+    yield Extraction(_api_process, _ministack, bucket)
+    resources.cache_clear()
+    tuning.cache_clear()

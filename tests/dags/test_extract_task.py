@@ -1,0 +1,261 @@
+"""The mapped extraction of one market, against the real listing API and a real S3."""
+
+import json
+import os
+from hashlib import sha256
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from botocore.exceptions import ClientError
+
+from include.sources import UnknownSource
+from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
+
+PREFIX = f"listings/source=zillow56/market=houston-tx/date={DATE}/extract={EXTRACT_ID}/"
+ERRORS = PREFIX.replace("listings/", "errors/", 1)
+THREE_PAGES = ["_manifest.json", "page-0001.json", "page-0002.json", "page-0003.json"]
+ASKED_ONCE = {f"zillow56/houston-tx/{number}": 1 for number in (1, 2, 3)}
+PERMANENT = [
+    pytest.param(
+        {"status": 403, "body": {"message": "You are not subscribed to this API."}}, "You are not subscribed", id="403"
+    ),
+    pytest.param(
+        {"status": 401, "body": {"message": "Invalid API key"}}, "HTTP 401: error_body: Invalid API key", id="401"
+    ),
+    pytest.param(
+        {"status": 429, "body": {"message": "You have exceeded the MONTHLY quota for Requests"}},
+        "HTTP 429: error_body: You have exceeded the MONTHLY quota",
+        id="monthly quota",
+    ),
+    pytest.param({"status": 404, "body": "<html>gone</html>"}, "HTTP 404: html: <html>gone</html>", id="404"),
+]
+NOT_PAGES = [
+    pytest.param(
+        {"body": {"message": "Something went wrong"}}, "error_body: Something went wrong", id="error body with 200"
+    ),
+    pytest.param({"body": "<html>maintenance</html>"}, "html: <html>maintenance</html>", id="html"),
+    pytest.param({"body": ""}, "empty: ", id="empty"),
+    pytest.param({"raw_body_bytes": 500}, "empty: ", id="blank"),
+    pytest.param({"truncate_at": 200}, "not_json: ", id="cut off unnoticed"),
+]
+
+
+def test_a_market_lands_page_by_page_and_its_manifest_last(extraction: Extraction) -> None:
+    """Each page is in S3 as the API sent it, asked for once; the manifest names them and was put last."""
+    extraction.run()
+
+    assert (THREE_PAGES, ASKED_ONCE) == (extraction.names(), extraction.asked())
+    manifest = json.loads(extraction.body(PREFIX + "_manifest.json"))
+    bodies = [extraction.body(PREFIX + each["name"]) for each in manifest["pages"]]
+    assert [(len(body), sha256(body).hexdigest()) for body in bodies] == [
+        (each["bytes"], each["sha256"]) for each in manifest["pages"]
+    ]
+    assert [PAGE_SIZE] * 3 == [len(json.loads(body)["results"]) for body in bodies]
+    assert (30, 3, 20) == (manifest["listings"], manifest["pages_limit"], manifest["pages_claimed"])
+    times = {
+        each["Key"]: each["LastModified"]
+        for each in extraction.s3.list_objects_v2(Bucket=extraction.bucket)["Contents"]
+    }
+    assert max(times.values()) == times[PREFIX + "_manifest.json"]
+
+
+def test_the_manifest_says_when_each_page_was_seen(extraction: Extraction) -> None:
+    """observed_at is when the first page came by our clock; served_at is the API's clock, which a person may set."""
+    extraction.api.put("/_control/clock", json={"now": "2027-03-01T06:00:00Z"}).raise_for_status()
+    extraction.run(page_limit=2)
+
+    manifest = json.loads(extraction.body(PREFIX + "_manifest.json"))
+    received = [each["received_at"] for each in manifest["pages"]]
+    assert (received[0], received[-1]) == (manifest["observed_at"], manifest["completed_at"])
+    assert sorted(received) == received
+    assert ["2027-03-01T06:00"] * 2 == [each["served_at"][:16] for each in manifest["pages"]]
+    assert {"limit", "remaining", "reset"} == set(manifest["quota"])
+
+
+def test_the_task_announces_its_own_partition(extraction: Extraction) -> None:
+    """The event has the key of this market and date, and the receipt that XCom gets; both are small."""
+    receipt = extraction.run(page_limit=20)
+
+    partitions, extra = extraction.announced()
+    assert ({f"zillow56/houston-tx|{DATE}"}, receipt) == (partitions, extra)
+    assert (20, 200, 20) == (receipt["pages"], receipt["listings"], receipt["pages_claimed"])
+    manifest = extraction.body(PREFIX + "_manifest.json")
+    assert sha256(manifest).hexdigest() == receipt["manifest_sha256"]
+    assert len(json.dumps(receipt)) < 1_000 < 10_000 < len(manifest) * 20
+
+
+@pytest.mark.parametrize(
+    ("location", "market", "listings", "pages"),
+    [("monowi, ne", "monowi-ne", 1, 1), ("lost springs, wy", "lost-springs-wy", 0, 1)],
+)
+def test_a_tiny_market_is_complete(
+    extraction: Extraction, location: str, market: str, listings: int, pages: int
+) -> None:
+    """A market of one listing or none is a complete set; nothing is asked for after its last page."""
+    receipt = extraction.run(location)
+
+    assert (listings, pages) == (receipt["listings"], receipt["pages"])
+    assert {f"zillow56/{market}/1": 1} == extraction.asked()
+
+
+def test_the_other_family_needs_no_other_code(extraction: Extraction) -> None:
+    """zillow-com4 is asked through its own connection and lands under its own source."""
+    receipt = extraction.run(source="zillow-com4", page_limit=2)
+
+    assert ["_manifest.json", "page-0001.json", "page-0002.json"] == extraction.names(source="zillow-com4")
+    assert {f"zillow-com4/houston-tx|{DATE}"} == extraction.announced()[0]
+    assert receipt["listings"] > 0
+
+
+@pytest.mark.parametrize(("fault", "words"), PERMANENT)
+def test_what_waiting_does_not_cure_fails_at_once(extraction: Extraction, fault: dict[str, object], words: str) -> None:
+    """A refusal fails the task without a retry, with the API's own words, and leaves no page and no manifest."""
+    extraction.fault({**fault, "times": None})
+
+    with pytest.raises(AirflowFailException, match=r"houston, tx \(zillow56\), page 1: .*nothing landed yet") as failed:
+        extraction.run()
+    assert words in str(failed.value)
+    assert ([], {"zillow56/houston-tx/1": 1}) == (extraction.names(), extraction.asked())
+    assert set() == extraction.announced()[0]
+
+
+@pytest.mark.parametrize(("fault", "words"), NOT_PAGES)
+def test_what_is_no_page_fails_the_market(extraction: Extraction, fault: dict[str, object], words: str) -> None:
+    """An answer with status 200 that holds no listings fails with its words, and never becomes data."""
+    extraction.fault({**fault, "page": 2})
+
+    with pytest.raises(AirflowException, match=r"page 2: .*pages 1 to 1 are kept; clear this task") as failed:
+        extraction.run()
+    assert words in str(failed.value)
+    assert (["page-0001.json"], set()) == (extraction.names(), extraction.announced()[0])
+
+
+def test_the_answer_that_failed_is_kept_for_a_look(extraction: Extraction) -> None:
+    """The body lies under errors/, where the message says; no key is in either."""
+    extraction.fault({"page": 2, "status": 403, "body": {"message": "You are not subscribed to this API."}})
+
+    with pytest.raises(AirflowFailException) as failed:
+        extraction.run()
+    [kept] = extraction.keys("errors/")
+    assert kept.startswith(ERRORS + "page-0002-403-")
+    assert b'{"message": "You are not subscribed to this API."}' == extraction.body(kept)
+    assert f"s3://{extraction.bucket}/{kept}" in str(failed.value)
+    assert API_KEY not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("", "HTTP 401: error_body: Invalid API key"), ("wrong", "HTTP 403: error_body: You are not subscribed")],
+)
+def test_a_missing_or_wrong_key_is_said_so(
+    extraction: Extraction, monkeypatch: pytest.MonkeyPatch, key: str, words: str
+) -> None:
+    """Without a key, or with one that the API does not know, the API's own words are the error."""
+    for name, value in environment(extraction.api, extraction.aws, extraction.bucket, key).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(AirflowFailException, match=words):
+        extraction.run()
+    assert [] == extraction.names()
+
+
+def test_too_many_requests_are_waited_for_inside_the_call(extraction: Extraction) -> None:
+    """A 429 with Retry-After costs a second and a repeated request, no try of the task; its body is kept."""
+    extraction.fault(
+        {"page": 2, "status": 429, "headers": {"Retry-After": "1"}, "body": {"message": "Too many requests"}}
+    )
+
+    assert 3 == extraction.run()["pages"]
+    assert {**ASKED_ONCE, "zillow56/houston-tx/2": 2} == extraction.asked()
+    [kept] = extraction.keys("errors/")
+    assert kept.startswith(ERRORS + "page-0002-429-")
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"cut_at": 200}], ids=["503", "reset", "cut off"])
+def test_what_passes_is_repeated_inside_the_call(extraction: Extraction, fault: dict[str, object]) -> None:
+    """A 5xx, a reset and a body cut off in the middle are asked for again, and the set is complete."""
+    extraction.fault({**fault, "page": 1})
+
+    assert 3 == extraction.run()["pages"]
+    assert {**ASKED_ONCE, "zillow56/houston-tx/1": 2} == extraction.asked()
+
+
+def test_patience_ends(extraction: Extraction, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API that goes on failing fails the task when the patience is used up, with its status."""
+    monkeypatch.setenv("LISTINGS_API_PATIENCE", "0.5")
+    extraction.fault({"status": 503, "body": {"message": "try later"}, "times": None})
+
+    with pytest.raises(AirflowException, match="page 1: HTTP 503: error_body: try later"):
+        extraction.run()
+    assert {"zillow56/houston-tx/1": 1} == extraction.asked()
+
+
+def test_a_cleared_task_asks_only_for_what_is_missing(extraction: Extraction) -> None:
+    """After a failure on page 3 the next try asks for pages 3 to 5 only, and the pages of before are kept."""
+    extraction.fault({"page": 3, "status": 403, "body": {"message": "no"}})
+    with pytest.raises(AirflowFailException, match=r"page 3: .*pages 1 to 2 are kept"):
+        extraction.run(page_limit=5)
+    assert ASKED_ONCE == extraction.asked()
+    before = extraction.body(PREFIX + "page-0001.json")
+
+    receipt = extraction.run(page_limit=5)
+
+    assert {f"zillow56/houston-tx/{number}": 1 for number in (3, 4, 5)} == extraction.asked()
+    assert (5, 50, before) == (receipt["pages"], receipt["listings"], extraction.body(PREFIX + "page-0001.json"))
+    first = json.loads(extraction.body(PREFIX + "_manifest.json"))["pages"][0]
+    assert sha256(before).hexdigest() == first["sha256"]
+    assert first["served_at"] is not None
+
+
+def test_a_try_that_died_before_its_manifest_asks_for_nothing(extraction: Extraction) -> None:
+    """Where every page is there and only the manifest lacks, it is put without a request."""
+    first = extraction.run()
+    extraction.asked()
+    extraction.s3.delete_object(Bucket=extraction.bucket, Key=PREFIX + "_manifest.json")
+
+    again = extraction.run()
+
+    assert ({}, THREE_PAGES) == (extraction.asked(), extraction.names())
+    # Only the quota that the API told is not known any more.
+    assert {**first, "manifest_sha256": ""} == {**again, "manifest_sha256": ""}
+
+
+def test_a_complete_set_is_only_announced_again(extraction: Extraction) -> None:
+    """Run again it asks for nothing, changes nothing, and gives the same receipt and event."""
+    first = extraction.run()
+    extraction.asked()
+    manifest = extraction.body(PREFIX + "_manifest.json")
+
+    assert first == extraction.run()
+    assert ({}, manifest) == (extraction.asked(), extraction.body(PREFIX + "_manifest.json"))
+    assert ({f"zillow56/houston-tx|{DATE}"}, first) == extraction.announced()
+
+
+def test_a_location_the_api_does_not_know_fails_in_its_words(extraction: Extraction) -> None:
+    """What the API calls a bad request is the task's error."""
+    with pytest.raises(AirflowFailException, match=r"atlantis \(zillow56\), page 1: HTTP 400: error_body: "):
+        extraction.run("atlantis")
+
+
+def test_an_unknown_source_names_those_there_are(extraction: Extraction) -> None:
+    """A request for a family without an adapter is refused before anything is asked."""
+    with pytest.raises(UnknownSource, match=r"'zillow57'; known: "):
+        extraction.run(source="zillow57")
+    assert {} == extraction.asked()
+
+
+def test_without_a_bucket_nothing_is_paid_for(extraction: Extraction) -> None:
+    """Where pages cannot be stored, none is asked for."""
+    extraction.s3.delete_bucket(Bucket=extraction.bucket)
+
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        extraction.run()
+    assert {} == extraction.asked()
+
+
+def test_the_environment_of_the_tests_is_their_own(extraction: Extraction) -> None:
+    """Connections and settings point to this machine only."""
+    assert {"127.0.0.1"} == {
+        json.loads(value)["host"] for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_ZILLOW")
+    }
+    assert extraction.aws.endpoint.startswith("http://127.0.0.1:")
