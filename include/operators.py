@@ -160,7 +160,9 @@ class CleanSetSensor(S3KeySensor):
         except AirflowSensorTimeout as timeout:
             urls = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
             missing = [url for url in urls if not self.poke_one(url, context)]
-            raise AirflowSensorTimeout("; ".join(self._diagnose(url) for url in missing)) from timeout
+            if missing:
+                raise AirflowSensorTimeout("; ".join(self._diagnose(url) for url in missing)) from timeout
+            self.log.info("What was missing came at the last moment")
 
     def poke_one(self, url: str, context: Context) -> bool:
         """Whether the object at `url` is there."""
