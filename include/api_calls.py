@@ -21,16 +21,14 @@ def retry_args(
 ) -> dict[str, Any]:
     """Arguments for `HttpHook.run_with_advanced_retry` on responses whose status it does not check.
 
-    Repeats time-outs, dropped connections, 429 and 5xx unless `is_permanent(status, body)`; waits as
+    Repeats time-outs, dropped connections, and errors unless `is_permanent(status, body)`; waits as
     Retry-After says, else longer each time; gives up before a wait would exceed `patience` seconds in all,
     and then returns the last response, or raises the last error, for the caller to judge. `keep` is given
     each response that will be repeated.
     """
 
     def passing(response: Response) -> bool:
-        if response.status_code != 429 and response.status_code < 500:
-            return False
-        return not is_permanent(response.status_code, response.content)
+        return response.status_code >= 400 and not is_permanent(response.status_code, response.content)
 
     def before_sleep(state: tenacity.RetryCallState) -> None:
         if state.outcome and not state.outcome.failed:

@@ -42,9 +42,9 @@ def response(**headers: str) -> requests.Response:
     return made
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_what_passes_by_waiting_is_asked_again(status: int) -> None:
-    """429 and 5xx are repeated until the page comes, and every answer before it is kept."""
+    """5xx, and the 4xx that waiting cures, are repeated until the page comes, and every answer before it is kept."""
     call = Call()
     with ScriptedServer([Answer(status), Answer(status), PAGE]) as server:
         assert 200 == call(server.url).status_code
