@@ -96,6 +96,11 @@ def test_a_person_is_told_which_sets_and_what_to_do() -> None:
     ] == [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message]
 
 
+def test_nobody_is_called_for_what_mends_itself() -> None:
+    """Sets that are sent or announced again are no matter for a person."""
+    assert reconcile.for_a_person(replace(GAPS, given_up=())) is None
+
+
 def test_gaps_travel_as_json() -> None:
     """Gaps survive XCom, with their sets as typed as before."""
     back = Gaps.from_dict(json.loads(json.dumps(GAPS.to_dict())))
