@@ -73,14 +73,14 @@ class Extraction:
         self.api.post("/_control/reset?only=requests").raise_for_status()
         return found
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def landed(self, prefix: str = "") -> list[str]:
         """The keys in the landing bucket, in order."""
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
 
     def names(self, market: str = "houston-tx", source: str = "zillow56") -> list[str]:
         """The names of the objects of one market's set."""
         prefix = SetKey(source, market, DATE, EXTRACT_ID).prefix
-        return [key.removeprefix(prefix) for key in self.keys(prefix)]
+        return [key.removeprefix(prefix) for key in self.landed(prefix)]
 
     def body(self, key: str) -> bytes:
         """An object's bytes."""

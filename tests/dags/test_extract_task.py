@@ -136,7 +136,7 @@ def test_the_answer_that_failed_is_kept_for_a_look(extraction: Extraction) -> No
 
     with pytest.raises(AirflowFailException) as failed:
         extraction.run()
-    [kept] = extraction.keys("errors/")
+    [kept] = extraction.landed("errors/")
     assert kept.startswith(ERRORS + "page-0002-403-")
     assert b'{"message": "You are not subscribed to this API."}' == extraction.body(kept)
     assert f"s3://{extraction.bucket}/{kept}" in str(failed.value)
@@ -167,7 +167,7 @@ def test_too_many_requests_are_waited_for_inside_the_call(extraction: Extraction
 
     assert 3 == extraction.run()["pages"]
     assert {**ASKED_ONCE, "zillow56/houston-tx/2": 2} == extraction.asked()
-    [kept] = extraction.keys("errors/")
+    [kept] = extraction.landed("errors/")
     assert kept.startswith(ERRORS + "page-0002-429-")
 
 
