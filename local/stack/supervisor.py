@@ -97,7 +97,7 @@ class Supervisor:
 
     def start(self, programs: Sequence[Program]) -> None:
         """Starts supervisord, knowing these programs and running none of them yet."""
-        write_private(self._home.supervisor_config, self._configuration(programs))
+        write_private(self._home.supervisor_config, self.configuration(programs))
         log = (self._home.logs / "supervisord.out").open("ab")
         with log:
             # A session of its own: Ctrl-C at the terminal ends `make`, not the stack.
@@ -132,13 +132,13 @@ class Supervisor:
 
         Returns whether it had to be started.
         """
-        launcher, text = self._home.run / f"{program.name}.sh", _launcher(program, self._home)
+        script, text = self._home.run / f"{program.name}.sh", launcher(program, self._home)
         running = next((each for each in self.programs() if each.name == program.name), None)
-        unchanged = launcher.exists() and launcher.read_text(encoding="utf-8") == text
+        unchanged = script.exists() and script.read_text(encoding="utf-8") == text
         if running and running.state == "RUNNING" and unchanged:
             return False
         self.halt(program)
-        write_private(launcher, text, mode=0o700)
+        write_private(script, text, mode=0o700)
         self._ask("startProcess", f"{program.group}:{program.name}", False)
         return True
 
@@ -177,7 +177,8 @@ class Supervisor:
         with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as server:
             return getattr(server.supervisor, method)(*arguments)
 
-    def _configuration(self, programs: Sequence[Program]) -> str:
+    def configuration(self, programs: Sequence[Program]) -> str:
+        """The text of supervisord.conf."""
         # Paths are relative to the home, where supervisord runs, so that no character in the home's own
         # path can mean something here; the socket alone may lie elsewhere.
         address = self._home.supervisor_socket
@@ -222,7 +223,8 @@ def _section(program: Program) -> list[str]:
     ]
 
 
-def _launcher(program: Program, home: Home) -> str:
+def launcher(program: Program, home: Home) -> str:
+    """A shell script that becomes the program, with its environment and the stack's mark and nothing else."""
     environment = {**program.environment, MARK: str(home.path)}
     settings = " \\\n  ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(environment.items()))
     return f"#!/bin/sh\nexec env -i \\\n  {settings} \\\n  {shlex.join(program.command)}\n"

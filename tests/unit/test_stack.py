@@ -1,0 +1,182 @@
+"""What the stack decides before it starts anything: ports, paths, secrets, launchers, Airflow's settings."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local.stack.airflow_environment import airflow_environment, write_for_a_person
+from local.stack.deployment import SETTINGS, Deployment, OutputError
+from local.stack.home import LONGEST_SOCKET_PATH, Home, HomeError
+from local.stack.ports import PortError, Ports, holder_of, is_held, ports_from, require_free
+from local.stack.stack import Stack, StackError
+from local.stack.supervisor import Program, Supervisor, launcher
+
+OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
+DEPLOYED = Deployment(OUTPUTS, "the key's id", "the key's secret")
+
+
+def test_ports_come_from_the_environment() -> None:
+    """LISTINGS_PORT_<NAME> moves that one port and no other."""
+    assert Ports(ui=18080) == ports_from({"LISTINGS_PORT_UI": "18080", "LISTINGS_HOME": "/elsewhere"})
+
+
+@pytest.mark.parametrize("text", ["", "http", "-1", "0", "65536", "80 80"])
+def test_what_is_no_port_is_refused_by_its_name(text: str) -> None:
+    """A value that is no port number is refused, with the variable's name and what came."""
+    with pytest.raises(PortError, match=f"LISTINGS_PORT_API='?{text}'?: expected a number from 1 to 65535"):
+        ports_from({"LISTINGS_PORT_API": text})
+
+
+def test_one_port_for_two_parts_is_refused() -> None:
+    """Two parts on one port are refused, with both names."""
+    with pytest.raises(PortError, match="LISTINGS_PORT_API and LISTINGS_PORT_UI are both 8080"):
+        ports_from({"LISTINGS_PORT_API": "8080"})
+
+
+def test_a_port_in_use_names_this_process() -> None:
+    """The holder of a port is found by process id and command."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        assert os.getpid() == holder_of(port).pid
+        with pytest.raises(PortError, match=rf"port {port} \(redshift\) is in use by process {os.getpid()} "):
+            require_free(Ports(redshift=port))
+
+    assert not is_held(port)
+
+
+def test_a_long_home_gets_a_short_private_socket(tmp_path: Path) -> None:
+    """A home whose path leaves no room for a socket's name gets one in a folder that only we may enter."""
+    home = Home(tmp_path / ("long" * 30))
+    home.prepare()
+    folder = home.supervisor_socket.parent
+    try:
+        assert LONGEST_SOCKET_PATH >= len(os.fsencode(home.supervisor_socket))
+        assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(home.supervisor_socket))
+    finally:
+        home.clear_run()
+    assert not folder.exists()
+
+
+def test_a_socket_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    """A folder of that name which somebody else could have made is not used."""
+    home = Home(tmp_path / ("wide" * 30))
+    folder = home.supervisor_socket.parent
+    folder.mkdir()
+    folder.chmod(0o777)
+    try:
+        with pytest.raises(HomeError, match="is not ours alone"):
+            home.prepare()
+    finally:
+        folder.rmdir()
+
+
+def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    """The secrets are the same the second time, differ from another home's, and only their owner reads the file."""
+    first, other = Home(tmp_path / "one"), Home(tmp_path / "two")
+    first.prepare()
+    other.prepare()
+    made = first.secrets()
+
+    assert made == first.secrets()
+    assert set() == set(made.values()) & set(other.secrets().values())
+    assert 0o600 == stat.S_IMODE(first.secrets_file.stat().st_mode)
+
+
+def test_a_secret_that_is_new_leaves_the_others_alone(tmp_path: Path) -> None:
+    """A home of an earlier version gets what it lacks and keeps what its databases know."""
+    home = Home(tmp_path)
+    home.secrets_file.write_text(json.dumps({"loader": "as it was"}))
+
+    assert "as it was" == home.secrets()["loader"]
+    assert {"reader", "airflow", "fernet_key"} <= set(json.loads(home.secrets_file.read_text()))
+
+
+def test_secrets_that_cannot_be_read_are_not_replaced(tmp_path: Path) -> None:
+    """A spoilt secrets file is an error that names it: new passwords would fit no database."""
+    home = Home(tmp_path)
+    home.secrets_file.write_text("{")
+
+    with pytest.raises(HomeError, match=r"secrets\.json is not JSON"):
+        home.secrets()
+
+
+def test_a_launcher_gives_exactly_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program gets what was meant for it and the mark, whatever characters it has, and nothing of the shell's."""
+    monkeypatch.setenv("OF_THE_SHELL", "1")
+    meant = {"JSON": '{"a": "it\'s 100%; $HOME"}', "LINES": "one\ntwo"}
+    print_environment = ["/usr/bin/env", "-0"]
+    script = tmp_path / "program.sh"
+    script.write_text(launcher(Program("program", "services", print_environment, meant), Home(tmp_path)))
+    printed = subprocess.run(["/bin/sh", str(script)], capture_output=True, text=True, check=True).stdout
+
+    assert meant | {"LISTINGS_STACK": str(tmp_path)} == dict(
+        entry.split("=", 1) for entry in printed.rstrip("\0").split("\0")
+    )
+
+
+def test_supervisord_knows_each_program_once(tmp_path: Path) -> None:
+    """The configuration has each program in its group, not started by itself, ended with all its children."""
+    programs = [Program("one", "database", ["true"], stop_signal="INT"), Program("two", "airflow", ["true"])]
+    found = configparser.RawConfigParser()
+    found.read_string(Supervisor(Home(tmp_path)).configuration(programs))
+
+    assert "one" == found["group:database"]["programs"]
+    assert "two" == found["group:airflow"]["programs"]
+    assert "INT" == found["program:one"]["stopsignal"]
+    for name in ("one", "two"):
+        section = found[f"program:{name}"]
+        assert ["false", "true", "true", "true"] == [
+            section[key] for key in ("autostart", "autorestart", "stopasgroup", "killasgroup")
+        ]
+
+
+def test_airflow_gets_the_outputs_and_the_callers_settings(tmp_path: Path) -> None:
+    """Airflow's environment has what was deployed and the caller's LISTINGS_ settings, and nothing else of theirs."""
+    caller = {"LISTINGS_RETRIES": "2", "LISTINGS_HOME": "/other", "LISTINGS_PORT_UI": "1", "AWS_PROFILE": "mine"}
+    found = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, caller)
+
+    assert "the LandingBucketName" == found["LISTINGS_LANDING_BUCKET"]
+    assert "the key's id" == found["AWS_ACCESS_KEY_ID"]
+    assert "2" == found["LISTINGS_RETRIES"]
+    assert set() == {"LISTINGS_HOME", "LISTINGS_PORT_UI", "AWS_PROFILE"} & set(found)
+    assert "the role" == json.loads(found["AIRFLOW__SECRETS__BACKEND_KWARGS"])["role_arn"]
+
+
+def test_the_environment_for_a_person_can_be_sourced(tmp_path: Path) -> None:
+    """What is written for a shell reads back as it was."""
+    found = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, {"LISTINGS_NOTIFY_EMAIL": "a b'c\"d"})
+    write_for_a_person(Home(tmp_path), found)
+    shell = f'. {tmp_path}/airflow.env; printf %s "$LISTINGS_NOTIFY_EMAIL"'
+
+    assert "a b'c\"d" == subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_missing_output_is_named() -> None:
+    """A template without an output that Airflow needs is an error that names the output."""
+    outputs = {name: value for name, value in OUTPUTS.items() if name != "RawBucketName"}
+
+    with pytest.raises(OutputError, match="no output RawBucketName"):
+        Deployment(outputs, "", "").settings()
+
+
+def test_recordings_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    """A folder of recordings that does not exist is refused before anything is started."""
+    with pytest.raises(StackError, match="there is no such folder"):
+        Stack(home=tmp_path, recordings=tmp_path / "nowhere")
+
+
+def test_asking_a_stack_that_is_not_up_says_so(tmp_path: Path) -> None:
+    """Its environment cannot be had before `up`; the error says which command starts it."""
+    with pytest.raises(StackError, match="start one with `make up`"):
+        Stack(home=tmp_path).env()
