@@ -42,9 +42,10 @@ TIMED_IMPORT = "import time; started = time.perf_counter(); import {}; print(tim
 
 @dataclass(frozen=True)
 class Run:
-    """One finished process: seconds of wall time, peak memory in MB."""
+    """One finished process: seconds of wall time and of processor time, peak memory in MB."""
 
     seconds: float
+    processor: float
     megabytes: float
 
 
@@ -131,7 +132,7 @@ def run(command: Sequence[object]) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"exit code {process.returncode} from {' '.join(map(str, command))}")
-    return Run(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    return Run(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def import_seconds(python: Path, modules: str, folder: Path, runs: int) -> float:
@@ -147,13 +148,17 @@ def import_seconds(python: Path, modules: str, folder: Path, runs: int) -> float
 def report(listings: int, runs: dict[str, list[Run]], imports: dict[str, float]) -> int:
     """Prints medians and ratios; 1 where a promise is not kept, else 0."""
     seconds = {name: median(each.seconds for each in made) for name, made in runs.items()}
+    processor = {name: median(each.processor for each in made) for name, made in runs.items()}
     memory = {name: median(each.megabytes for each in made) for name, made in runs.items()}
     turns = len(runs["transform"])
-    sys.stdout.write(f"{listings:,} listings, medians of {turns} interleaved runs, whole processes\n\n")
-    sys.stdout.write(f"{'':10}{'wall time':>12}{'listings/s':>13}{'memory':>11}{'import':>10}\n")
+    sys.stdout.write(f"{listings:,} listings, medians of {turns} interleaved runs, whole processes\n")
+    busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if busy > cores:
+        sys.stdout.write(f"The machine is busy (load {busy:.1f} on {cores} cores): look at processor time.\n")
+    sys.stdout.write(f"\n{'':10}{'wall time':>12}{'processor':>12}{'listings/s':>13}{'memory':>11}{'import':>10}\n")
     for name in runs:
-        rate = f"{listings / seconds[name]:,.0f}"
-        sys.stdout.write(f"{name:10}{seconds[name]:>10.3f} s{rate:>13}{memory[name]:>8.0f} MB{imports[name]:>8.3f} s\n")
+        times = f"{seconds[name]:>10.3f} s{processor[name]:>10.3f} s{listings / seconds[name]:>13,.0f}"
+        sys.stdout.write(f"{name:10}{times}{memory[name]:>8.0f} MB{imports[name]:>8.3f} s\n")
     speed_up = seconds["tutorial"] / seconds["transform"]
     share = memory["transform"] / memory["tutorial"]
     promises = (

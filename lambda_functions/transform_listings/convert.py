@@ -6,13 +6,13 @@ than four parts in 2**53, which for 12 digits is under 0.0005 of the last one; s
 of a tie, and whatever is longer than 12 digits, is computed again with Decimal from the number as it was sent.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import arrow_pool  # noqa: F401
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from plan import Column, Rule
@@ -26,11 +26,10 @@ _TRUSTED_SCALED = 10**12
 INVALID, OUT_OF_RANGE, TOO_LONG, MISSING = "invalid", "out_of_range", "too_long", "missing"
 
 
-@dataclass
-class Verdicts:
+class Verdicts(msgspec.Struct):
     """What is wrong with the values of one column: for each problem, a mask over the rows."""
 
-    masks: list[tuple[str, pa.Array]] = field(default_factory=list)
+    masks: list[tuple[str, pa.Array]] = []
 
     def add(self, problem: str, mask: pa.Array) -> pa.Array | None:
         """Notes the rows where the mask is true (null is not); gives the mask back if there are any."""
@@ -41,19 +40,17 @@ class Verdicts:
         return mask
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """The values of some rows: a list per leaf, and when each row's page was served, in microseconds."""
 
-    leaves: Mapping[str, list[Any]]
+    leaves: Mapping[str, Sequence[Any]]
     served_us: pa.Array
 
     def __len__(self) -> int:
         return len(self.served_us)
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(msgspec.Struct, frozen=True):
     """One column: its array (null where a verdict is), its verdicts, and where a map did not know the value."""
 
     array: pa.Array
@@ -92,11 +89,11 @@ def arrow_type(name: str) -> pa.DataType:
     return _SIMPLE_TYPES[name]
 
 
-def _number(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _number(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     return _decimals(pa.array(values, pa.float64()), None, column, verdicts)
 
 
-def _area(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _area(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     """Square feet, from a number in a unit that the adapter knows."""
     assert rule.units is not None
     assert rule.unit_path is not None
@@ -139,11 +136,11 @@ def _exactly(
     return pa.array(patched, pa.int64())
 
 
-def _integer(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _integer(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     return _integers(pa.array(values, pa.int64()), column, verdicts)
 
 
-def _days_of_ms(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _days_of_ms(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     """Whole days of a duration; a negative one is no duration, and stays below zero."""
     durations = pa.array(values, pa.int64())
     days = pc.if_else(pc.less(durations, 0), -1, pc.divide(durations, _MS_PER_DAY))
@@ -155,7 +152,7 @@ def _integers(numbers: pa.Array, column: Column, verdicts: Verdicts) -> pa.Array
     return (numbers if outside is None else _without(numbers, outside)).cast(arrow_type(column.arrow))
 
 
-def _text(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _text(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     """The text as it was sent; an empty or blank one is no value."""
     texts = pa.array(values, pa.string())
     blank = pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
@@ -177,20 +174,20 @@ def _mapped(rule: Rule, texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     return pc.if_else(pc.fill_null(unknown, False), rule.unknown, words), unknown
 
 
-def _flag(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _flag(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     return pa.array(values, pa.bool_())
 
 
-def _epoch_ms(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _epoch_ms(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     return _times(pc.multiply(_near_ms(values, verdicts), 1000), column, verdicts)
 
 
-def _age_ms(values: list[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+def _age_ms(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     """The time that was so long before the page was served."""
     return _times(pc.subtract(rows.served_us, pc.multiply(_near_ms(values, verdicts), 1000)), column, verdicts)
 
 
-def _near_ms(values: list[Any], verdicts: Verdicts) -> pa.Array:
+def _near_ms(values: Sequence[Any], verdicts: Verdicts) -> pa.Array:
     numbers = pa.array(values, pa.int64())
     far = verdicts.add(OUT_OF_RANGE, pc.or_(pc.greater(numbers, _FAR_MS), pc.less(numbers, -_FAR_MS)))
     return numbers if far is None else _without(numbers, far)
@@ -238,7 +235,7 @@ _SIMPLE_TYPES: Mapping[str, pa.DataType] = {
     "int32": pa.int32(),
     "bool": pa.bool_(),
 }
-_CONVERSIONS: Mapping[str, Callable[[list[Any], Column, Rule, Rows, Verdicts], pa.Array]] = {
+_CONVERSIONS: Mapping[str, Callable[[Sequence[Any], Column, Rule, Rows, Verdicts], pa.Array]] = {
     "number": _number,
     "area": _area,
     "integer": _integer,

@@ -12,11 +12,10 @@ contract order, whose value is wrong. A page that even the standard library cann
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import astuple
 from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan
 
 # Beyond 64 bits no column can hold it; saying so here keeps the columns free of Python's big integers.
@@ -25,15 +24,14 @@ _TYPES: Mapping[str, Any] = {NUMBER: float, INTEGER: _INT64, TEXT: str, FLAG: bo
 _SHOWN_LIMIT = 200
 _BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-Leaves = dict[str, list[Any]]
+Leaves = dict[str, Sequence[Any]]
 
 
 class Unreadable(ValueError):
     """The page holds no list of rows that anything here can read."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """A row that cannot be typed: `column` is None where no single value is to blame."""
 
     position: int
@@ -41,8 +39,7 @@ class Fault:
     problem: str
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """A page's typed rows as positions and, per leaf, values in the same order; and its faulty rows."""
 
     count: int
@@ -51,27 +48,42 @@ class Decoded:
     faults: Sequence[Fault]
 
 
+class _Node(msgspec.Struct, frozen=True):
+    """A struct of some level of the payload, an empty one of it, and per field a leaf's path or the level below."""
+
+    struct: Any
+    empty: Any
+    below: "list[_Node | str]"
+
+
 class PageReader:
     """Reads the pages of one family. Costly to make (it compiles decoders), cheap to use: keep it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         types = {path: _TYPES[kind] | None for path, kind in plan.leaves.items()}
-        self._tree = _tree(plan.leaves)
-        self._envelope = _tree(plan.listings_at)
-        row = _struct("Row", self._tree, types)
+        self._row = _node("Row", _tree(plan.leaves), types)
+        row = self._row.struct
         item = msgspec.defstruct("Item", [("f0", row)], rename={"f0": plan.each}) if plan.each else row
         self._item_decoder = msgspec.json.Decoder(item, strict=False)
         self._row_decoder = msgspec.json.Decoder(row, strict=False)
-        self._page_decoder = self._decoder_of_pages(list[item])  # type: ignore[valid-type]
-        self._raw_decoder = self._decoder_of_pages(list[msgspec.Raw])
+        self._typed_page = self._envelope(list[item])  # type: ignore[valid-type]
+        self._raw_page = self._envelope(list[msgspec.Raw])
+        self._page_decoder = msgspec.json.Decoder(self._typed_page.struct, strict=False)
+        self._raw_decoder = msgspec.json.Decoder(self._raw_page.struct, strict=False)
         self._leaf_decoders = {path: msgspec.json.Decoder(each, strict=False) for path, each in types.items()}
         self._any_leaves = [path for path, kind in plan.leaves.items() if kind == ANYTHING]
+        self._checks = [
+            (column.name, path, kind, _above(path))
+            for column in plan.payload
+            for rule in column.rules
+            for path, kind in rule.reads
+        ]
 
     def read(self, page: bytes) -> Decoded:
         """The rows of a page; Unreadable where there is no list of rows."""
         try:
-            items = self._list_in(self._page_decoder.decode(page))
+            items = self._list_in(self._typed_page, self._page_decoder.decode(page))
         except _BAD_JSON:
             return self._read_by_row(page)
         return Decoded(len(items), range(len(items)), self._unwrap(items), ())
@@ -79,14 +91,14 @@ class PageReader:
     def bodies(self, page: bytes) -> list[bytes]:
         """Each row of the page as JSON text: as it was sent, or written anew where msgspec cannot cut the page."""
         try:
-            return [bytes(raw) for raw in self._list_in(self._raw_decoder.decode(page))]
+            return [bytes(raw) for raw in self._list_in(self._raw_page, self._raw_decoder.decode(page))]
         except _BAD_JSON:
             return self._bodies_by_stdlib(page)
 
     def gather(self, rows: Sequence[Any]) -> Leaves:
         """The rows' values, turned into a list per leaf."""
         leaves: Leaves = {}
-        _gather(rows, self._tree, leaves)
+        _gather(rows, self._row, leaves)
         return leaves
 
     def value_at(self, body: bytes, path: str) -> Any:
@@ -122,25 +134,23 @@ class PageReader:
         if not isinstance(row, dict):
             return Fault(position, None, f"the row is {shown(row)}, expected an object")
         kept: dict[str, Any] = {}
-        for column in self.plan.payload:
-            for rule in column.rules:
-                for path, kind in rule.reads:
-                    problem = self._problem(row, path, kind)
-                    if problem:
-                        return Fault(position, column.name, problem)
-                    _put(kept, path, _at(row, path))
+        for column, path, kind, above in self._checks:
+            problem = self._problem(row, path, kind, above)
+            if problem:
+                return Fault(position, column, problem)
+            _put(kept, path, _at(row, path))
         for path in self._any_leaves:
             _put(kept, path, bool(_at(row, path)))
         return self._row_decoder.decode(json.dumps(kept).encode())
 
-    def _problem(self, row: dict[str, Any], path: str, kind: str) -> str | None:
-        parent, _, _ = path.rpartition(".")
-        while parent:
-            above = _at(row, parent)
-            if above is not None and not isinstance(above, dict):
-                return f"{parent} is {shown(above)}, expected an object"
-            parent, _, _ = parent.rpartition(".")
+    def _problem(self, row: dict[str, Any], path: str, kind: str, above: Sequence[str]) -> str | None:
+        for parent in above:
+            there = _at(row, parent)
+            if there is not None and not isinstance(there, dict):
+                return f"{parent} is {shown(there)}, expected an object"
         value = _at(row, path)
+        if value is None:
+            return None
         try:
             self._leaf_decoders[path].decode(json.dumps(value).encode())
         except _BAD_JSON:
@@ -153,13 +163,13 @@ class PageReader:
     def _unwrap(self, items: list[Any]) -> list[Any]:
         return [item.f0 for item in items] if self.plan.each else items
 
-    def _decoder_of_pages(self, rows: Any) -> Any:
-        envelope = _struct("Envelope", self._envelope, dict.fromkeys(self.plan.listings_at, rows | None))
-        return msgspec.json.Decoder(envelope, strict=False)
+    def _envelope(self, rows: Any) -> _Node:
+        paths = self.plan.listings_at
+        return _node("Envelope", _tree(paths), dict.fromkeys(paths, rows | None))
 
-    def _list_in(self, envelope: Any) -> list[Any]:
+    def _list_in(self, node: _Node, envelope: Any) -> list[Any]:
         found: Leaves = {}
-        _gather([envelope], self._envelope, found)
+        _gather([envelope], node, found)
         for path in self.plan.listings_at:
             if found[path][0] is not None:
                 return found[path][0]  # type: ignore[no-any-return]
@@ -201,39 +211,41 @@ def _tree(paths: Iterable[str]) -> Tree:
     return root
 
 
-def _struct(name: str, tree: Tree, types: Mapping[str, Any]) -> type[msgspec.Struct]:
+def _node(name: str, tree: Tree, types: Mapping[str, Any]) -> _Node:
     """A struct with a field per name of the tree; what is absent is None, or an empty struct.
 
     The fields are f0, f1, ... in the tree's order, since a name in JSON need not be one in Python.
     """
     members: list[tuple[str, Any, Any]] = []
-    for index, (key, below) in enumerate(tree.items()):
-        if isinstance(below, str):
-            members.append((f"f{index}", types[below], None))
+    below: list[_Node | str] = []
+    for index, (key, inside) in enumerate(tree.items()):
+        if isinstance(inside, str):
+            members.append((f"f{index}", types[inside], None))
+            below.append(inside)
         else:
-            inner = _struct(key, below, types)
-            members.append((f"f{index}", inner | None, inner()))
+            node = _node(key, inside, types)
+            members.append((f"f{index}", node.struct | None, node.empty))
+            below.append(node)
     names = {f"f{index}": key for index, key in enumerate(tree)}
     # No cycle can arise among numbers, texts and frozen structs: the collector need not look at them.
-    return msgspec.defstruct(name, members, rename=names, frozen=True, gc=False)
+    struct = msgspec.defstruct(name, members, rename=names, frozen=True, gc=False)
+    return _Node(struct, struct(), below)
 
 
-def _gather(rows: Sequence[Any], tree: Tree, into: Leaves) -> None:
-    for index, below in enumerate(tree.values()):
-        values = map(attrgetter(f"f{index}"), rows)
+def _gather(rows: Sequence[Any], node: _Node, into: Leaves) -> None:
+    columns = zip(*map(astuple, rows), strict=True) if rows else [()] * len(node.below)
+    for below, values in zip(node.below, columns, strict=True):
         if isinstance(below, str):
-            into[below] = list(values)
+            into[below] = values
         else:
-            # An object that was sent as null has no values; one of absent values stands in for it.
-            _gather([_ABSENT if value is None else value for value in values], below, into)
+            # An object that was sent as null has no values, like one that was not sent.
+            _gather([below.empty if value is None else value for value in values], below, into)
 
 
-class _AbsentValues:
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-_ABSENT: Any = _AbsentValues()
+def _above(path: str) -> tuple[str, ...]:
+    """The objects that a path goes through, outermost first."""
+    parts = path.split(".")
+    return tuple(".".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _at(document: Any, path: str) -> Any:

@@ -5,16 +5,16 @@ payload that some column needs; two columns may share a leaf.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 NUMBER, INTEGER, TEXT, FLAG, ANYTHING = "number", "integer", "text", "flag", "anything"
 _READ_AS = {"number": NUMBER, "area": NUMBER, "text": TEXT, "flag": FLAG}
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One way to fill a column; see `include/adapters.py` for the meaning of each part."""
 
     path: str
@@ -32,8 +32,7 @@ class Rule:
         return (own, (self.unit_path, TEXT)) if self.unit_path else (own,)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column of the contract; `rules` is empty where the payload does not fill it.
 
     `minimum` and `maximum` are numbers, or ISO times for a time; `length` is in bytes.
@@ -71,8 +70,7 @@ class Column:
         )
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """All that the transform needs to know to clean the pages of one family."""
 
     source: str

@@ -6,11 +6,11 @@ landed = clean + rejected + duplicates + unreadable, or a `SetError` says which 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import arrow_pool  # noqa: F401
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from convert import Converted, Rows, arrow_type, convert, microseconds
@@ -31,8 +31,7 @@ class SetError(RuntimeError):
     """The pages are not what the manifest says; nothing of the set may be published."""
 
 
-@dataclass(frozen=True)
-class Cleaned:
+class Cleaned(msgspec.Struct, frozen=True):
     """A clean set. `counts` has landed, clean, rejected, duplicates, unreadable; the last in listings."""
 
     listings: pa.Table
@@ -43,8 +42,7 @@ class Cleaned:
     oddities: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     raw_key: str
     body: bytes
     served_us: int
