@@ -12,7 +12,8 @@
 **When the sensor times out**, its error says which set is missing and before which Lambda it stuck: look into that
 function's dead-letter queue and log. `reconcile_listings` sends a lost notification again.
 **When a gate is closed**, its error names the gate and both figures; nothing of that set is loaded and the
-warehouse keeps the market's earlier state.
+warehouse keeps the market's earlier state. Other sets of the partition go on. What was mended passes when
+`pass_gates` is cleared.
 """
 
 from __future__ import annotations
@@ -47,12 +48,22 @@ def expect_sets(partition_key: str | None = None) -> list[str]:
 
 
 @task(outlets=[CLEAN_LISTINGS])
-def pass_gates(urls: list[str], outlet_events: Any = None) -> list[dict[str, Any]]:
-    """A `CleanReceipt` for each set; those before a closed gate are ready all the same."""
+def pass_gates(urls: list[str], outlet_events: Any = None) -> dict[str, list[Any]]:
+    """A `CleanReceipt` for each set let through, and the words of the gates that held back others."""
     gatekeeper = Gatekeeper(S3Hook(AWS_CONN_ID).get_conn(), resources(), tuning().reject_share_limit)
-    receipts = [gatekeeper.let_through(SetKey.from_key(S3Hook.parse_s3_url(url)[1])).to_dict() for url in urls]
-    outlet_events[CLEAN_LISTINGS].extra = {"sets": receipts}
-    return receipts
+    receipts, closed = gatekeeper.sort_out([SetKey.from_key(S3Hook.parse_s3_url(url)[1]) for url in urls])
+    if not receipts:
+        raise AirflowFailException("; ".join(closed))
+    ready = [receipt.to_dict() for receipt in receipts]
+    outlet_events[CLEAN_LISTINGS].extra = {"sets": ready}
+    return {"ready": ready, "closed": closed}
+
+
+@task
+def name_the_closed(passed: dict[str, list[Any]]) -> None:
+    """Fails with the words of the closed gates, when there are any."""
+    if passed["closed"]:
+        raise AirflowFailException("; ".join(passed["closed"]))
 
 
 @dag(
@@ -75,7 +86,9 @@ def sense_listings() -> None:
         poke_interval=tuning().sense_poke_interval,
         timeout=tuning().sense_timeout,
     )
-    clean >> pass_gates(expected)
+    passed = pass_gates(expected)
+    clean >> passed
+    name_the_closed(passed)
 
 
 sense_listings()

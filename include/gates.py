@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,20 @@ class Gatekeeper:
             unreadable=ready.unreadable,
         )
 
+    def sort_out(self, keys: Sequence[SetKey]) -> tuple[list[CleanReceipt], list[str]]:
+        """Receipts of the sets let through, and the words of the gates that held back the others.
+
+        One bad set stops no other: a market that was extracted again does not wait for its first try.
+        """
+        receipts: list[CleanReceipt] = []
+        closed: list[str] = []
+        for key in keys:
+            try:
+                receipts.append(self.let_through(key))
+            except GateClosed as words:
+                closed.append(str(words))
+        return receipts, closed
+
     def _check_origin(self, key: SetKey, success: dict[str, Any]) -> None:
         manifest = self._read(key.manifest, self.where.landing_bucket)
         landed = sha256(manifest).hexdigest()
@@ -93,7 +108,7 @@ class Gatekeeper:
                 f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; "
                 f"{success['rejects_by_reason']}): the warehouse keeps the market's earlier state. Look at "
                 f"{key.clean_prefix(self.where.transform_version)}{REJECTS_FILE}; if the rejects are right, raise "
-                "LISTINGS_REJECT_SHARE_LIMIT and clear this task"
+                "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
             )
 
     def _check_file(self, key: SetKey, name: str, stated: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ class Extraction:
         ordinary = ExtractRequest("zillow56", market, location, DATE, EXTRACT_ID, "manual__example", page_limit)
         self.events = OutletEventAccessors()
         operator = LandListingsOperator(task_id="land_listings", request={**ordinary.to_dict(), **changes})
-        return operator.execute({"outlet_events": self.events})  # type: ignore[typeddict-item]
+        return operator.execute({"outlet_events": self.events})
 
     def fault(self, *faults: dict[str, Any]) -> None:
         """Scripts what goes wrong, once each."""

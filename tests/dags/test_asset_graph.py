@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Asset, PartitionedAssetTimetable
-from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.serialization.decoders import decode_partition_mapper
 from airflow.serialization.encoders import encode_partition_mapper
 from airflow.serialization.serialized_objects import DagSerialization
@@ -41,14 +40,9 @@ def emitters(dags: dict[str, Any]) -> dict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for dag_id, dag in dags.items():
         for task in dag.tasks:
-            for outlet in task.outlets or _outlets_of_a_mapped(task):
+            for outlet in task.outlets:
                 found[outlet.name].add(dag_id)
     return dict(found)
-
-
-def _outlets_of_a_mapped(task: Any) -> list[Any]:
-    # The operator sets its outlet itself: that of a mapped task is known when it is unmapped.
-    return list(task.unmap({"request": {}}).outlets) if isinstance(task, MappedOperator) else []
 
 
 def consumers(dags: dict[str, Any]) -> dict[str, set[str]]:

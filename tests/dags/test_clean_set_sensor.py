@@ -52,7 +52,7 @@ class Clean:
         sensor = CleanSetSensor(
             task_id="wait_until_clean", bucket_key=urls, aws_conn_id="aws_s3_conn", timeout=900.0, poke_interval=5.0
         )
-        sensor.execute({"ti": _Waiting(waited)})  # type: ignore[typeddict-item]
+        sensor.execute({"ti": _Waiting(waited)})
 
 
 @pytest.fixture

@@ -93,6 +93,21 @@ def test_a_file_that_changed_is_found(name: str, body: bytes) -> None:
         Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
 
 
+def test_one_bad_set_stops_no_other() -> None:
+    """A set before and a set behind the closed gate are let through, and the gate's words are told."""
+    s3 = buckets()
+    bad, behind = (replace(KEY, extract_id=f"20261122T1{hour}0003Z-aaaaaa") for hour in (0, 1))
+    put_clean_set(s3)
+    put_clean_set(s3, bad, counts=counts(41, 0, rejected=41))
+    put_clean_set(s3, behind)
+
+    receipts, closed = Gatekeeper(s3, RESOURCES, 0.05).sort_out([KEY, bad, behind])
+
+    assert [KEY.set_id(VERSION), behind.set_id(VERSION)] == [receipt.set_id for receipt in receipts]
+    assert [True] == [words.startswith(f"{bad.manifest}: 41 of 41") for words in closed]
+    assert [KEY.ready(VERSION), behind.ready(VERSION)] == [key for key in s3.keys("clean") if key.startswith("ready/")]
+
+
 def test_a_share_at_the_limit_passes() -> None:
     """The limit itself is allowed: one of 20 at 5 %."""
     s3 = buckets()
