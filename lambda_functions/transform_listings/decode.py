@@ -177,7 +177,7 @@ class PageReader:
 
     def _bodies_by_stdlib(self, page: bytes) -> list[bytes]:
         try:
-            document = json.loads(page, parse_constant=str)
+            document = json.loads(page)
             for path in self.plan.listings_at:
                 rows = _at(document, path)
                 if isinstance(rows, list):
