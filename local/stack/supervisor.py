@@ -135,7 +135,7 @@ class Supervisor:
         script, text = self._home.run / f"{program.name}.sh", launcher(program, self._home)
         running = next((each for each in self.programs() if each.name == program.name), None)
         unchanged = script.exists() and script.read_text(encoding="utf-8") == text
-        if running and running.state == "RUNNING" and unchanged:
+        if running and running.state in ("STARTING", "RUNNING") and unchanged:
             return False
         self.halt(program)
         write_private(script, text, mode=0o700)

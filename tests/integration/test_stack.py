@@ -130,6 +130,7 @@ def test_a_changed_setting_restarts_only_whom_it_concerns(stack: Stack) -> None:
 
     assert Stack(home=stack.home.path, recordings=pages, say=lambda line: None).up()
 
+    until(lambda: set(before) == set(pids(stack)), 10, "all programs run")
     after = pids(stack)
     assert {"listing-api"} == {name for name in before if before[name] != after[name]}
 
