@@ -1,0 +1,30 @@
+"""One whole stack for all end-to-end tests: a real scheduler runs the DAGs, and nothing wakes them but their assets."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.stack import Stack, free_ports
+from tests.e2e.pipeline import Pipeline
+
+# Reconciliation looks at everything at once, and tests never wait for a poke they could have sooner.
+SETTINGS = {"LISTINGS_RECONCILE_AFTER": "0", "LISTINGS_SENSE_POKE_INTERVAL": "2"}
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Iterator[Pipeline]:
+    """A stack that is up and has never asked the API for anything."""
+    home = Path(tempfile.mkdtemp(prefix="listings-e2e-")).resolve()
+    home.chmod(0o755)  # PostgreSQL's own user must get through
+    stack = Stack(home=home, ports=free_ports(), say=lambda line: None, settings=SETTINGS)
+    try:
+        stack.up()
+        yield Pipeline(stack)
+    finally:
+        stack.down()
+        shutil.rmtree(home)

@@ -1,0 +1,106 @@
+"""What the end-to-end tests do with a stack: start extractions, wait, and look into its ledgers from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import psycopg
+
+from local.accounts import ROOT_KEY
+from local.airflow_api import AirflowApi
+from local.listing_api_client import ListingApi
+from local.stack import Stack
+from local.stack.airflow_environment import database_environment
+
+PATIENCE = 120.0
+
+
+class Pipeline:
+    """The running stack, seen as a person and a database client see it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.airflow: AirflowApi = stack.airflow()
+        self.api = ListingApi(stack.ports.api)
+        self.environment = stack.env()
+        self.today = datetime.now(UTC).date().isoformat()
+        self.s3 = self.client("s3")
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """A client of the local AWS, as the account's root unless `credentials` say otherwise."""
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.stack.ports.ministack}",
+            region_name="us-east-1",
+            **(credentials or {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": "local"}),
+        )
+
+    def extract(self, markets: Sequence[str], *, key: str | None = "", page_limit: int = 1) -> str:
+        """Starts an extraction of today (or of `key`; None: without a partition key) and returns its run id."""
+        self.airflow.pause("extract_listings", False)
+        return self.airflow.trigger(
+            "extract_listings",
+            partition_key=self.today if key == "" else key,
+            conf={"markets": list(markets), "page_limit": page_limit},
+        )
+
+    def finish(self, run_id: str, dag_id: str = "extract_listings") -> str:
+        """The state that a run ends in."""
+        return self.airflow.wait_for_run(dag_id, run_id, PATIENCE)
+
+    def reconcile(self) -> str:
+        """Runs the reconciliation once and returns the state it ends in."""
+        return self.finish(self.airflow.trigger("reconcile_listings"), "reconcile_listings")
+
+    def warehouse(self, sql: str, *values: Any) -> list[Any]:
+        """Rows of a query to the warehouse; none while its tables are not there."""
+        secrets = self.stack.home.secrets()
+        where = f"host=127.0.0.1 port={self.stack.ports.redshift} dbname=listings sslmode=disable"
+        try:
+            with closing(psycopg.connect(f"{where} user=loader password={secrets['loader']}")) as connection:
+                return connection.execute(sql, values).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return []
+
+    def metadata(self, sql: str, *values: Any) -> list[Any]:
+        """Rows of a query to Airflow's own database."""
+        url = database_environment(self.stack.home, self.stack.ports)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        with closing(psycopg.connect(url.replace("+psycopg2", ""))) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def loaded(self, market: str) -> int:
+        """Snapshot rows of a market (its slug) for today."""
+        sql = "select count(*) from core.listing_snapshots where market = %s and snapshot_date = %s"
+        return sum(row[0] for row in self.warehouse(sql, market, self.today))
+
+    def wait_until_loaded(self, *markets: str) -> None:
+        """Waits until the warehouse has rows of each market."""
+        for market in markets:
+            self.until(lambda market=market: self.loaded(market) > 0, f"{market} is in the warehouse")
+
+    def asked(self, market: str) -> dict[int, int]:
+        """How often each page of a market was asked for."""
+        pages = self.api.requests()["by_page"]
+        return {int(page): n for name, n in pages.items() for _, m, page in [name.split("/")] if m == market}
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """The keys below a prefix of one of the stack's buckets: landing, raw or clean."""
+        name = self.environment[f"LISTINGS_{bucket.upper()}_BUCKET"]
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
+        return [item["Key"] for part in pages for item in part.get("Contents", [])]
+
+    def runs_of(self, dag_id: str, state: str | None = None) -> list[dict[str, Any]]:
+        """The runs of a DAG, those in `state` if given."""
+        return [run for run in self.airflow.runs(dag_id) if state in (None, run["state"])]
+
+    def until(self, holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+        """Waits until `holds`; fails saying what did not."""
+        end = time.monotonic() + patience
+        while not holds():
+            assert time.monotonic() < end, f"not within {patience:g} s: {what}"
+            time.sleep(0.5)

@@ -1,0 +1,87 @@
+"""The chain from the API to the warehouse: a person starts the extraction, assets wake everything after it."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.pipeline import Pipeline
+
+pytestmark = pytest.mark.timeout(300)
+
+TEN_KB = 10_000
+
+
+def test_a_fresh_stack_has_asked_the_api_for_nothing(pipeline: Pipeline) -> None:
+    """After `up` not one request has gone out and the extraction is paused."""
+    assert 0 == pipeline.api.requests()["total"]
+    assert True is pipeline.airflow.get("/dags/extract_listings")["is_paused"]
+
+
+def test_assets_carry_three_markets_into_the_warehouse(pipeline: Pipeline) -> None:
+    """Three markets of two pages each end as snapshot rows, every downstream run triggered by an asset."""
+    run_id = pipeline.extract(["boston, ma", "denver, co", "seattle, wa"], page_limit=2)
+    assert "success" == pipeline.finish(run_id)
+    pipeline.wait_until_loaded("boston-ma", "denver-co", "seattle-wa")
+    for market in ("boston-ma", "denver-co", "seattle-wa"):
+        rejected = pipeline.warehouse("select count(*) from core.listing_rejects where market = %s", market)[0][0]
+        [[repeated]] = pipeline.warehouse("select sum(duplicates) from core.load_audit where market = %s", market)
+        assert 82 == pipeline.loaded(market) + rejected + repeated
+    woken = [run for dag in ("sense_listings", "load_listings") for run in pipeline.runs_of(dag)]
+    assert {"asset_triggered"} == {run["run_type"] for run in woken}
+    assert 3 == len(pipeline.runs_of("sense_listings"))
+
+
+def test_a_market_leaves_less_than_10_kb_in_xcom_and_events(pipeline: Pipeline) -> None:
+    """XCom rows of a mapped extraction and the asset events of its partition stay below 10 kB together."""
+    pipeline.wait_until_loaded("boston-ma")
+    xcom = pipeline.metadata("select dag_id, task_id, map_index, length(value::text) from xcom")
+    landed = [size for dag, task, _, size in xcom if (dag, task) == ("extract_listings", "land_listings")]
+    assert len(landed) >= 3
+    events = pipeline.metadata("select partition_key, length(extra::text) from asset_event")
+    sizes = {key: sum(size for other, size in events if other == key) for key, _ in events if key}
+    assert any("boston-ma" in key for key in sizes)
+    others = [size for dag, task, _, size in xcom if task != "land_listings"]
+    assert TEN_KB > max(landed) + max(sizes.values()) + max(others)
+
+
+def test_a_manual_run_without_a_partition_key_reaches_the_warehouse(pipeline: Pipeline) -> None:
+    """A keyless run takes the day of its run_after as its date, and its market wakes the rest as well."""
+    assert "success" == pipeline.finish(pipeline.extract(["salem, or"], key=None))
+    pipeline.wait_until_loaded("salem-or")
+    [manifest] = [key for key in pipeline.keys("raw", "listings/") if "salem-or" in key and "_manifest" in key]
+    assert f"/date={pipeline.today}/" in manifest
+
+
+def test_nine_markets_five_seconds_apart_all_arrive(pipeline: Pipeline) -> None:
+    """Events that come one by one while the loader is busy lose no market."""
+    cities = ["akron", "dayton", "toledo", "canton", "lima", "marion", "newark", "lorain", "mentor"]
+    markets = [f"{city}, oh" for city in cities]
+    pipeline.api.set_faults(
+        [{"location": market, "delay_seconds": 5 * place, "times": 1} for place, market in enumerate(markets)]
+    )
+    runs = [pipeline.extract([market]) for market in markets]
+    assert ["success"] * 9 == [pipeline.finish(run_id) for run_id in runs]
+    pipeline.wait_until_loaded(*(f"{city}-oh" for city in cities))
+    sensed = [run["partition_key"] for run in pipeline.runs_of("sense_listings", "success")]
+    assert 9 == sum(key.split("|")[0].endswith("-oh") for key in sensed)
+    pipeline.api.set_faults([])
+
+
+def test_airflows_own_identity_may_only_assume_the_role(pipeline: Pipeline) -> None:
+    """The credentials in Airflow's environment cannot list a bucket; the role they may assume can."""
+    bucket = pipeline.environment["LISTINGS_LANDING_BUCKET"]
+    base = {
+        "aws_access_key_id": pipeline.environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": pipeline.environment["AWS_SECRET_ACCESS_KEY"],
+    }
+    with pytest.raises(ClientError, match="AccessDenied"):
+        pipeline.client("s3", **base).list_objects_v2(Bucket=bucket)
+    role = "arn:aws:iam::000000000000:role/listings-local-airflow"
+    assumed = pipeline.client("sts", **base).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session = {
+        "aws_access_key_id": assumed["AccessKeyId"],
+        "aws_secret_access_key": assumed["SecretAccessKey"],
+        "aws_session_token": assumed["SessionToken"],
+    }
+    assert "KeyCount" in pipeline.client("s3", **session).list_objects_v2(Bucket=bucket)

@@ -1,0 +1,96 @@
+"""What goes wrong in life, made to happen in the running stack: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.pipeline import Pipeline
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def failed_tasks(pipeline: Pipeline, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """The failed task instances of a run."""
+    return [task for task in pipeline.airflow.tasks(dag_id, run_id) if task["state"] == "failed"]
+
+
+def test_a_failed_market_holds_up_no_other_and_flows_when_cleared(pipeline: Pipeline) -> None:
+    """Its run ends failed and repeats the API's words; cleared with only-failed it asks for what it lacks."""
+    refusal = {"message": "You are not subscribed to this API."}
+    pipeline.api.set_faults([{"location": "reno, nv", "page": 2, "times": 1, "status": 403, "body": refusal}])
+    run_id = pipeline.extract(["reno, nv", "elko, nv"], page_limit=3)
+    assert "failed" == pipeline.finish(run_id)
+    [failed] = failed_tasks(pipeline, "extract_listings", run_id)
+    assert "reno, nv" == failed["rendered_map_index"]
+    assert "You are not subscribed to this API." in pipeline.airflow.log("extract_listings", run_id, failed)
+    pipeline.wait_until_loaded("elko-nv")
+    assert 0 == pipeline.loaded("reno-nv")
+
+    before = pipeline.asked("reno-nv")
+    assert 1 == pipeline.airflow.clear("extract_listings", run_id, only_failed=True)
+    assert "success" == pipeline.finish(run_id)
+    pipeline.wait_until_loaded("reno-nv")
+    after = pipeline.asked("reno-nv")
+    assert (1, 0, 1, 1) == (before[1], *(after[page] - before.get(page, 0) for page in (1, 2, 3)))
+
+
+def test_an_event_that_a_paused_loader_missed_is_made_good_by_reconcile(pipeline: Pipeline) -> None:
+    """A set sensed while load_listings is paused stays out of the warehouse until reconcile wakes the loader."""
+    pipeline.airflow.pause("load_listings", True)
+    assert "success" == pipeline.finish(pipeline.extract(["fargo, nd"]))
+    pipeline.until(lambda: is_ready(pipeline, "fargo-nd"), "fargo-nd is ready")
+    pipeline.until(
+        lambda: any("fargo-nd" in str(run["partition_key"]) for run in pipeline.runs_of("sense_listings", "success")),
+        "sense_listings has emitted",
+    )
+    pipeline.airflow.pause("load_listings", False)
+    before = len(pipeline.runs_of("load_listings"))
+    assert 0 == pipeline.loaded("fargo-nd")
+
+    assert "success" == pipeline.reconcile()
+    pipeline.wait_until_loaded("fargo-nd")
+    assert before < len(pipeline.runs_of("load_listings"))
+
+
+def test_a_poisoned_set_names_itself_and_the_others_of_its_batch_arrive(pipeline: Pipeline) -> None:
+    """Two ready sets, one with a file that is no Parquet: the batch fails, then each is loaded alone."""
+    pipeline.airflow.pause("load_listings", True)
+    assert "success" == pipeline.finish(pipeline.extract(["nome, ak", "kodiak, ak"]))
+    for market in ("nome-ak", "kodiak-ak"):
+        pipeline.until(lambda market=market: is_ready(pipeline, market), f"{market} is ready")
+    poison(pipeline, "nome-ak")
+    pipeline.airflow.pause("load_listings", False)
+
+    pipeline.reconcile()
+    pipeline.until(lambda: {"nome-ak", "kodiak-ak"} == set(suspects(pipeline)), "both sets are suspect")
+    assert (0, 0) == (pipeline.loaded("nome-ak"), pipeline.loaded("kodiak-ak"))
+
+    pipeline.until(lambda: not pipeline.runs_of("load_listings", "running"), "the loader is idle")
+    pipeline.reconcile()
+    pipeline.wait_until_loaded("kodiak-ak")
+    pipeline.until(lambda: 2 == suspects(pipeline).get("nome-ak"), "the bad set failed alone")
+    assert 1 == suspects(pipeline)["kodiak-ak"]
+    assert 0 == pipeline.loaded("nome-ak")
+
+
+def is_ready(pipeline: Pipeline, market: str) -> bool:
+    """Whether the market has a ready marker."""
+    return any(f"~{market}~" in key for key in pipeline.keys("clean", "ready/"))
+
+
+def suspects(pipeline: Pipeline) -> dict[str, int]:
+    """How often each Alaskan set was in a failed batch."""
+    sql = (
+        "select market, count(*) from core.load_audit where status = 'suspect' and market like '%%-ak' group by market"
+    )
+    return dict(pipeline.warehouse(sql))
+
+
+def poison(pipeline: Pipeline, market: str) -> None:
+    """Overwrites the market's clean listings with as many bytes that are no Parquet."""
+    [key] = [key for key in pipeline.keys("clean", "listings/") if market in key and key.endswith("listings.parquet")]
+    bucket = pipeline.environment["LISTINGS_CLEAN_BUCKET"]
+    size = pipeline.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    pipeline.s3.put_object(Bucket=bucket, Key=key, Body=b"x" * size)
