@@ -172,6 +172,14 @@ def empty_core(connection: Connection) -> None:
     connection.commit()
 
 
+def drop_all(connection: Connection) -> None:
+    """Drops all that migrations create."""
+    with closing(connection.cursor()) as cursor:
+        for schema in ("core", "staging", "marts"):
+            cursor.execute(f"drop schema if exists {schema} cascade")
+    connection.commit()
+
+
 def _insert(cursor: Any, table: str, found: Iterable[dict[str, Any]]) -> None:
     for row in found:
         places = ", ".join(["%s"] * len(row))

@@ -11,20 +11,12 @@ import pytest
 
 from include.migrations import ChangedMigration, migrate
 from include.sql_files import DDL_FILES, Connection
-from tests.integration.staged_sets import rows
-
-
-def start_over(connection: Connection) -> None:
-    """Drops all that migrations create."""
-    with closing(connection.cursor()) as cursor:
-        for schema in ("core", "staging", "marts"):
-            cursor.execute(f"drop schema if exists {schema} cascade")
-    connection.commit()
+from tests.integration.staged_sets import drop_all, rows
 
 
 def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:
     """All files are applied to an empty database in order, and none the second time."""
-    start_over(core_tables)
+    drop_all(core_tables)
     assert list(DDL_FILES) == migrate(core_tables)
     assert [] == migrate(core_tables)
     assert [(number, name) for number, name in enumerate(DDL_FILES, start=1)] == rows(
@@ -34,7 +26,7 @@ def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:
 
 def test_migrates_at_once_apply_each_file_once(core_tables: Connection, connect: Callable[[], Any]) -> None:
     """Four first starts at the same moment leave a ledger with each file once, and none of them fails."""
-    start_over(core_tables)
+    drop_all(core_tables)
     start, applied, faults = Barrier(4), [], []
 
     def one() -> None:
@@ -62,7 +54,7 @@ def test_a_changed_file_is_refused_by_name(core_tables: Connection) -> None:
     core_tables.commit()
     with pytest.raises(ChangedMigration, match=r"ddl/004_listings\.sql .* applied as number 4 .* new file"):
         migrate(core_tables)
-    start_over(core_tables)
+    drop_all(core_tables)
     migrate(core_tables)
 
 

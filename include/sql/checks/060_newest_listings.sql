@@ -4,48 +4,37 @@
 -- Grain: one row per source and zpid for which it does not hold.
 -- Keys: (source, zpid).
 
-with seen as (
+with observed as (
     select
         touched.source,
         touched.zpid,
-        max(snapshots.observed_at) as last_observed_at
+        listings.observed_at as listed_as_of,
+        listings.set_id as listed_from_set,
+        max(snapshots.observed_at) as last_observed_at,
+        sum(case when snapshots.set_id = listings.set_id then 1 else 0 end) as snapshots_in_that_set
     from {{ batch.staging_touched }} as touched
+    left join core.listings as listings
+        on
+            touched.source = listings.source
+            and touched.zpid = listings.zpid
     left join core.listing_snapshots as snapshots
         on
             touched.source = snapshots.source
             and touched.zpid = snapshots.zpid
-    group by touched.source, touched.zpid
-),
-
-compared as (
-    select
-        seen.source,
-        seen.zpid,
-        seen.last_observed_at,
-        listings.observed_at as listed_as_of,
-        listings.set_id as listed_from_set
-    from seen
-    left join core.listings as listings
-        on
-            seen.source = listings.source
-            and seen.zpid = listings.zpid
+    group by touched.source, touched.zpid, listings.observed_at, listings.set_id
 )
 
 select
-    compared.source,
-    compared.zpid,
-    compared.last_observed_at,
-    compared.listed_as_of,
-    compared.listed_from_set
-from compared
-left join core.listing_snapshots as snapshots
-    on
-        compared.source = snapshots.source
-        and compared.zpid = snapshots.zpid
-        and compared.listed_from_set = snapshots.set_id
+    source,
+    zpid,
+    last_observed_at,
+    listed_as_of,
+    listed_from_set
+from observed
 where
-    coalesce(compared.last_observed_at, timestamp '1900-01-01 00:00:00')
-    <> coalesce(compared.listed_as_of, timestamp '1900-01-01 00:00:00')
-    or (compared.listed_from_set is not null and snapshots.set_id is null)
-order by compared.source, compared.zpid
+    (last_observed_at is null and listed_as_of is not null)
+    or (last_observed_at is not null and listed_as_of is null)
+    or last_observed_at <> listed_as_of
+    or (listed_from_set is not null and snapshots_in_that_set = 0)
+order by source, zpid
 limit 20;

@@ -34,3 +34,6 @@ select distinct
     source,
     zpid
 from changed;
+
+-- What follows joins on these tables: without statistics a planner may compare every row with every other.
+analyze {{ batch.staging_touched }};

@@ -101,3 +101,6 @@ inner join {{ batch.staging_winners }} as winners
         and staged.snapshot_date = winners.snapshot_date
         and staged.extract_id = winners.extract_id
 where winners.is_new;
+
+-- The planner takes an unanalysed table for a small one. Redshift skips this when little has changed.
+analyze core.listing_snapshots;

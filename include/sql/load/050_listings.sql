@@ -150,3 +150,6 @@ select
     loaded_at
 from ranked
 where place = 1;
+
+-- For the checks.
+analyze core.listings;

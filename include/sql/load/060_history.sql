@@ -143,3 +143,6 @@ select
     last_seen_on,
     days_seen
 from stretches;
+
+-- For the checks.
+analyze core.listing_history;
