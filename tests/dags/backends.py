@@ -47,11 +47,11 @@ def listing_api(state: Path) -> Iterator[httpx.Client]:
 class Extraction:
     """One extraction task after the other against real backends, and what they left."""
 
-    def __init__(self, api: httpx.Client, aws: RunningMiniStack, bucket: str) -> None:
+    def __init__(self, api: httpx.Client, aws: RunningMiniStack, s3: Any, bucket: str) -> None:
         self.api = api
         self.aws = aws
         self.bucket = bucket
-        self.s3 = aws.client("s3")
+        self.s3 = s3
         self.s3.create_bucket(Bucket=bucket)
         self.events = OutletEventAccessors()
 

@@ -7,6 +7,7 @@ imports it, and taken back at once: what other tests start must not inherit it.
 from __future__ import annotations
 
 import atexit
+import functools
 import itertools
 import os
 import shutil
@@ -118,16 +119,33 @@ def _api_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def _ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def _service_descriptions() -> Iterator[None]:
+    """botocore reads its descriptions of S3 once, not for each of the clients that the tests make."""
+    from botocore.loaders import JSONFileLoader
+
+    load = JSONFileLoader.load_file
+    load_once = functools.cache(lambda path: load(JSONFileLoader(), path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda loader, path: load_once(path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def _ministack(tmp_path_factory: pytest.TempPathFactory, _service_descriptions: None) -> Iterator[Any]:
     from tests.ministack import RunningMiniStack
 
     with RunningMiniStack(tmp_path_factory.mktemp("ministack")) as aws:
         yield aws
 
 
+@pytest.fixture(scope="session")
+def _s3(_ministack: Any) -> Any:
+    return _ministack.client("s3")
+
+
 @pytest.fixture
 def extraction(
-    _api_process: Any, _ministack: Any, _nothing_set: None, monkeypatch: pytest.MonkeyPatch
+    _api_process: Any, _ministack: Any, _s3: Any, _nothing_set: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """Extractions into an empty landing bucket, from a listing API that was never asked anything."""
     from include.settings import resources, tuning
@@ -139,6 +157,6 @@ def extraction(
         monkeypatch.setenv(name, value)
     resources.cache_clear()
     tuning.cache_clear()
-    yield Extraction(_api_process, _ministack, bucket)
+    yield Extraction(_api_process, _ministack, _s3, bucket)
     resources.cache_clear()
     tuning.cache_clear()
