@@ -185,6 +185,14 @@ def test_loaded_as_another_version_cleaned_it_is_arrived(stack: Stack) -> None:
     assert Gaps() == stack.stopped(loaded=(KEY.set_id(OTHER_VERSION),))
 
 
+def test_what_is_ready_needs_no_copy_any_more(stack: Stack) -> None:
+    """A ready set is no gap because its raw copy or its clean files are gone."""
+    stack.land(KEY)
+    stack.sense(KEY)
+
+    assert Gaps() == stack.stopped(loaded=(KEY.set_id(VERSION),))
+
+
 def test_of_two_cleanings_only_the_one_that_counts_must_be_loaded(stack: Stack) -> None:
     """A cleaning that the load passes over is no gap, or its partition would be announced for ever."""
     counts, unused = VERSION, OTHER_VERSION
