@@ -82,7 +82,8 @@ class LandListingsOperator(HttpOperator):
         self.http_conn_id = self._source.connection
         self.endpoint = self._source.request.path
         self.data = first["data"]
-        self.extra_options = {"timeout": tuning().request_timeout, "check_response": False}
+        # A redirect would take the key, which is a header, to another host.
+        self.extra_options = {"timeout": tuning().request_timeout, "check_response": False, "allow_redirects": False}
         self.retry_args = api_calls.retry_args(tuning().api_patience, self._source.is_permanent, self._keep_error)
         self.pagination_function = self._land_and_turn
         self.response_filter = lambda responses: len(responses)

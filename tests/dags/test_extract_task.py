@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from include.sources import UnknownSource
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
+from tests.unit.loopback import Answer, ScriptedServer
 
 PREFIX = f"listings/source=zillow56/market=houston-tx/date={DATE}/extract={EXTRACT_ID}/"
 ERRORS = PREFIX.replace("listings/", "errors/", 1)
@@ -157,6 +158,16 @@ def test_a_missing_or_wrong_key_is_said_so(
     with pytest.raises(AirflowFailException, match=words):
         extraction.run()
     assert [] == extraction.names()
+
+
+def test_the_key_follows_no_redirect(extraction: Extraction) -> None:
+    """An answer that points elsewhere fails the market: nobody else is asked, and so nobody else gets the key."""
+    with ScriptedServer([Answer(200, b'{"results": []}')]) as elsewhere:
+        extraction.fault({"status": 302, "headers": {"Location": elsewhere.url}, "body": {"message": "moved"}})
+
+        with pytest.raises(AirflowException, match="page 1: HTTP 302: error_body: moved"):
+            extraction.run()
+    assert ([], []) == (elsewhere.asked, extraction.names())
 
 
 def test_too_many_requests_are_waited_for_inside_the_call(extraction: Extraction) -> None:
