@@ -1,0 +1,115 @@
+"""What load_listings tells: which batch a task has, what an event carries, whom a failed batch concerns."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include import loading
+from include.batches import Batch
+from include.settings import resources
+from tests.unit.examples import ENVIRONMENT, KEY, ready_set
+
+SETS = [ready_set(replace(KEY, market=f"m-{number}")) for number in (0, 1)]
+BATCHES = [Batch(f"acba25512100_{number}", "run", (each,)) for number, each in enumerate(SETS)]
+    Batch(f"acba25512100_{number}", "run", (ready_set(replace(KEY, market=f"m-{number}")),)) for number in (0, 1)
+]
+
+
+class _TaskInstance:
+    """The second instance of a task in the mapped group."""
+
+    map_index = 1
+
+    def xcom_pull(self, *, task_ids: str) -> list[dict[str, Any]]:
+        """What plan_batches returned, through JSON."""
+        assert "plan_batches" == task_ids
+        return json.loads(json.dumps([batch.to_dict() for batch in BATCHES]))
+
+
+def test_each_instance_has_its_own_batch() -> None:
+    """The second instance of the mapped group loads the second batch."""
+    assert BATCHES[1] == loading.batch_of(_TaskInstance())
+
+
+def test_each_instance_copies_by_its_own_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The COPY manifests are those of the instance's batch, in the clean bucket."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    resources.cache_clear()
+
+    source = loading.copy_of(_TaskInstance())
+    resources.cache_clear()
+
+    assert (
+        loading.CopySource(
+            "clean", "loads/batch=acba25512100_1/listings.manifest", "loads/batch=acba25512100_1/rejects.manifest"
+        )
+        == source
+    )
+
+
+def test_an_event_does_not_grow_with_the_markets() -> None:
+    """The event of a batch of 500 sets carries sums, in less than 300 bytes."""
+    one = {"staged": 38, "accepted": 37, "superseded": 1, "staged_rejects": 2, "set_id": "x" * 100}
+    receipt = {"batch_id": "acba25512100_0", "sets": [one] * 500}
+
+    summary = loading.summary(receipt)
+    assert {
+        "batch_id": "acba25512100_0",
+        "sets": 500,
+        "staged": 19_000,
+        "accepted": 18_500,
+        "superseded": 500,
+        "staged_rejects": 1_000,
+    } == summary
+    assert len(json.dumps(summary)) < 300
+
+
+@pytest.mark.parametrize(
+    ("sets", "fault", "words"),
+    [
+        (1, "CheckFailed: 040_accepted_counts", ["CheckFailed: 040_accepted_counts", "m-0"]),
+        (1, None, ["the batch failed before its load", "stl_load_errors", "m-0"]),
+        (25, "boom", ["m-0", "m-19", " and 5 more"]),
+    ],
+)
+def test_a_failed_batch_names_its_sets(
+    monkeypatch: pytest.MonkeyPatch, sets: int, fault: str | None, words: list[str]
+) -> None:
+    """The message tells the reason and the sets, at most twenty by name; the audit gets the same reason."""
+    recorded: list[Any] = []
+    stand_in = SimpleNamespace(record_suspects=lambda *told: recorded.append(told))
+    monkeypatch.setattr(loading, "warehouse", stand_in)
+    batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
+
+    message = loading.record_suspects(None, batch.to_dict(), fault)
+
+    assert words == [each for each in words if each in message]
+    assert "m-20" not in message
+    [(_, failed, reason)] = recorded
+    assert (batch, True) == (failed, reason in message)
+
+
+def test_a_fault_is_told_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception of a load is passed on, and its kind and words are told first."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("three listings twice")
+
+    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(load_batch=fail))
+    told: list[str] = []
+
+    with pytest.raises(ValueError, match="three listings twice"):
+        loading.load(None, BATCHES[0].to_dict(), {"load": [], "checks": []}, told.append)
+    assert ["ValueError: three listings twice"] == told
+
+
+def test_templates_see_their_own_batch() -> None:
+    """Each SQL file is included with the instance's batch in sight, in order."""
+    assert [
+        "{% set batch = batch_of(ti) %}{% include 'load/010_lock.sql' %}",
+        "{% set batch = batch_of(ti) %}{% include 'load/020_winners.sql' %}",
+    ] == loading.templates(["load/010_lock.sql", "load/020_winners.sql"])
