@@ -76,8 +76,6 @@ def _process(home: Home) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
-        # Bytecode is kept, for a process a task is slow without it, but not in the source tree.
-        "PYTHONPYCACHEPREFIX": str(home.path / "pycache"),
         # setproctitle would write over the environment that the stack knows its processes by.
         "SPT_NOENV": "1",
     }

@@ -124,7 +124,6 @@ def plain_environment(home: Home) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPYCACHEPREFIX": str(home.path / "pycache"),
     }
 
 
