@@ -3,8 +3,8 @@
 
 **Wakes** on `landed_listings`, a run per partition (`source/market|date`).
 
-**Reads** the ledger: every complete set of the partition, whatever the events said. Waits for the exact
-`_SUCCESS.json` of each in the clean bucket, then checks origin, counts, share of rejects and checksums.
+**Reads** the ledger: every complete set of the partition that has no ready marker, whatever the events said. Waits
+for the exact `_SUCCESS.json` of each in the clean bucket, then checks origin, counts, share of rejects, checksums.
 **Writes** a ready marker per set and emits `clean_listings` for the same partition.
 
 **Runs again** safely: clear it, or trigger it by hand with the partition key, as often as you like.
@@ -18,6 +18,7 @@ warehouse keeps the market's earlier state. Other sets of the partition go on. W
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -35,16 +36,16 @@ from include.settings import resources, tuning
 
 @task
 def expect_sets(partition_key: str | None = None) -> list[str]:
-    """The URLs of the `_SUCCESS.json` of every complete set of the partition."""
+    """The URLs of the `_SUCCESS.json` of every complete set of the partition that was not let through before."""
     if partition_key is None:
         raise AirflowFailException("no partition key: trigger with one like zillow56/houston-tx|2026-11-22")
     where = resources()
-    sets = Ledger(S3Hook(AWS_CONN_ID).get_conn(), where).landed(*parse_partition(partition_key))
-    if not sets:
+    ledger, partition = Ledger(S3Hook(AWS_CONN_ID).get_conn(), where), parse_partition(partition_key)
+    if not ledger.landed(*partition):
         raise AirflowFailException(
             f"{partition_key}: no complete set lies in {where.landing_bucket}; extract_listings lands them"
         )
-    return [f"s3://{where.clean_bucket}/{key.success(where.transform_version)}" for key in sets]
+    return [f"s3://{where.clean_bucket}/{key.success(where.transform_version)}" for key in ledger.unsensed(*partition)]
 
 
 @task(outlets=[CLEAN_LISTINGS])
@@ -52,7 +53,7 @@ def pass_gates(urls: list[str], outlet_events: Any = None) -> dict[str, list[Any
     """A `CleanReceipt` for each set let through, and the words of the gates that held back others."""
     gatekeeper = Gatekeeper(S3Hook(AWS_CONN_ID).get_conn(), resources(), tuning().reject_share_limit)
     receipts, closed = gatekeeper.sort_out([SetKey.from_key(S3Hook.parse_s3_url(url)[1]) for url in urls])
-    if not receipts:
+    if closed and not receipts:
         raise AirflowFailException("; ".join(closed))
     ready = [receipt.to_dict() for receipt in receipts]
     outlet_events[CLEAN_LISTINGS].extra = {"sets": ready}
@@ -85,6 +86,9 @@ def sense_listings() -> None:
         aws_conn_id=AWS_CONN_ID,
         poke_interval=tuning().sense_poke_interval,
         timeout=tuning().sense_timeout,
+        # Looking again harms nothing: for a poke whose process died. A time-out is not tried again.
+        retries=3,
+        retry_delay=timedelta(seconds=10),
     )
     passed = pass_gates(expected)
     clean >> passed

@@ -97,9 +97,9 @@ def market_prefix(source: str, market: str, date: str) -> str:
     return f"listings/source={source}/market={market}/date={date}/"
 
 
-def ready_prefix(date: str) -> str:
-    """The folder of a date's ready markers."""
-    return f"ready/date={date}/"
+def ready_prefix(date: str, source: str = "", market: str = "") -> str:
+    """What the ready markers of a date begin with; of one market when it is named."""
+    return f"ready/date={date}/" + (f"{source}~{market}~" if market else "")
 
 
 def parse_ready(key: str) -> tuple[SetKey, str]:

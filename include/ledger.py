@@ -69,6 +69,12 @@ class Ledger:
         found = self._keys(self.where.landing_bucket, prefix)
         return sorted(SetKey.from_key(key) for key, _ in found if key.endswith(f"/{MANIFEST}"))
 
+    def unsensed(self, source: str, market: str, date: str) -> list[SetKey]:
+        """The complete sets of one partition that have no ready marker of any transform version yet."""
+        markers = self._keys(self.where.clean_bucket, ready_prefix(date, source, market))
+        sensed = {parse_ready(marker)[0] for marker, _ in markers}
+        return [key for key in self.landed(source, market, date) if key not in sensed]
+
     def ready(self, date: str) -> list[ReadySet]:
         """The date's ready sets; where a set was cleaned more than once, only its newest cleaning counts.
 

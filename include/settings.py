@@ -34,7 +34,7 @@ class Tuning:
     request_timeout: float = 30.0
     api_patience: float = 120.0
     date_tolerance_hours: float = 36.0
-    sense_poke_interval: float = 5.0
+    sense_poke_interval: float = 10.0
     sense_timeout: float = 900.0
     reject_share_limit: float = 0.05
     suspect_retries: int = 2

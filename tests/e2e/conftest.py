@@ -12,8 +12,8 @@ import pytest
 from local.stack import Stack, free_ports
 from tests.e2e.pipeline import Pipeline
 
-# Reconciliation looks at everything at once, and tests never wait for a poke they could have sooner.
-SETTINGS = {"LISTINGS_RECONCILE_AFTER": "0", "LISTINGS_SENSE_POKE_INTERVAL": "2"}
+# Reconciliation looks at everything at once, also at what has just landed.
+SETTINGS = {"LISTINGS_RECONCILE_AFTER": "0", "LISTINGS_SENSE_POKE_INTERVAL": "5"}
 
 
 @pytest.fixture(scope="session")
