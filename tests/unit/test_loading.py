@@ -14,8 +14,6 @@ from tests.unit.examples import ENVIRONMENT, KEY, ready_set
 
 SETS = [ready_set(replace(KEY, market=f"m-{number}")) for number in (0, 1)]
 BATCHES = [Batch(f"acba25512100_{number}", "run", (each,)) for number, each in enumerate(SETS)]
-    Batch(f"acba25512100_{number}", "run", (ready_set(replace(KEY, market=f"m-{number}")),)) for number in (0, 1)
-]
 
 
 class _TaskInstance:
