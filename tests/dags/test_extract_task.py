@@ -240,6 +240,8 @@ def test_a_complete_set_is_only_announced_again(extraction: Extraction) -> None:
     assert first == extraction.run()
     assert ({}, manifest) == (extraction.asked(), extraction.body(PREFIX + "_manifest.json"))
     assert ({f"zillow56/houston-tx|{DATE}"}, first) == extraction.announced()
+    assert first == extraction.run(page_limit=5), "a complete set is complete, whatever is asked of it later"
+    assert {} == extraction.asked()
 
 
 def test_a_location_the_api_does_not_know_fails_in_its_words(extraction: Extraction) -> None:
