@@ -69,6 +69,10 @@ bench: setup ## Measure the transform beside the classic tutorial's work
 setup: ## Make every environment under .venv (the other commands do it too)
 	@$(PYTHON) tools/environments.py airflow local test
 
+.PHONY: pictures
+pictures: browser ## Take the README's pictures of the stack that is up (after make demo)
+	@$(test) -m tools.pictures
+
 .PHONY: browser
 browser: setup ## Make sure that there is a browser for the tests of the UI
 	@$(test) tools/browser.py

@@ -140,10 +140,14 @@ class Books:
 
 def show(lines: Sequence[Line], console: Console) -> None:
     """Prints the accounts as a table, with a last row of sums."""
-    table = Table(title="Where every listing went", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="Where every listing went: listings = clean + rejected + repeated + unreadable, loaded = clean",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for heading in ("date", "market"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("pages", "listings", "= clean", "+ rejected", "+ duplicates", "+ unreadable", "warehouse"):
+    for heading in ("pages", "listings", "clean", "rejected", "repeated", "unreadable", "loaded"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why rejected")
     for line in lines:

@@ -1,0 +1,67 @@
+"""Takes the README's pictures of a stack that is up, in headless Chromium: `make demo`, then `make pictures`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from local.stack import Stack, StackError
+from tools.browser import find_browser
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "pictures"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+
+
+@contextmanager
+def logged_in(stack: Stack, width: int = 1440, height: int = 620) -> Iterator[Page]:
+    """A page of a headless browser that is logged in to the stack's Airflow."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
+            page.goto(f"{stack.ui_url}/auth/login/")
+            page.get_by_label("Username").fill("admin")
+            page.get_by_label("Password").fill(stack.home.secrets()["ui_password"])
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(f"{stack.ui_url}/")
+            yield page
+        finally:
+            browser.close()
+
+
+def asset_id(stack: Stack, name: str) -> int:
+    """The number by which Airflow's pages know an asset."""
+    assets = stack.airflow().get("/assets?limit=100")["assets"]
+    return next(int(asset["id"]) for asset in assets if asset["name"] == name)
+
+
+def take(stack: Stack, folder: Path) -> list[Path]:
+    """Writes the pictures into `folder` and returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with logged_in(stack) as page:
+        page.goto(f"{stack.ui_url}/assets/{asset_id(stack, 'clean_listings')}")
+        page.locator(".react-flow__node").first.wait_for()
+        page.wait_for_timeout(2000)  # the graph moves into place
+        page.screenshot(path=folder / "assets.png")
+    return [folder / "assets.png"]
+
+
+def main() -> int:
+    """Takes all pictures; 2 when no stack is up."""
+    try:
+        for path in take(Stack(), FOLDER):
+            print(path.relative_to(ROOT))
+    except StackError as fault:
+        print(f"{fault} (make demo gives the pictures something to show)", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
