@@ -108,10 +108,11 @@ def test_a_dag_tells_the_person_on_call_what_to_know(dags: dict[str, Any], dag_i
 
 
 def test_every_task_has_an_owner_and_a_limit(dags: dict[str, Any]) -> None:
-    """Each task is ours, is not repeated blindly, and ends within half an hour if nothing says otherwise."""
+    """Each task is ours, ends within half an hour, and is not repeated blindly; only the sensor's look is repeated."""
     policies = {name: (task.owner, task.retries, task.execution_timeout) for name, task in tasks_of(dags)}
 
-    assert {name: ("listings", 0, timedelta(minutes=30)) for name in policies} == policies
+    repeated = {"sense_listings.wait_until_clean": 3}
+    assert {name: ("listings", repeated.get(name, 0), timedelta(minutes=30)) for name in policies} == policies
 
 
 def test_every_python_task_says_what_it_returns(dags: dict[str, Any]) -> None:
@@ -174,7 +175,7 @@ def test_the_sensor_waits_cheaply_and_not_for_ever(dags: dict[str, Any]) -> None
     """It gives its slot back between two looks, is not deferred, and times out after a quarter of an hour."""
     [sensor] = [task for _, task in tasks_of(dags) if isinstance(task, CleanSetSensor)]
 
-    assert ("reschedule", False, 900.0, 5.0) == (sensor.mode, sensor.deferrable, sensor.timeout, sensor.poke_interval)
+    assert ("reschedule", False, 900.0, 10.0) == (sensor.mode, sensor.deferrable, sensor.timeout, sensor.poke_interval)
     assert (False, False, None) == (sensor.wildcard_match, sensor.use_regex, sensor.check_fn)
 
 

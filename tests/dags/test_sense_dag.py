@@ -61,6 +61,21 @@ def test_it_expects_every_complete_set_of_the_partition(dags: dict[str, Any], st
     ] == call(dags, "expect_sets", partition_key=PARTITION)
 
 
+def test_what_was_let_through_is_not_waited_for_again(dags: dict[str, Any], stack: _Buckets) -> None:
+    """A set with a ready marker, of whatever transform version, is not expected; where all have one nothing is."""
+    for key in (FIRST, SECOND):
+        stack.put_object(Bucket="landing", Key=key.manifest, Body=b"{}")
+    stack.put_object(Bucket="clean", Key=FIRST.ready("bbbbbbbbbbbb"), Body=b"{}")
+    assert [SECOND.success("aaaaaaaaaaaa")] == [
+        url.split("/", 3)[3] for url in call(dags, "expect_sets", partition_key=PARTITION)
+    ]
+
+    stack.put_object(Bucket="clean", Key=SECOND.ready("aaaaaaaaaaaa"), Body=b"{}")
+    assert [] == call(dags, "expect_sets", partition_key=PARTITION)
+    events = OutletEventAccessors()
+    assert {"ready": [], "closed": []} == call(dags, "pass_gates", [], outlet_events=events)
+
+
 @pytest.mark.parametrize(
     ("partition", "words"),
     [

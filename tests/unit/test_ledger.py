@@ -70,6 +70,17 @@ def test_landed_are_the_complete_sets_of_the_partition(stack: Stack) -> None:
     assert [KEY, LATER_EXTRACTION] == stack.ledger.landed("zillow56", "houston-tx", "2026-11-22")
 
 
+def test_unsensed_are_the_complete_sets_without_a_marker(stack: Stack) -> None:
+    """A marker of any version counts, one of another market or date does not, however alike the names are."""
+    longer = replace(KEY, market="houston-tx-2")
+    stack.land(KEY, LATER_EXTRACTION, longer)
+    stack.sense(replace(longer, extract_id=KEY.extract_id), replace(KEY, date="2026-11-23"))
+    assert [KEY, LATER_EXTRACTION] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
+
+    stack.sense(KEY, version=OTHER_VERSION)
+    assert [LATER_EXTRACTION] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
+
+
 def test_ready_are_the_markers_of_the_date(stack: Stack) -> None:
     """Every ready set of the date is read off its marker, none of another date."""
     other = replace(KEY, market="austin-tx")
