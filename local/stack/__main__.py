@@ -54,7 +54,8 @@ def _down(stack: Stack) -> int:
 
 
 def _status(stack: Stack) -> int:
-    return 0 if show_status(stack, _console()) else 1
+    show_status(stack, _console())
+    return 0
 
 
 def _console() -> Console:

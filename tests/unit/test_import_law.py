@@ -49,12 +49,8 @@ def _settings() -> list[Path]:
 @pytest.mark.parametrize(
     ("folder", "module"), [(folder, module) for folder, modules in BROKEN.items() for module in modules]
 )
-@pytest.mark.parametrize(
-    "form", ["import {module}", "import {module}.part", "from {module}.part import name"]
-)
-def test_an_import_that_breaks_the_law_is_refused(
-    tmp_path: Path, folder: str, module: str, form: str
-) -> None:
+@pytest.mark.parametrize("form", ["import {module}", "import {module}.part", "from {module}.part import name"])
+def test_an_import_that_breaks_the_law_is_refused(tmp_path: Path, folder: str, module: str, form: str) -> None:
     """A file that imports across the law, in any form of import, does not pass ruff."""
     source = form.format(module=module) + "\n"
 
@@ -72,9 +68,7 @@ def test_hiding_the_import_in_a_function_is_refused_too(tmp_path: Path, folder: 
     assert {"TID251"} == refused(tmp_path, f"{folder}/trespasser.py", source)
 
 
-@pytest.mark.parametrize(
-    ("file", "module"), [(file, module) for file, modules in KEPT.items() for module in modules]
-)
+@pytest.mark.parametrize(("file", "module"), [(file, module) for file, modules in KEPT.items() for module in modules])
 def test_an_import_within_the_law_passes(tmp_path: Path, file: str, module: str) -> None:
     """What the law allows is not refused, so that the tests above do not pass by refusing everything."""
     assert set() == refused(tmp_path, file, f"import {module}\n")
