@@ -100,6 +100,7 @@ def extract_listings() -> None:
         pool=API_POOL,
         outlets=[LANDED_LISTINGS],
         map_index_template="{{ task.request['location'] }}",
+        execution_timeout=timedelta(hours=2),  # twenty pages, each with all the patience that a call may have
     ).expand(request=plan_requests())
 
 

@@ -66,8 +66,7 @@ class AirflowApi:
             f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task['task_id']}"
             f"/logs/{task['try_number']}?map_index={task['map_index']}"
         )
-        content = self.get(path)["content"]
-        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
+        return "\n".join(_text(line) for line in self.get(path)["content"])
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Makes a pool with this many slots, or gives an existing one this many."""
@@ -104,3 +103,11 @@ class AirflowApi:
         except urllib.error.HTTPError as error:
             words = error.read().decode(errors="replace")[:1000]
             raise AirflowRefused(f"{method} {path}: {error.code} {error.reason}: {words}") from error
+
+
+def _text(line: Any) -> str:
+    """A line of a log, with what was raised where it tells of an exception."""
+    if not isinstance(line, dict):
+        return str(line)
+    raised = [f"{each['exc_type']}: {each['exc_value']}" for each in line.get("error_detail") or []]
+    return "\n".join([str(line.get("event", line)), *raised])

@@ -19,20 +19,20 @@ def failed_tasks(pipeline: Pipeline, dag_id: str, run_id: str) -> list[dict[str,
 def test_a_failed_market_holds_up_no_other_and_flows_when_cleared(pipeline: Pipeline) -> None:
     """Its run ends failed and repeats the API's words; cleared with only-failed it asks for what it lacks."""
     refusal = {"message": "You are not subscribed to this API."}
-    pipeline.api.set_faults([{"location": "reno, nv", "page": 2, "times": 1, "status": 403, "body": refusal}])
-    run_id = pipeline.extract(["reno, nv", "elko, nv"], page_limit=3)
+    pipeline.api.set_faults([{"location": "tampa, fl", "page": 2, "times": 1, "status": 403, "body": refusal}])
+    run_id = pipeline.extract(["tampa, fl", "elko, nv"], page_limit=3)
     assert "failed" == pipeline.finish(run_id)
     [failed] = failed_tasks(pipeline, "extract_listings", run_id)
-    assert "reno, nv" == failed["rendered_map_index"]
+    assert "tampa, fl" == failed["rendered_map_index"]
     assert "You are not subscribed to this API." in pipeline.airflow.log("extract_listings", run_id, failed)
     pipeline.wait_until_loaded("elko-nv")
-    assert 0 == pipeline.loaded("reno-nv")
+    assert 0 == pipeline.loaded("tampa-fl")
 
-    before = pipeline.asked("reno-nv")
+    before = pipeline.asked("tampa-fl")
     assert 1 == pipeline.airflow.clear("extract_listings", run_id, only_failed=True)
     assert "success" == pipeline.finish(run_id)
-    pipeline.wait_until_loaded("reno-nv")
-    after = pipeline.asked("reno-nv")
+    pipeline.wait_until_loaded("tampa-fl")
+    after = pipeline.asked("tampa-fl")
     assert (1, 0, 1, 1) == (before[1], *(after[page] - before.get(page, 0) for page in (1, 2, 3)))
 
 
