@@ -142,6 +142,7 @@ def show(lines: Sequence[Line], console: Console) -> None:
     """Prints the accounts as a table, with a last row of sums."""
     table = Table(
         title="Where every listing went: listings = clean + rejected + repeated + unreadable, loaded = clean",
+        title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
@@ -169,15 +170,3 @@ def show(lines: Sequence[Line], console: Console) -> None:
 
 def _short(line: Line) -> str:
     return f"the API claims {line.pages_claimed} pages and gave {line.filled} with listings; what there is was taken"
-
-
-def show_where_to_look(stack: Stack, console: Console) -> None:
-    """Prints the addresses and how to get in."""
-    secrets = stack.home.secrets()
-    console.print(f"\nAirflow  {stack.ui_url}/assets  user admin, password {secrets['ui_password']}", soft_wrap=True)
-    console.print(
-        f"psql     PGPASSWORD={secrets['loader']} psql 'host=127.0.0.1 port={stack.ports.redshift} "
-        "dbname=listings user=loader sslmode=disable'",
-        soft_wrap=True,
-    )
-    console.print("The stack stays up: make status, make down")

@@ -20,6 +20,7 @@ from local.listing_api_client import ListingApi
 from local.stack import Stack, StackError
 from local.stack.home import HomeError
 from local.stack.ports import PortError
+from local.stack.status import show_where_to_look
 from local.stack.supervisor import SupervisorError
 
 MARKETS = ["houston, tx", "austin, tx", "phoenix, az"]
@@ -119,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(difference, style="red", soft_wrap=True)
     if not differences:
         console.print(f"Every listing is accounted for, in {time.monotonic() - started:.0f} s.", style="green")
-    accounts.show_where_to_look(stack, console)
+    console.print()
+    show_where_to_look(stack, console)
+    console.print("The stack stays up: make status, make down")
     return 1 if differences else 0
 
 
