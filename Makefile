@@ -69,6 +69,10 @@ bench: setup ## Measure the transform beside the classic tutorial's work
 setup: ## Make every environment under .venv (the other commands do it too)
 	@$(PYTHON) tools/environments.py airflow local test
 
+.PHONY: docs
+docs: setup ## Generate the pages that are derived from the contract
+	@$(test) -m include.contract --dictionary > docs/data-dictionary.md
+
 .PHONY: pictures
 pictures: browser ## Take the README's pictures of the stack that is up (after make demo)
 	@$(test) -m tools.pictures

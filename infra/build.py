@@ -17,8 +17,8 @@ from typing import Any
 
 # The one exception to the import law of this folder: the functions import nothing of ours, so somebody must
 # hand them the compiled contract and adapters, and that is what a build does.
-from include.contract import compile_contract  # noqa: TID251
-from include.sources import compile_source, known_sources  # noqa: TID251
+from include.contract import compile_contract
+from include.sources import compile_source, known_sources
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FUNCTIONS = PROJECT_ROOT / "lambda_functions"

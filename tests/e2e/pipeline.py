@@ -40,13 +40,15 @@ class Pipeline:
             **(credentials or {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": "local"}),
         )
 
-    def extract(self, markets: Sequence[str], *, key: str | None = "", page_limit: int = 1) -> str:
+    def extract(
+        self, markets: Sequence[str], *, key: str | None = "", page_limit: int = 1, source: str = "zillow56"
+    ) -> str:
         """Starts an extraction of today (or of `key`; None: without a partition key) and returns its run id."""
         self.airflow.pause("extract_listings", False)
         return self.airflow.trigger(
             "extract_listings",
             partition_key=self.today if key == "" else key,
-            conf={"markets": list(markets), "page_limit": page_limit},
+            conf={"markets": list(markets), "page_limit": page_limit, "source": source},
         )
 
     def finish(self, run_id: str, dag_id: str = "extract_listings") -> str:

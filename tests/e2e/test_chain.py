@@ -32,6 +32,15 @@ def test_assets_carry_three_markets_into_the_warehouse(pipeline: Pipeline) -> No
     assert 3 == len(pipeline.runs_of("sense_listings"))
 
 
+def test_the_second_family_takes_the_same_way(pipeline: Pipeline) -> None:
+    """A market of zillow-com4 becomes snapshot rows of its own source, through a connection of its own."""
+    assert "success" == pipeline.finish(pipeline.extract(["dallas, tx"], source="zillow-com4"))
+    pipeline.wait_until_loaded("dallas-tx")
+    assert [("zillow-com4",)] == pipeline.warehouse(
+        "select distinct source from core.listing_snapshots where market = 'dallas-tx'"
+    )
+
+
 def test_a_market_leaves_less_than_10_kb_in_xcom_and_events(pipeline: Pipeline) -> None:
     """XCom rows of a mapped extraction and the asset events of its partition stay below 10 kB together."""
     pipeline.wait_until_loaded("boston-ma")
