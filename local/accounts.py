@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import psycopg
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from local.clients import aws_client, loader_connection
 from local.listing_api.families import FAMILIES
 from local.stack import Stack
 
@@ -22,8 +22,6 @@ _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id 
 AUDIT = f"select clean, duplicates, unreadable from core.load_audit {_SET} and status = 'loaded'"  # noqa: S608 - constants
 REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
 KEPT = f"select count(*) from core.listing_snapshots {_SET}"  # noqa: S608
-ROOT_KEY = "000000000000"
-"""MiniStack takes any key id of twelve digits for the account's root."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,9 @@ class Books:
     """The books of one stack: its buckets and its warehouse."""
 
     def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._bucket = stack.env()["LISTINGS_LANDING_BUCKET"]
-        self._s3 = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{stack.ports.ministack}",
-            region_name="us-east-1",
-            aws_access_key_id=ROOT_KEY,
-            aws_secret_access_key="local",  # noqa: S106 - the stand-in asks for none
-        )
-        self._warehouse = (
-            f"host=127.0.0.1 port={stack.ports.redshift} dbname=listings user=loader "
-            f"password={stack.home.secrets()['loader']} sslmode=disable"
-        )
+        self._s3 = aws_client(stack, "s3")
 
     def loaded(self, runs: Sequence[str]) -> int:
         """How many sets of these extractions the warehouse has taken."""
@@ -134,7 +123,7 @@ class Books:
         return body
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        with closing(psycopg.connect(self._warehouse, autocommit=True)) as connection:
+        with closing(loader_connection(self._stack)) as connection:
             return connection.execute(sql, values).fetchall()
 
 

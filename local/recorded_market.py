@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.listing_api.recordings import Recording, load_recordings
+from local.listing_api.recordings import BadRecording, Recording, load_recordings
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,15 @@ def look(folder: Path) -> Recorded:
     pages = load_recordings(folder)
     if pages.anywhere:
         return Recorded([_place(pages.anywhere)], pages.anywhere.family.name)
-    first = next(iter(pages.by_market.values()))
-    return Recorded([_location(slug) for slug in pages.by_market], first.family.name)
+    # A market of each family, to name one; what is served may be of several, what is extracted at once may not.
+    markets = {recording.family.name: slug for slug, recording in pages.by_market.items()}
+    if len(markets) > 1:
+        found = " and ".join(
+            f"{slug} of {family}" for family, slug in sorted(markets.items(), key=lambda each: each[1])
+        )
+        raise BadRecording(f"{folder}: expected markets of one API family, found {found}. Run one folder for each.")
+    [family] = markets
+    return Recorded([_location(slug) for slug in pages.by_market], family)
 
 
 def _place(recording: Recording) -> str:

@@ -1,6 +1,7 @@
 """The command line: serves the API on loopback, or writes pages as files."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from local.listing_api.state_file import BadState
 from local.listing_api.subscription import Subscriptions
 
 EXAMPLE_KEY = "example-key-not-real"
+KEY_FIELD = "listing_api_key"
+
+
+class BadSecrets(ValueError):
+    """A secrets file that gives no key; the message names it and what is missing, and repeats nothing of it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _write(options) if options.write_pages else _serve(options)
-    except (BadRecording, BadRequest, BadState, OSError) as error:
+    except (BadRecording, BadRequest, BadSecrets, BadState, OSError) as error:
         print(f"listing_api: {error}", file=sys.stderr)
         return 2
 
@@ -34,7 +40,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise BadState("--state DIR is needed: the folder in which clock and used quota are kept")
     options.state.mkdir(parents=True, exist_ok=True)
     pages: Pages = load_recordings(options.recordings) if options.recordings else _simulated(options)
-    keys = options.key or [EXAMPLE_KEY]
+    keys = [*(options.key or []), *_filed(options.secrets)] or [EXAMPLE_KEY]
     subscriptions = Subscriptions(keys, options.state, options.quota, options.rate)
     gateway = Gateway(pages, Clock(options.state), subscriptions, Faults(), RequestLog())
     recordings = str(options.recordings) if options.recordings else None
@@ -43,6 +49,23 @@ def _serve(options: argparse.Namespace) -> int:
     print(f"listing_api: serving on http://{HOST}:{listener.getsockname()[1]}", flush=True)
     serve(application(gateway, facts), listener)
     return 0
+
+
+def _filed(secrets: Path | None) -> list[str]:
+    """The key in a secrets file; none without a file. Raises BadSecrets, and OSError for a file that is not there."""
+    if secrets is None:
+        return []
+    try:
+        content = json.loads(secrets.read_text(encoding="utf-8"))
+    except ValueError:
+        raise BadSecrets(f"{secrets}: expected JSON with the field {KEY_FIELD}, found something else.") from None
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise BadSecrets(f"{secrets}: expected a JSON object with the field {KEY_FIELD}, found {kind}.")
+    key = content.get(KEY_FIELD)
+    if not (isinstance(key, str) and key):
+        raise BadSecrets(f"{secrets}: expected a text in the field {KEY_FIELD}, found none.")
+    return [key]
 
 
 def _write(options: argparse.Namespace) -> int:
@@ -64,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--state", type=Path, help="folder in which clock and used quota are kept")
     add("--seed", type=int, default=7, help="which simulated market")
     add("--key", action="append", help=f"a key that is subscribed; may be repeated (default {EXAMPLE_KEY})")
+    add("--secrets", type=Path, help=f"JSON whose field {KEY_FIELD} is subscribed, not to be seen among processes")
     add("--recordings", type=Path, help="serve the recorded pages of this folder instead")
     add("--rate", type=_count, default=5, help="requests per second and key; 0 for no limit")
     add("--quota", type=_count, default=10_000, help="requests per month and key")

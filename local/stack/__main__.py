@@ -6,35 +6,27 @@ import argparse
 import sys
 import time
 
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from infra.aws_account import DeployError
-from local.stack.deployment import OutputError
-from local.stack.home import HomeError
-from local.stack.ports import PortError
-from local.stack.stack import Stack, StackError
+from local.stack.endings import in_a_sentence
+from local.stack.stack import Stack
 from local.stack.status import show_status, show_where_to_look
-from local.stack.supervisor import SupervisorError
-
-EXPECTED = (BotoCoreError, ClientError, DeployError, HomeError, OutputError, StackError, SupervisorError)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0 when done, 1 when a part did not come up or go down, 2 when a port or an argument is at fault."""
+    """Exit code 0 when done, 1 when a part did not come up or go down, 130 after Ctrl-C.
+
+    2 means that a port, a setting or an argument is at fault, and that nothing was started.
+    """
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status"))
     parser.add_argument("--recordings", help="with up: folder of recorded pages that the listing API serves")
     chosen = parser.parse_args(arguments)
-    try:
-        stack = Stack(recordings=chosen.recordings, say=_say)
-        return {"up": _up, "down": _down, "status": _status}[chosen.command](stack)
-    except PortError as error:
-        print(f"stack: {error}", file=sys.stderr)
-        return 2
-    except EXPECTED as error:
-        print(f"stack: {error}", file=sys.stderr)
-        return 1
+    command = {"up": _up, "down": _down, "status": _status}[chosen.command]
+    return in_a_sentence(
+        lambda: command(Stack(recordings=chosen.recordings, say=_say)),
+        lambda sentence: print(f"stack: {sentence}", file=sys.stderr),
+    )
 
 
 def _up(stack: Stack) -> int:

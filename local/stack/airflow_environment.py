@@ -39,12 +39,14 @@ def airflow_environment(home: Home, ports: Ports, deployment: Deployment, caller
 
     `caller` is the environment of who starts the stack: its LISTINGS_* settings are handed on.
     """
-    handed_on = {
-        name: value for name, value in caller.items() if name.startswith("LISTINGS_") and not name.startswith(OWN)
-    }
     # Without a start date of its own Airflow would run the last due schedule as soon as a DAG is unpaused.
-    tuning = {"LISTINGS_START_DATE": home.since(), **LOCAL_TUNING, **handed_on}
+    tuning = {"LISTINGS_START_DATE": home.since(), **_tuning(caller)}
     return _process(home) | _airflow(home, ports, deployment) | _aws(ports, deployment) | tuning | deployment.settings()
+
+
+def settings_environment(home: Home, caller: Mapping[str, str]) -> dict[str, str]:
+    """What Airflow's code needs to read the settings that the caller chose, before there is anything else."""
+    return _process(home) | _tuning(caller)
 
 
 def database_environment(home: Home, ports: Ports) -> dict[str, str]:
@@ -67,6 +69,14 @@ def write_for_a_person(home: Home, environment: Mapping[str, str]) -> None:
 def database_url(ports: Ports, secrets: Mapping[str, str]) -> str:
     """Where Airflow keeps its metadata."""
     return f"postgresql+psycopg2://airflow:{secrets['airflow']}@{LOOPBACK}:{ports.postgres}/airflow"
+
+
+def _tuning(caller: Mapping[str, str]) -> dict[str, str]:
+    """The local defaults, and over them the caller's LISTINGS_* settings."""
+    handed_on = {
+        name: value for name, value in caller.items() if name.startswith("LISTINGS_") and not name.startswith(OWN)
+    }
+    return {**LOCAL_TUNING, **handed_on}
 
 
 def _process(home: Home) -> dict[str, str]:

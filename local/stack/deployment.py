@@ -23,6 +23,7 @@ DEPLOYED = (
     "lambda_functions/**/*",
     "include/schemas/**/*",
     "include/contract.py",
+    "include/adapters.py",
     "include/sources.py",
 )
 
@@ -36,7 +37,6 @@ SETTINGS = {
     "LISTINGS_COPY_DEAD_LETTER_URL": "CopyDeadLetterQueueUrl",
     "LISTINGS_TRANSFORM_DEAD_LETTER_URL": "TransformDeadLetterQueueUrl",
     "LISTINGS_TRANSFORM_VERSION": "TransformVersion",
-    "LISTINGS_REDSHIFT_COPY_ROLE_ARN": "RedshiftCopyRoleArn",
 }
 
 

@@ -63,7 +63,7 @@ def services(home: Home, ports: Ports, recordings: Path | None) -> list[Program]
             _module(
                 "local.listing_api",
                 *("--port", str(ports.api), "--state", str(home.path / "listing_api")),
-                *("--key", home.secrets()["listing_api_key"], "--rate", "20", *recorded),
+                *("--secrets", secrets, "--rate", "20", *recorded),
             ),
             plain_environment(home),
         ),

@@ -15,8 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local.airflow_api import AirflowApi
-from local.stack import airflow_processes, deployment, marks, services
-from local.stack.airflow_environment import API_POOL, airflow_environment, write_for_a_person
+from local.stack import airflow_processes, deployment, marks, preflight, services
+from local.stack.airflow_environment import (
+    API_POOL,
+    airflow_environment,
+    settings_environment,
+    write_for_a_person,
+)
 from local.stack.deployment import Deployment
 from local.stack.home import Home, write_private
 from local.stack.ports import Holder, Ports, holder_of, is_held, ports_from, require_free
@@ -108,10 +113,11 @@ class Stack:
         """Brings the stack up; returns whether anything had to be started.
 
         A stack that is up stays as it is, but for processes whose settings changed: those are started again.
-        What a killed or unfinished start left is ended first. Raises PortError before anything is started
-        when a port is taken, and SupervisorError, DeployError or StackError when a part does not come up; a stack
-        that this call began to start is then ended again.
+        What a killed or unfinished start left is ended first. Raises SettingRefused or PortError before anything
+        is started when a setting cannot be read or a port is taken, and SupervisorError, DeployError or StackError
+        when a part does not come up; a stack that this call began to start is then ended again.
         """
+        preflight.require_readable(settings_environment(self.home, self.settings))
         with self._alone():
             was_up = self._clear_the_way()
             try:

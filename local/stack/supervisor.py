@@ -1,8 +1,8 @@
 """supervisord: its configuration, its start and end, and the few questions that the stack asks it.
 
-Each program is started through a small launcher script that carries its whole environment, so that nothing
-of the caller's shell leaks in, secrets stay out of command lines, and what has changed since a program was
-started can be seen by comparing two files.
+supervisord has a clean environment, and each program is started through a small launcher script, readable by
+its owner only, that exports the program's own: nothing of the caller's shell leaks in, secrets are on no command
+line, and what has changed since a program was started can be seen by comparing two files.
 """
 
 from __future__ import annotations
@@ -27,6 +27,17 @@ from local.stack.marks import MARK
 SUPERVISORD_PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
 # The order of starting; the end goes the other way round, one group after the other.
 GROUPS = ("database", "services", "airflow")
+# What a launcher finds in its environment: supervisord's, what it adds for each program, and what a shell adds.
+INHERITED = (
+    "PATH",
+    "SUPERVISOR_ENABLED",
+    "SUPERVISOR_GROUP_NAME",
+    "SUPERVISOR_PROCESS_NAME",
+    "SUPERVISOR_SERVER_URL",
+    "OLDPWD",
+    "PWD",
+    "SHLVL",
+)
 
 
 class SupervisorError(RuntimeError):
@@ -104,7 +115,7 @@ class Supervisor:
             self._process = subprocess.Popen(
                 [str(SUPERVISORD_PYTHON), "-m", "supervisor.supervisord", "-n", "-s", "-c", "run/supervisord.conf"],
                 cwd=self._home.path,
-                env={"PATH": "/usr/local/bin:/usr/bin:/bin", MARK: str(self._home.path)},
+                env=clean_environment(self._home),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -223,8 +234,16 @@ def _section(program: Program) -> list[str]:
     ]
 
 
+def clean_environment(home: Home) -> dict[str, str]:
+    """The environment of supervisord: the stack's mark, and what it takes to run a program."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", MARK: str(home.path)}
+
+
 def launcher(program: Program, home: Home) -> str:
-    """A shell script that becomes the program, with its environment and the stack's mark and nothing else."""
+    """A shell script that becomes the program, with its environment and the stack's mark and nothing else.
+
+    It runs no command but the program: a value on a command line, be it for a moment, is there for all to read.
+    """
     environment = {**program.environment, MARK: str(home.path)}
-    settings = " \\\n  ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(environment.items()))
-    return f"#!/bin/sh\nexec env -i \\\n  {settings} \\\n  {shlex.join(program.command)}\n"
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+    return "\n".join(["#!/bin/sh", f"unset {' '.join(INHERITED)}", *exports, f"exec {shlex.join(program.command)}", ""])

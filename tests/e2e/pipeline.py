@@ -8,11 +8,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import psycopg
 
-from local.accounts import ROOT_KEY
 from local.airflow_api import AirflowApi
+from local.clients import aws_client, loader_connection
 from local.listing_api_client import ListingApi
 from local.stack import Stack
 from local.stack.airflow_environment import database_environment
@@ -33,12 +32,7 @@ class Pipeline:
 
     def client(self, service: str, **credentials: str) -> Any:
         """A client of the local AWS, as the account's root unless `credentials` say otherwise."""
-        return boto3.client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{self.stack.ports.ministack}",
-            region_name="us-east-1",
-            **(credentials or {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": "local"}),
-        )
+        return aws_client(self.stack, service, **credentials)
 
     def extract(
         self, markets: Sequence[str], *, key: str | None = "", page_limit: int = 1, source: str = "zillow56"
@@ -61,10 +55,8 @@ class Pipeline:
 
     def warehouse(self, sql: str, *values: Any) -> list[Any]:
         """Rows of a query to the warehouse; none while its tables are not there."""
-        secrets = self.stack.home.secrets()
-        where = f"host=127.0.0.1 port={self.stack.ports.redshift} dbname=listings sslmode=disable"
         try:
-            with closing(psycopg.connect(f"{where} user=loader password={secrets['loader']}")) as connection:
+            with closing(loader_connection(self.stack)) as connection:
                 return connection.execute(sql, values).fetchall()
         except psycopg.errors.UndefinedTable:
             return []

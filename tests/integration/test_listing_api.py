@@ -285,6 +285,40 @@ def test_recorded_pages_are_served_byte_for_byte(tmp_path: Path) -> None:
     assert 403 == refused.status_code
 
 
+def test_the_key_of_a_secrets_file_is_subscribed(tmp_path: Path) -> None:
+    """With --secrets the key in the file is let through, and no other, not even the example key."""
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"listing_api_key": "filed-key-not-real", "loader": "another-secret-not-real"}))
+    with _serving(tmp_path / "state", "--secrets", secrets) as api:
+        asked = {
+            key: api.get("/search", params={"location": "monowi, ne"}, headers=ASK_56 | {"x-rapidapi-key": key})
+            for key in ("filed-key-not-real", "another-secret-not-real", KEY)
+        }
+    assert [200, 403, 403] == [answer.status_code for answer in asked.values()]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "secrets.json: expected JSON with the field listing_api_key, found something else"),
+        ("[]", "secrets.json: expected a JSON object with the field listing_api_key, found list"),
+        ('{"loader": "not-real"}', "secrets.json: expected a text in the field listing_api_key, found none"),
+        ('{"listing_api_key": ""}', "secrets.json: expected a text in the field listing_api_key, found none"),
+        (None, "secrets.json"),
+    ],
+)
+def test_a_secrets_file_without_a_key_ends_the_start(tmp_path: Path, content: str | None, words: str) -> None:
+    """A file that gives no key makes the server exit with 2 and one line that names the file, and no secret."""
+    secrets = tmp_path / "secrets.json"
+    if content is not None:
+        secrets.write_text(content)
+    ended = _run("--port", 0, "--state", tmp_path / "state", "--secrets", secrets)
+    assert 2 == ended.returncode
+    assert words in ended.stderr
+    assert "not-real" not in ended.stderr
+    assert 1 == ended.stderr.count("\n")
+
+
 def _run(*options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(_command(*options), cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
 

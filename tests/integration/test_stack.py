@@ -115,6 +115,24 @@ def test_airflow_has_the_base_identity_and_no_other(stack: Stack) -> None:
     assert environment["AWS_ENDPOINT_URL"] == environment["AWS_ENDPOINT_URL_STS"]
 
 
+def test_no_process_shows_a_secret(stack: Stack) -> None:
+    """No generated secret is in the command line of any process of the stack, where everybody could read it."""
+    commands = [" ".join(process.cmdline()) for process in marked_processes(stack.home.path)]
+    secrets = stack.home.secrets().values()
+
+    assert len(commands) >= 8
+    assert [] == [command for command in commands if any(secret in command for secret in secrets)]
+
+
+def test_programs_have_their_own_environment_only(stack: Stack) -> None:
+    """Nothing of the caller's shell or of the supervisor is in the environment that a program was started with."""
+    running = pids(stack)
+    for program in stack.programs():
+        if program.name != "postgres":  # becomes the server, with an environment that it makes itself
+            found = set(psutil.Process(running[program.name]).environ()) - {"_"}
+            assert {*program.environment, MARK} == found, program.name
+
+
 def test_a_second_up_starts_nothing(stack: Stack) -> None:
     """`up` on a stack that is up says that nothing was started, and no process is another one."""
     before = pids(stack)

@@ -5,19 +5,32 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
+import boto3
+import botocore.config
+import psycopg
 import pytest
 
+from include.settings import Resources
 from local.stack.airflow_environment import airflow_environment, write_for_a_person
+from local.stack.airflow_processes import airflow_programs
+from local.stack.deployment import DEPLOYED as DEPLOYED_FILES
 from local.stack.deployment import SETTINGS, Deployment, OutputError
-from local.stack.home import LONGEST_SOCKET_PATH, Home, HomeError
-from local.stack.ports import PortError, Ports, holder_of, is_held, ports_from, require_free
+from local.stack.endings import in_a_sentence
+from local.stack.home import LONGEST_SOCKET_PATH, ROOT, Home, HomeError
+from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, ports_from, require_free
+from local.stack.services import services
 from local.stack.stack import Stack, StackError
-from local.stack.supervisor import Program, Supervisor, launcher
+from local.stack.supervisor import Program, Supervisor, clean_environment, launcher
 
 OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
 DEPLOYED = Deployment(OUTPUTS, "the key's id", "the key's secret")
@@ -114,15 +127,39 @@ def test_secrets_that_cannot_be_read_are_not_replaced(tmp_path: Path) -> None:
 def test_a_launcher_gives_exactly_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program gets what was meant for it and the mark, whatever characters it has, and nothing of the shell's."""
     monkeypatch.setenv("OF_THE_SHELL", "1")
+    supervised = {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "program", "SUPERVISOR_GROUP_NAME": "services"}
     meant = {"JSON": '{"a": "it\'s 100%; $HOME"}', "LINES": "one\ntwo"}
     print_environment = ["/usr/bin/env", "-0"]
     script = tmp_path / "program.sh"
     script.write_text(launcher(Program("program", "services", print_environment, meant), Home(tmp_path)))
-    printed = subprocess.run(["/bin/sh", str(script)], capture_output=True, text=True, check=True).stdout
+    environment = clean_environment(Home(tmp_path)) | supervised
+    command = ["/bin/sh", str(script)]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    found = dict(entry.split("=", 1) for entry in printed.rstrip("\0").split("\0"))
+    found.pop("_", None)  # some shells tell each program its own path
 
-    assert meant | {"LISTINGS_STACK": str(tmp_path)} == dict(
-        entry.split("=", 1) for entry in printed.rstrip("\0").split("\0")
-    )
+    assert meant | {"LISTINGS_STACK": str(tmp_path)} == found
+
+
+def test_a_launcher_gives_no_value_to_a_command(tmp_path: Path) -> None:
+    """Secrets are exported by the shell itself: the one command of a launcher is the program, with its arguments."""
+    text = launcher(Program("program", "services", ["serve", "--port", "1"], {"PASSWORD": "not-real"}), Home(tmp_path))
+    commands = [line.split(" ")[0] for line in text.splitlines() if line and not line.startswith("#")]
+
+    assert {"unset", "export", "exec"} == set(commands)
+    assert "exec serve --port 1" == text.splitlines()[-1]
+
+
+def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
+    """No argument of any program of the stack has a generated secret in it: everybody on the machine can read them."""
+    home = Home(tmp_path)
+    home.prepare()
+    secrets = home.secrets().values()
+    environment = airflow_environment(home, Ports(), DEPLOYED, {})
+    programs = [*services(home, Ports(), None), *airflow_programs(Ports(), environment)]
+
+    assert 8 == len(programs)
+    assert [] == [each.name for each in programs if any(secret in " ".join(each.command) for secret in secrets)]
 
 
 def test_supervisord_knows_each_program_once(tmp_path: Path) -> None:
@@ -160,6 +197,85 @@ def test_the_environment_for_a_person_can_be_sourced(tmp_path: Path) -> None:
     shell = f'. {tmp_path}/airflow.env; printf %s "$LISTINGS_NOTIFY_EMAIL"'
 
     assert "a b'c\"d" == subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+
+
+def test_airflow_gets_every_resource_that_its_code_reads() -> None:
+    """The outputs handed to Airflow are exactly the resources that the pipeline's settings name, and no other."""
+    assert {f"LISTINGS_{field.name.upper()}" for field in fields(Resources)} == set(SETTINGS)
+
+
+def test_a_deploy_follows_every_module_that_the_build_reads() -> None:
+    """Each file of include that the build of the functions imports is among those that a change of deploys again."""
+    ask = "import sys, infra.build; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('include.')))"
+    read = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    followed = {str(path) for pattern in DEPLOYED_FILES for path in ROOT.glob(pattern)}
+
+    assert "" != read
+    assert set() == set(read.split()) - followed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("LISTINGS_API_SLOTS", "x", "LISTINGS_API_SLOTS='x': expected a value like 2"),
+        ("LISTINGS_API_SLOTS", "0", "LISTINGS_API_SLOTS='0': expected more than zero"),
+        ("LISTINGS_START_DATE", "soon", "LISTINGS_START_DATE='soon': expected a value like"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_starts_nothing(
+    tmp_path: Path, name: str, text: str, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`up` with a malformed setting exits with 2 and one line in the pipeline's own words, and makes no home."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that no stack is started should this fail
+        port = {"LISTINGS_PORT_API": str(taken.getsockname()[1])}
+        environment = os.environ | {"LISTINGS_HOME": str(tmp_path / "home"), name: text} | port
+        ended = subprocess.run([sys.executable, "-m", "local.stack", "up"], cwd=ROOT, env=environment, check=False)
+    said = capfd.readouterr().err
+
+    assert 2 == ended.returncode, said
+    assert said.startswith(f"stack: {words}")
+    assert 1 == said.count("\n")
+    assert not (tmp_path / "home").exists()
+
+
+def _ask_nobody() -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_ports().ui}"):
+        return 0
+
+
+def _query_nobody() -> int:
+    psycopg.connect(f"host=127.0.0.1 port={free_ports().postgres} connect_timeout=2").close()
+    return 0
+
+
+def _deploy_to_nobody() -> int:
+    endpoint = f"http://127.0.0.1:{free_ports().ministack}"
+    no_retries = botocore.config.Config(retries={"total_max_attempts": 1})
+    key = {"aws_access_key_id": "example", "aws_secret_access_key": "not-real", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, config=no_retries, **key).list_buckets()
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (_ask_nobody, "a part of the stack does not answer: .*Connection refused"),
+        (_query_nobody, "a database does not answer: "),
+        (_deploy_to_nobody, "Could not connect to the endpoint URL"),
+    ],
+)
+def test_a_part_that_is_gone_is_a_sentence(work: Callable[[], int], words: str) -> None:
+    """A command that meets a part which does not answer ends with its exit code for failure, and says which it is."""
+    said: list[str] = []
+
+    assert 7 == in_a_sentence(work, said.append, failed=7)
+    assert re.search(words, said[0])
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    """What nobody can cause from outside is raised as it is."""
+    with pytest.raises(ZeroDivisionError):
+        in_a_sentence(lambda: 1 // 0, print)
 
 
 def test_a_missing_output_is_named() -> None:
