@@ -38,7 +38,7 @@ test: setup browser lint types ## Run the linters, the type checker and every te
 	@$(test) -m pytest tests
 
 .PHONY: test-unit
-test-unit: setup ## Run the tests that need no stack: unit, DAG, SQL, template
+test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, template
 	@$(test) -m pytest $(wildcard tests/unit tests/dags tests/sql tests/infra)
 
 .PHONY: test-integration
