@@ -140,6 +140,7 @@ class Stack:
 
     def _bring_up(self, was_up: bool) -> bool:
         started_at = datetime.now(UTC)
+        self.home.secrets()  # makes those that are not there: the programs read the file
         servers = services.services(self.home, self.ports, self.recordings)
         if not was_up:
             names = airflow_processes.airflow_programs(self.ports, {})
