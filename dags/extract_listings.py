@@ -28,6 +28,7 @@ from include.assets import LANDED_LISTINGS
 from include.dag_defaults import API_POOL, DEFAULT_ARGS, START_DATE, TAGS
 from include.operators import LandListingsOperator
 from include.settings import tuning
+from include.sources import known_sources
 
 
 @task
@@ -47,7 +48,7 @@ def plan_requests(
         run_after=dag_run.run_after,
         run_id=dag_run.run_id,
         started_at=ti.start_date,
-        tolerance=timedelta(hours=tuning().date_tolerance_hours),
+        tolerance=tuning().date_tolerance,
         date_override=params["date_override"],
     )
     return [request.to_dict() for request in requests]
@@ -74,7 +75,7 @@ def plan_requests(
         "source": Param(
             "zillow56",
             type="string",
-            enum=["zillow56", "zillow-com4"],
+            enum=list(known_sources()),
             title="API family",
             description="Which of the listing APIs to ask.",
         ),

@@ -22,7 +22,6 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
 from airflow.sdk import (
     FixedKeyMapper,
     IdentityMapper,
@@ -39,6 +38,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include import loading
 from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.operators import CopyToStagingOperator
 from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
 
@@ -73,8 +73,8 @@ def create_staging(batch: dict[str, Any]) -> None:
 )
 def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outlet_events: Any = None) -> Any:
     """Load files, check files, commit: one transaction over one connection. Returns the `LoadReceipt`."""
-    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        receipt = loading.load(connection, batch, templates_dict, on_fault=lambda text: ti.xcom_push("fault", text))
+    with loading.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        receipt = loading.load(connection, batch, templates_dict)
     outlet_events[WAREHOUSE_LISTINGS].extra = loading.summary(receipt)
     return receipt
 
@@ -82,7 +82,7 @@ def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outl
 @task(trigger_rule=TriggerRule.ONE_FAILED)
 def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
     """Marks the sets of a failed batch as suspect, and fails in its turn so that the run does."""
-    fault = ti.xcom_pull(task_ids="load_batch.load", key="fault", map_indexes=ti.map_index)
+    fault = loading.noted_fault(ti, sorted(ti.task.upstream_task_ids))
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         raise AirflowFailException(loading.record_suspects(connection, batch, fault))
 
@@ -90,7 +90,7 @@ def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
 @task_group
 def load_batch(batch: dict[str, Any]) -> None:
     copies = [
-        S3ToRedshiftOperator(
+        CopyToStagingOperator(
             task_id=f"copy_{table}",
             redshift_conn_id=REDSHIFT_CONN_ID,
             aws_conn_id=COPY_CONN_ID,

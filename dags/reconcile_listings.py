@@ -8,8 +8,10 @@ clean, `core.load_audit` in Redshift. What is younger than ten minutes may still
 **Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and
 `landed_listings` is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same
 event. Ready but not loaded: `clean_listings` is emitted again. Whatever arrives twice changes nothing.
+Staging tables that failed loads left a day ago are dropped.
 
-**When `report_the_rest` fails**, its error names the sets that only a person can mend, and how.
+**When `report_the_rest` fails**, its error names the sets that only a person can mend, and how: those that failed
+to load alone, and those that six hours of sending again did not bring through.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import reconcile
@@ -29,10 +31,13 @@ from include.ledger import Gaps
 
 
 @task
-def find_gaps(ti: Any = None) -> dict[str, Any]:
+def find_gaps(ti: Any = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
     """The sets that stopped, by the place where they did."""
+    assert params is not None
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return reconcile.find_gaps(connection, S3Hook(AWS_CONN_ID).get_conn(), ti.start_date).to_dict()
+        return reconcile.find_gaps(
+            connection, S3Hook(AWS_CONN_ID).get_conn(), ti.start_date, retry_stuck=params["retry_stuck"]
+        ).to_dict()
 
 
 @task
@@ -78,6 +83,14 @@ def _announce(event: Any, partitions: list[str]) -> list[str]:
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags=TAGS,
+    params={
+        "retry_stuck": Param(
+            False,
+            type="boolean",
+            title="Retry what is stuck",
+            description="Send also the sets again that were sent for hours and wait for a person.",
+        )
+    },
 )
 def reconcile_listings() -> None:
     gaps = find_gaps()

@@ -22,12 +22,12 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.sdk import PartitionedAssetTimetable, dag, task
+from airflow.sdk import PartitionedAssetTimetable, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.gates import Gatekeeper
+from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, parse_partition
 from include.ledger import Ledger
 from include.operators import CleanSetSensor
@@ -49,22 +49,30 @@ def expect_sets(partition_key: str | None = None) -> list[str]:
 
 
 @task(outlets=[CLEAN_LISTINGS])
-def pass_gates(urls: list[str], outlet_events: Any = None) -> dict[str, list[Any]]:
-    """A `CleanReceipt` for each set let through, and the words of the gates that held back others."""
+def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
+    """The `CleanReceipt` of the set, which is let through and announced; a closed gate fails with its own words."""
     gatekeeper = Gatekeeper(S3Hook(AWS_CONN_ID).get_conn(), resources(), tuning().reject_share_limit)
-    receipts, closed = gatekeeper.sort_out([SetKey.from_key(S3Hook.parse_s3_url(url)[1]) for url in urls])
-    if closed and not receipts:
-        raise AirflowFailException("; ".join(closed))
-    ready = [receipt.to_dict() for receipt in receipts]
-    outlet_events[CLEAN_LISTINGS].extra = {"sets": ready}
-    return {"ready": ready, "closed": closed}
+    try:
+        receipt = gatekeeper.let_through(SetKey.from_key(S3Hook.parse_s3_url(url)[1])).to_dict()
+    except GateClosed as closed:
+        raise AirflowFailException(str(closed)) from closed
+    outlet_events[CLEAN_LISTINGS].extra = receipt
+    return receipt
 
 
-@task
-def name_the_closed(passed: dict[str, list[Any]]) -> None:
-    """Fails with the words of the closed gates, when there are any."""
-    if passed["closed"]:
-        raise AirflowFailException("; ".join(passed["closed"]))
+@task_group
+def sense_set(url: str) -> None:
+    clean = CleanSetSensor(
+        task_id="wait_until_clean",
+        bucket_key=url,
+        aws_conn_id=AWS_CONN_ID,
+        poke_interval=tuning().sense_poke_interval,
+        timeout=tuning().sense_timeout,
+        # Looking again harms nothing: for a poke whose process died. A time-out is not tried again.
+        retries=3,
+        retry_delay=timedelta(seconds=10),
+    )
+    clean >> pass_gates(url)
 
 
 @dag(
@@ -79,20 +87,7 @@ def name_the_closed(passed: dict[str, list[Any]]) -> None:
     tags=TAGS,
 )
 def sense_listings() -> None:
-    expected = expect_sets()
-    clean = CleanSetSensor(
-        task_id="wait_until_clean",
-        bucket_key=expected,
-        aws_conn_id=AWS_CONN_ID,
-        poke_interval=tuning().sense_poke_interval,
-        timeout=tuning().sense_timeout,
-        # Looking again harms nothing: for a poke whose process died. A time-out is not tried again.
-        retries=3,
-        retry_delay=timedelta(seconds=10),
-    )
-    passed = pass_gates(expected)
-    clean >> passed
-    name_the_closed(passed)
+    sense_set.expand(url=expect_sets())
 
 
 sense_listings()

@@ -30,7 +30,6 @@ class ReadySet:
 
     `snapshot_date` is YYYY-MM-DD, `observed_at` ISO 8601 with an offset. Counts are of listings but for
     `pages_unreadable`; `listings_uri` and `rejects_uri` name the Parquet files, their sizes are in bytes.
-    `suspect`: an earlier batch with this set failed, so it is to be loaded alone.
     """
 
     set_id: str
@@ -50,7 +49,6 @@ class ReadySet:
     listings_bytes: int
     rejects_uri: str
     rejects_bytes: int
-    suspect: bool = False
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)

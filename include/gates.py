@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include.batches import ReadySet
 from include.contract import load_contract
-from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, ready_prefix
 from include.receipts import CleanReceipt
 from include.settings import Resources
 
@@ -41,6 +40,7 @@ class Gatekeeper:
         self._check_origin(key, success)
         self._check_counts(key, success)
         self._check_share(key, success)
+        self._check_not_emptied(key, success)
         for name in (LISTINGS_FILE, REJECTS_FILE):
             self._check_file(key, name, success["files"][name])
         ready = self._ready_set(key, success)
@@ -60,20 +60,6 @@ class Gatekeeper:
             duplicates=ready.duplicates,
             unreadable=ready.unreadable,
         )
-
-    def sort_out(self, keys: Sequence[SetKey]) -> tuple[list[CleanReceipt], list[str]]:
-        """Receipts of the sets let through, and the words of the gates that held back the others.
-
-        One bad set stops no other: a market that was extracted again does not wait for its first try.
-        """
-        receipts: list[CleanReceipt] = []
-        closed: list[str] = []
-        for key in keys:
-            try:
-                receipts.append(self.let_through(key))
-            except GateClosed as words:
-                closed.append(str(words))
-        return receipts, closed
 
     def _check_origin(self, key: SetKey, success: dict[str, Any]) -> None:
         manifest = self._read(key.manifest, self.where.landing_bucket)
@@ -102,13 +88,26 @@ class Gatekeeper:
     def _check_share(self, key: SetKey, success: dict[str, Any]) -> None:
         counts = success["counts"]
         lost = counts["rejected"] + counts["unreadable"]
-        if counts["landed"] and lost / counts["landed"] > self.reject_share_limit:
+        if lost > 1 and lost / counts["landed"] > self.reject_share_limit:  # one bad row is no share
             raise GateClosed(
                 f"{key.manifest}: {lost} of {counts['landed']} listings were rejected "
                 f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; "
                 f"{success['rejects_by_reason']}): the warehouse keeps the market's earlier state. Look at "
                 f"{key.clean_prefix(self.where.transform_version)}{REJECTS_FILE}; if the rejects are right, raise "
                 "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
+            )
+
+    def _check_not_emptied(self, key: SetKey, success: dict[str, Any]) -> None:
+        """An answer without listings would take away what an earlier extraction of the day brought."""
+        if success["counts"]["landed"]:
+            return
+        observed, prefix = self._ready_set(key, success).observed, ready_prefix(key.date, key.source, key.market)
+        found = self.client.list_objects_v2(Bucket=self.where.clean_bucket, Prefix=prefix).get("Contents", [])
+        ready = [ReadySet.from_dict(json.loads(self._read(each["Key"]))) for each in found]
+        if full := [each for each in ready if each.landed and each.observed < observed]:
+            raise GateClosed(
+                f"{key.manifest}: the API answered with no listing, but {full[-1].set_id} of the same day has "
+                f"{full[-1].landed}: the warehouse keeps those. Extract the market again when the API has recovered"
             )
 
     def _check_file(self, key: SetKey, name: str, stated: dict[str, Any]) -> None:

@@ -76,9 +76,15 @@ class SetKey:
     @classmethod
     def from_key(cls, key: str) -> SetKey:
         """The set that an object of the landing, raw or clean bucket belongs to."""
-        if not (match := _SET.match(key)):
+        if not (found := cls.of(key)):
             raise MalformedKey(f"not a key of a set: {key!r}")
-        return cls(**match.groupdict())
+        return found
+
+    @classmethod
+    def of(cls, key: str) -> SetKey | None:
+        """The set that an object belongs to, or None for one that somebody else put there."""
+        match = _SET.match(key)
+        return cls(**match.groupdict()) if match else None
 
 
 def page_name(page: int) -> str:
@@ -123,9 +129,9 @@ def parse_partition(partition: str) -> tuple[str, str, str]:
     return match["source"], match["market"], match["date"]
 
 
-def warehouse_partition(date: str) -> str:
-    """The partition key of the warehouse: every market of a date."""
-    return f"all|{date}"
+def partition_of(set_id: str) -> str:
+    """The partition key of the asset events of the set that the warehouse's audit names so."""
+    return SetKey(*set_id.split("/")[:4]).partition
 
 
 def parse_warehouse_partition(partition: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime
 from hashlib import sha256
@@ -25,13 +25,17 @@ else:
 
 @dataclass(frozen=True)
 class Gaps:
-    """Sets that stopped on their way, each named once, at the place where it stopped."""
+    """Sets that stopped on their way, each named once, at the place where it stopped.
+
+    `stuck` sets stopped so long ago that sending them again has not helped; it names their manifests and places.
+    """
 
     not_copied: tuple[SetKey, ...] = ()
     not_clean: tuple[SetKey, ...] = ()
     not_sensed: tuple[SetKey, ...] = ()
     not_loaded: tuple[str, ...] = ()
     given_up: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The gaps as plain JSON types."""
@@ -40,10 +44,18 @@ class Gaps:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Gaps:
         """The gaps back from `to_dict`."""
-        keys = {
-            name: tuple(SetKey(**each) for each in values[name]) for name in ("not_copied", "not_clean", "not_sensed")
-        }
-        return cls(**keys, not_loaded=tuple(values["not_loaded"]), given_up=tuple(values["given_up"]))
+
+        def keys(name: str) -> tuple[SetKey, ...]:
+            return tuple(SetKey(**each) for each in values[name])
+
+        return cls(
+            not_copied=keys("not_copied"),
+            not_clean=keys("not_clean"),
+            not_sensed=keys("not_sensed"),
+            not_loaded=tuple(values["not_loaded"]),
+            given_up=tuple(values["given_up"]),
+            stuck=tuple(values["stuck"]),
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +79,8 @@ class Ledger:
         """The complete sets of one partition, oldest extraction first."""
         prefix = market_prefix(source, market, date)
         found = self._keys(self.where.landing_bucket, prefix)
-        return sorted(SetKey.from_key(key) for key, _ in found if key.endswith(f"/{MANIFEST}"))
+        keys = (SetKey.of(key) for key, _ in found if key.endswith(f"/{MANIFEST}"))
+        return sorted(key for key in keys if key)
 
     def unsensed(self, source: str, market: str, date: str) -> list[SetKey]:
         """The complete sets of one partition that have no ready marker of any transform version yet."""
@@ -83,12 +96,22 @@ class Ledger:
         newest = self._markers(date).values()
         return [self._read_ready(marker) for marker in sorted(each.key for each in newest)]
 
-    def stopped(self, *, since: Date, put_before: datetime, loaded: Collection[str], given_up: Collection[str]) -> Gaps:
+    def stopped(
+        self,
+        *,
+        since: Date,
+        put_before: datetime,
+        stuck_before: datetime,
+        loaded: Collection[str],
+        given_up: Collection[str],
+    ) -> Gaps:
         """Where sets of dates from `since` on, complete before `put_before`, stopped.
 
-        `loaded` and `given_up` are set ids that the warehouse's audit holds.
+        Those complete before `stuck_before` that are not ready yet are stuck. `loaded` and `given_up` are set ids
+        that the warehouse's audit holds.
         """
-        landed = {key for key, put_at in self._sets(self.where.landing_bucket, MANIFEST, since) if put_at < put_before}
+        completed = dict(self._sets(self.where.landing_bucket, MANIFEST, since))
+        landed = {key for key, put_at in completed.items() if put_at < put_before}
         copied = {key for key, _ in self._sets(self.where.raw_bucket, MANIFEST, since)}
         clean = {
             key
@@ -100,12 +123,28 @@ class Ledger:
         ready = {key: marker for date in dates for key, marker in self._markers(date).items()}
         arrived = landed & ready.keys()
         unloaded = {ready[key].set_id for key in arrived if ready[key].put_at < put_before} - set(loaded)
+        stopped = {
+            "not copied": landed - copied - arrived,
+            "not clean": (landed & copied) - clean - arrived,
+            "not let through": (landed & copied & clean) - arrived,
+        }
+
+        def recent(place: str) -> tuple[SetKey, ...]:
+            return tuple(sorted(key for key in stopped[place] if completed[key] >= stuck_before))
+
+        stuck = {
+            f"{key.manifest} ({place})"
+            for place, keys in stopped.items()
+            for key in keys
+            if completed[key] < stuck_before
+        }
         return Gaps(
-            not_copied=tuple(sorted(landed - copied - arrived)),
-            not_clean=tuple(sorted((landed & copied) - clean - arrived)),
-            not_sensed=tuple(sorted((landed & copied & clean) - arrived)),
+            not_copied=recent("not copied"),
+            not_clean=recent("not clean"),
+            not_sensed=recent("not let through"),
             not_loaded=tuple(sorted(unloaded - set(given_up))),
             given_up=tuple(sorted(unloaded & set(given_up))),
+            stuck=tuple(sorted(stuck)),
         )
 
     def _markers(self, date: str) -> dict[SetKey, _Marker]:
@@ -126,8 +165,9 @@ class Ledger:
         for source in self._folders(bucket, "listings/"):
             for market in self._folders(bucket, source):
                 for key, put_at in self._keys(bucket, market, after=f"{market}date={since.isoformat()}"):
-                    if key.endswith(f"/{ending}"):
-                        yield SetKey.from_key(key), put_at
+                    found = SetKey.of(key)
+                    if found and key.endswith(f"/{ending}"):
+                        yield found, put_at
 
     def _folders(self, bucket: str, prefix: str) -> Iterator[str]:
         pages = self.client.get_paginator("list_objects_v2")
@@ -157,9 +197,13 @@ def batches(
     together = [s for s in waiting if not suspects.get(s.set_id)]
     alone = [s for s in waiting if suspects.get(s.set_id) and not is_given_up(suspects[s.set_id], retries)]
     groups = [tuple(together)] if together else []
-    groups += [(replace(s, suspect=True),) for s in alone]
-    name = sha256(run_id.encode()).hexdigest()[:12]
-    return [Batch(f"{name}_{number}", run_id, sets) for number, sets in enumerate(groups)]
+    groups += [(s,) for s in alone]
+    return [Batch(_batch_id(run_id, sets), run_id, sets) for sets in groups]
+
+
+def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
+    """Names a batch by its run and its sets: a cleared run that plans others gets another name."""
+    return sha256("\n".join([run_id, *(s.set_id for s in sets)]).encode()).hexdigest()[:16]
 
 
 def is_given_up(failures: int, retries: int | None) -> bool:

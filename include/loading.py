@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ else:
     S3Client = Any
 
 NAMED_AT_MOST = 20
+FAULT = "fault"
+LONGEST_FAULT = 2000
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,31 @@ def load(
     connection: Connection,
     batch: Mapping[str, Any],
     rendered: Mapping[str, Sequence[str]],
-    on_fault: Callable[[str], object],
 ) -> dict[str, Any]:
-    """Loads the staged batch; `on_fault` is told the reason before the exception goes on."""
+    """Loads the staged batch and returns its `LoadReceipt` as a dict."""
+    return warehouse.load_batch(connection, rendered["load"], rendered["checks"], Batch.from_dict(batch)).to_dict()
+
+
+@contextmanager
+def fault_noted(ti: Any) -> Iterator[None]:
+    """Leaves the reason of a failure as the XCom `fault`, for whoever records the batch as suspect."""
     try:
-        return warehouse.load_batch(connection, rendered["load"], rendered["checks"], Batch.from_dict(batch)).to_dict()
+        yield
     except Exception as fault:
-        on_fault(f"{type(fault).__name__}: {fault}")
+        ti.xcom_push(FAULT, f"{ti.task_id}: {type(fault).__name__}: {fault}"[:LONGEST_FAULT])
         raise
+
+
+def noted_fault(ti: Any, task_ids: Sequence[str]) -> str | None:
+    """The reason that one of the batch's tasks left when it failed."""
+    faults = (ti.xcom_pull(task_ids=task_id, key=FAULT, map_indexes=ti.map_index) for task_id in task_ids)
+    return next((str(fault) for fault in faults if fault), None)
 
 
 def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str | None) -> str:
     """Marks the batch's sets as suspect and returns what a person should know."""
     failed = Batch.from_dict(batch)
-    reason = fault or "the batch failed before its load: see the failed task's log and stl_load_errors"
+    reason = fault or "a task of the batch died without a word: see its log"
     warehouse.record_suspects(connection, failed, reason)
     names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
     more = len(failed.sets) - len(names)

@@ -44,7 +44,7 @@ def plan(
     """
     adapter = load_source(source)
     date = _date(partition_key, run_after)
-    _refuse_far_date(date, started_at, tolerance, date_override)
+    refuse_far_date(date.isoformat(), started_at, date_override, tolerance)
     names = _clean(locations)
     identity = extract_id(run_after, run_id)
     return [
@@ -60,6 +60,23 @@ def plan(
         )
         for market, location in names.items()
     ]
+
+
+def refuse_far_date(date: str, started_at: datetime, date_override: str | None, tolerance: timedelta) -> None:
+    """Raises PlanRefused when `date` is further than `tolerance` from `started_at` and no override gives a reason.
+
+    To be asked whenever requests are about to go out: a task may be cleared days after it was planned.
+    """
+    begin = datetime.combine(Date.fromisoformat(date), time(), UTC)
+    end = begin + timedelta(days=1)
+    if date_override or begin - tolerance <= started_at < end + tolerance:
+        return
+    hours = tolerance / timedelta(hours=1)
+    raise PlanRefused(
+        f"the API serves only today, and {date} is more than {hours:g} hours from {started_at:%Y-%m-%d %H:%M} "
+        'UTC: load past dates again from raw, or give a reason in the param "date_override", '
+        "which the manifests will record"
+    )
 
 
 def slug(location: str) -> str:
@@ -101,16 +118,3 @@ def _date(partition_key: str | None, run_after: datetime) -> Date:
         return Date.fromisoformat(partition_key)
     except ValueError:
         raise PlanRefused(f"partition key {partition_key!r}: expected a date like 2026-11-22") from None
-
-
-def _refuse_far_date(date: Date, started_at: datetime, tolerance: timedelta, date_override: str | None) -> None:
-    begin = datetime.combine(date, time(), UTC)
-    end = begin + timedelta(days=1)
-    if date_override or begin - tolerance <= started_at < end + tolerance:
-        return
-    hours = tolerance / timedelta(hours=1)
-    raise PlanRefused(
-        f"the API serves only today, and {date} is more than {hours:g} hours from {started_at:%Y-%m-%d %H:%M} "
-        'UTC: load past dates again from raw, or give a reason in the param "date_override", '
-        "which the manifests will record"
-    )

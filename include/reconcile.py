@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include import warehouse
 from include.audit import audit_since
+from include.keys import partition_of
 from include.ledger import Gaps, Ledger, is_given_up
 from include.resend import send_again
 from include.settings import resources, tuning
@@ -19,14 +20,23 @@ else:
     S3Client = SQSClient = Any
 
 
-def find_gaps(connection: Connection, client: S3Client, started_at: datetime) -> Gaps:
-    """Sets of the last days that stopped on their way, but for those still young enough to arrive by themselves."""
+STAGING_LIFETIME = timedelta(days=1)
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def find_gaps(connection: Connection, client: S3Client, started_at: datetime, *, retry_stuck: bool) -> Gaps:
+    """Sets of the last days that stopped on their way, but for those still young enough to arrive by themselves.
+
+    `retry_stuck`: those that are stuck are sent again like any other. Also drops what failed loads left in staging.
+    """
     warehouse.migrate(connection)
+    warehouse.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
     since = (started_at - timedelta(days=tuning().reconcile_days)).date()
     loaded, failed = audit_since(connection, since)
     return Ledger(client, resources()).stopped(
         since=since,
         put_before=started_at - timedelta(seconds=tuning().reconcile_after),
+        stuck_before=NEVER if retry_stuck else started_at - timedelta(seconds=tuning().reconcile_patience),
         loaded=loaded,
         given_up={set_id for set_id, failures in failed.items() if is_given_up(failures, tuning().suspect_retries)},
     )
@@ -50,15 +60,23 @@ def landed_partitions(gaps: Gaps) -> list[str]:
 
 def ready_partitions(gaps: Gaps) -> list[str]:
     """Partitions whose `clean_listings` must be emitted again: their sets are ready and not loaded."""
-    return sorted({"{}/{}|{}".format(*set_id.split("/")) for set_id in gaps.not_loaded})
+    return sorted({partition_of(set_id) for set_id in gaps.not_loaded})
 
 
 def for_a_person(gaps: Gaps) -> str | None:
     """What only a person can mend, or None."""
-    if not gaps.given_up:
-        return None
-    return (
-        f"{len(gaps.given_up)} set(s) failed to load alone {tuning().suspect_retries} times and wait for a person: "
-        f"{', '.join(gaps.given_up)}. Their reasons stand in core.load_audit (status suspect, column error); mend "
-        "them, then trigger load_listings with the partition key all|<date> and retry_suspects"
-    )
+    parts = []
+    if gaps.given_up:
+        parts.append(
+            f"{len(gaps.given_up)} set(s) failed to load alone {tuning().suspect_retries} times: "
+            f"{', '.join(gaps.given_up)}. Their reasons stand in core.load_audit (status suspect, column error); mend "
+            "them, then trigger load_listings with the partition key all|<date> and retry_suspects"
+        )
+    if gaps.stuck:
+        parts.append(
+            f"{len(gaps.stuck)} set(s) are stuck although they were sent again for "
+            f"{tuning().reconcile_patience / 3600:g} hours: {', '.join(gaps.stuck)}. Not copied, not clean: look into "
+            "the function's log and dead-letter queue; not let through: the error of sense_listings names the gate. "
+            "Mend the cause, then trigger reconcile_listings with retry_stuck"
+        )
+    return ". ".join(parts) or None

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -39,7 +39,13 @@ class Tuning:
     reject_share_limit: float = 0.05
     suspect_retries: int = 2
     reconcile_after: float = 600.0
+    reconcile_patience: float = 21600.0
     reconcile_days: int = 7
+
+    @property
+    def date_tolerance(self) -> timedelta:
+        """How far the extracted date may be from the moment of the extraction."""
+        return timedelta(hours=self.date_tolerance_hours)
 
     @property
     def seconds_between_requests(self) -> float:
@@ -78,7 +84,7 @@ def read_resources(environment: Mapping[str, str]) -> Resources:
     if missing:
         raise SettingsError(
             f"not set: {', '.join(missing)}. They are outputs of the deployed stack: "
-            "`make up` writes them for the local one, `make deploy` for AWS."
+            "`make up` writes them for the local one, into airflow.env."
         )
     return Resources(**{field: environment[name] for field, name in names.items()})
 

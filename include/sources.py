@@ -83,9 +83,13 @@ class Source:
         return self.adapter.request
 
     def request_params(self, location: str, page: int, page_size: int | None = None) -> dict[str, str]:
-        """Query parameters for one page; ValueError where a page size is asked of a family that has none."""
+        """Query parameters for the page numbered `page` from 1, in the family's own counting.
+
+        ValueError where a page size is asked of a family that has none.
+        """
         request = self.request
-        params = {**request.params, request.location_param: location, request.page_param: str(page)}
+        number = request.first_page + page - 1
+        params = {**request.params, request.location_param: location, request.page_param: str(number)}
         if request.page_size_param:
             params[request.page_size_param] = str(page_size or request.page_size)
         elif page_size is not None:

@@ -73,6 +73,32 @@ def test_a_poisoned_set_names_itself_and_the_others_of_its_batch_arrive(pipeline
     pipeline.until(lambda: 2 == suspects(pipeline).get("nome-ak"), "the bad set failed alone")
     assert 1 == suspects(pipeline)["kodiak-ak"]
     assert 0 == pipeline.loaded("nome-ak")
+    [[reason]] = pipeline.warehouse(
+        "select error from core.load_audit where market = 'nome-ak' order by recorded_at desc limit 1"
+    )
+    assert "copy_listings" in reason
+    assert "Parquet" in reason
+
+
+def test_a_stuck_set_does_not_hold_up_the_next_extraction(pipeline: Pipeline) -> None:
+    """A set whose copy is refused for good leaves the market's second extraction of the day its way."""
+    bucket = pipeline.environment["LISTINGS_LANDING_BUCKET"]
+    pipeline.airflow.pause("sense_listings", True)
+    assert "success" == pipeline.finish(pipeline.extract(["juneau, wi"]))
+    pipeline.until(lambda: manifest_of(pipeline, "juneau-wi", "raw") != [], "the first set is copied")
+    [landed] = manifest_of(pipeline, "juneau-wi", "landing")
+    stuck = landed.replace("/extract=", "/extract=0")
+    pipeline.s3.copy_object(Bucket=bucket, Key=stuck, CopySource={"Bucket": bucket, "Key": landed})
+    pipeline.airflow.pause("sense_listings", False)
+
+    assert "success" == pipeline.finish(pipeline.extract(["juneau, wi"]))
+    pipeline.wait_until_loaded("juneau-wi")
+    assert 3 == len(manifest_of(pipeline, "juneau-wi", "landing"))
+
+
+def manifest_of(pipeline: Pipeline, market: str, bucket: str) -> list[str]:
+    """The keys of a market's manifests in a bucket."""
+    return [key for key in pipeline.keys(bucket, "listings/") if f"/market={market}/" in key and "_manifest" in key]
 
 
 def is_ready(pipeline: Pipeline, market: str) -> bool:

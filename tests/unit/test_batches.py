@@ -21,7 +21,7 @@ READY = ReadySet(
 
 def test_a_batch_comes_back_from_json() -> None:
     """A batch survives JSON unchanged, and a ready set ignores keys it does not know."""
-    batch = Batch("b1", "scheduled__2026-11-22", (replace(READY, suspect=True),))
+    batch = Batch("b1", "scheduled__2026-11-22", (READY,))
     assert batch == Batch.from_dict(json.loads(json.dumps(batch.to_dict())))
     assert READY == ReadySet.from_dict(READY.to_dict() | {"rejects_by_reason": {}})
 
