@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 SHELL := /bin/sh
+# What a shell has for other projects stays out of this one.
+unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 
 local  := .venv/local/bin/python
