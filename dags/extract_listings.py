@@ -40,6 +40,7 @@ def plan_requests(
 ) -> list[dict[str, Any]]:
     """One `ExtractRequest` per market."""
     assert params is not None
+    markets.refuse_unknown(dag_run.conf or {}, params)
     requests = markets.plan(
         source=params["source"],
         locations=params["markets"],
@@ -77,7 +78,7 @@ def plan_requests(
             type="string",
             enum=list(known_sources()),
             title="API family",
-            description="Which of the listing APIs to ask.",
+            description="Which of the listing APIs to ask (source).",
         ),
         "page_limit": Param(
             20,

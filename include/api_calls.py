@@ -17,22 +17,30 @@ Response = requests.Response
 
 
 def retry_args(
-    patience: float, is_permanent: Callable[[int, bytes], bool], keep: Callable[[Response], object]
+    patience: float,
+    is_permanent: Callable[[int, bytes], bool],
+    keep: Callable[[Response], object],
+    tell: Callable[[str], object] = lambda words: None,
 ) -> dict[str, Any]:
     """Arguments for `HttpHook.run_with_advanced_retry` on responses whose status it does not check.
 
     Repeats time-outs, dropped connections, and errors unless `is_permanent(status, body)`; waits as
     Retry-After says, else longer each time; gives up before a wait would exceed `patience` seconds in all,
     and then returns the last response, or raises the last error, for the caller to judge. `keep` is given
-    each response that will be repeated.
+    each response that will be repeated, `tell` a line for a person about each wait.
     """
 
     def passing(response: Response) -> bool:
         return response.status_code >= 400 and not is_permanent(response.status_code, response.content)
 
     def before_sleep(state: tenacity.RetryCallState) -> None:
-        if state.outcome and not state.outcome.failed:
+        if state.outcome is None or state.next_action is None:
+            return
+        wait, fault = state.next_action.sleep, state.outcome.exception()
+        if fault is None:
             keep(state.outcome.result())
+        what = type(fault).__name__ if fault else f"HTTP {state.outcome.result().status_code}"
+        tell(f"{what}: asking again in {wait:g} s, {patience - state.seconds_since_start:.0f} s of patience left")
 
     return {
         "retry": tenacity.retry_if_exception_type(PASSING_ERRORS) | tenacity.retry_if_result(passing),

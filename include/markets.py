@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
 from datetime import date as Date
 from hashlib import sha256
@@ -60,6 +60,12 @@ def plan(
         )
         for market, location in names.items()
     ]
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raises PlanRefused for a param that there is none of: ignored, it would spend requests on the defaults."""
+    if strange := sorted(set(given) - set(known)):
+        raise PlanRefused(f"unknown in the run's conf: {', '.join(strange)}; known are {', '.join(sorted(known))}")
 
 
 def refuse_far_date(date: str, started_at: datetime, date_override: str | None, tolerance: timedelta) -> None:

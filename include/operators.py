@@ -91,7 +91,9 @@ class LandListingsOperator(HttpOperator):
         self.data = first["data"]
         # A redirect would take the key, which is a header, to another host.
         self.extra_options = {"timeout": tuning().request_timeout, "check_response": False, "allow_redirects": False}
-        self.retry_args = api_calls.retry_args(tuning().api_patience, self._source.is_permanent, self._keep_error)
+        self.retry_args = api_calls.retry_args(
+            tuning().api_patience, self._source.is_permanent, self._keep_error, self._tell
+        )
         self.pagination_function = self._land_and_turn
         self.response_filter = lambda responses: len(responses)
 
@@ -128,6 +130,9 @@ class LandListingsOperator(HttpOperator):
             if stored.listings == 0 or number > last:
                 return None
         return {"data": self._source.request_params(self._ask.location, number)}
+
+    def _tell(self, words: str) -> None:
+        self.log.warning("page %d: %s", len(self._pages) + 1, words)
 
     def _keep_error(self, response: requests.Response) -> str:
         return self._set.put_error(len(self._pages) + 1, response.status_code, response.content)
