@@ -24,6 +24,7 @@ class _Run:
         self.run_after = run_after
         self.run_id = "manual__example"
         self.start_date = started_at or run_after
+        self.conf: dict[str, Any] = {}
 
 
 def run(dag: Any, moment: datetime, **params: Any) -> Any:
@@ -161,3 +162,12 @@ def test_the_plan_refuses_what_is_no_market(dags: dict[str, Any]) -> None:
         plan(dags, today, markets=["houston\ntx"])
     with pytest.raises(PlanRefused, match="named twice"):
         plan(dags, today, markets=["houston, tx", "Houston TX"])
+
+
+def test_the_plan_refuses_a_param_that_there_is_none_of(dags: dict[str, Any]) -> None:
+    """A misspelt key in the run's conf is named with the known ones, and no request is planned on the defaults."""
+    today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
+    today.conf = {"page_limt": 2}
+
+    with pytest.raises(PlanRefused, match="page_limt; known are date_override, markets, page_limit, source"):
+        plan(dags, today)
