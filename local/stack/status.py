@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 from psycopg import sql
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +28,9 @@ def show_status(stack: Stack, console: Console) -> bool:
     if not stack.is_up():
         console.print(f"No stack is up in {stack.home.path}. Start one with: make up")
         return False
-    console.print(_processes(stack.supervisor.programs()))
+    for table in (_processes(stack.supervisor.programs()), _last_runs(stack), _counts(stack)):
+        console.print(table)
     show_where_to_look(stack, console)
-    console.print(_last_runs(stack))
-    console.print(_counts(stack))
     return True
 
 
@@ -67,7 +67,7 @@ def _processes(running: list[Running]) -> Table:
 
 
 def _last_runs(stack: Stack) -> Table:
-    table = _table("Last runs", "DAG", "paused", "run", "state", "after", "took")
+    table = _table("Last runs", "DAG", "paused", "last run (UTC)", "cause", "state", "took")
     try:
         for row in _run_rows(stack):
             table.add_row(*row)
@@ -85,7 +85,8 @@ def _run_rows(stack: Stack) -> Iterator[tuple[str, ...]]:
             yield name, paused, "none yet", "", "", ""
             continue
         last = runs[0]
-        yield name, paused, str(last["dag_run_id"]), str(last["state"]), _moment(last["run_after"]), _took(last)
+        # Its id is long, and the UI has it: time and cause tell a person which run it is.
+        yield name, paused, _moment(last["run_after"]), _cause(last), str(last["state"]), _took(last)
 
 
 def _counts(stack: Stack) -> Table:
@@ -116,14 +117,21 @@ def _count(connection: psycopg.Connection[Any], name: str) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in columns:
         table.add_column(column, justify="right" if column in ("pid", "memory", "rows") else "left")
     return table
 
 
 def _memory(pid: int) -> int:
-    """Resident bytes of a process and its descendants; shared pages count in each."""
+    """Bytes of a process and its descendants; what they share counts once, where the system tells (Linux)."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -132,7 +140,8 @@ def _memory(pid: int) -> int:
     total = 0
     for member in family:
         try:
-            total += member.memory_info().rss
+            full = member.memory_full_info()
+            total += getattr(full, "pss", full.rss)
         except psutil.Error:
             continue
     return total
@@ -146,6 +155,11 @@ def _duration(seconds: float) -> str:
 
 def _moment(text: str | None) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S") if text else ""
+
+
+def _cause(run: dict[str, Any]) -> str:
+    """The kind of a run in a word: manual, scheduled, asset."""
+    return str(run["run_type"]).removesuffix("_triggered")
 
 
 def _took(run: dict[str, Any]) -> str:

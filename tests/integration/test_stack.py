@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
 from local.stack import Ports, Stack, free_ports
 from local.stack.marks import MARK, marked_processes
 from local.stack.ports import PortError, is_held, listeners
 from local.stack.services import accepts, is_ministack_ready
+from local.stack.status import show_status
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
@@ -113,6 +116,19 @@ def test_airflow_has_the_base_identity_and_no_other(stack: Stack) -> None:
     assert "test" != environment["AWS_ACCESS_KEY_ID"]
     assert "/dev/null" == environment["AWS_CONFIG_FILE"]
     assert environment["AWS_ENDPOINT_URL"] == environment["AWS_ENDPOINT_URL_STS"]
+
+
+def test_status_fits_a_terminal_and_names_everything(stack: Stack) -> None:
+    """Status has a line for every program, DAG and address, and none of its tables is wider than 100 columns."""
+    text = io.StringIO()
+    assert show_status(stack, Console(file=text, width=200))
+    said = text.getvalue()
+
+    dags = {dag["dag_id"] for dag in stack.airflow().get("/dags?limit=1000")["dags"]}
+    assert [] == [name for name in {*pids(stack), *dags, stack.ui_url} if name not in said]
+    assert "does not say" not in said
+    tables, _, _ = said.partition(stack.ui_url)
+    assert 100 >= max(len(line.rstrip()) for line in tables.splitlines())
 
 
 def test_no_process_shows_a_secret(stack: Stack) -> None:
