@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -56,12 +58,16 @@ class Extraction:
         self.events = OutletEventAccessors()
 
     def run(self, location: str = "houston, tx", page_limit: int = 3, **changes: Any) -> dict[str, Any]:
-        """Runs the mapped task of one market, as a worker does, and returns what goes to XCom."""
+        """Runs the mapped task of one market, as a worker does, and returns what goes to XCom.
+
+        `started_at`: when the try begins, on the day itself unless told.
+        """
+        started_at = changes.pop("started_at", datetime.fromisoformat(f"{DATE}T06:00:03Z"))
         market = changes.pop("market", location.replace(", ", "-").replace(" ", "-"))
         ordinary = ExtractRequest("zillow56", market, location, DATE, EXTRACT_ID, "manual__example", page_limit)
         self.events = OutletEventAccessors()
         operator = LandListingsOperator(task_id="land_listings", request={**ordinary.to_dict(), **changes})
-        return operator.execute({"outlet_events": self.events})
+        return operator.execute({"outlet_events": self.events, "ti": SimpleNamespace(start_date=started_at)})
 
     def fault(self, *faults: dict[str, Any]) -> None:
         """Scripts what goes wrong, once each."""

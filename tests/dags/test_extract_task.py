@@ -2,17 +2,20 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
+from include.markets import PlanRefused
 from include.sources import UnknownSource
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
 from tests.unit.loopback import Answer, ScriptedServer
 
 PREFIX = f"listings/source=zillow56/market=houston-tx/date={DATE}/extract={EXTRACT_ID}/"
+FAR = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ERRORS = PREFIX.replace("listings/", "errors/", 1)
 THREE_PAGES = ["_manifest.json", "page-0001.json", "page-0002.json", "page-0003.json"]
 ASKED_ONCE = {f"zillow56/houston-tx/{number}": 1 for number in (1, 2, 3)}
@@ -242,6 +245,42 @@ def test_a_complete_set_is_only_announced_again(extraction: Extraction) -> None:
     assert ({f"zillow56/houston-tx|{DATE}"}, first) == extraction.announced()
     assert first == extraction.run(page_limit=5), "a complete set is complete, whatever is asked of it later"
     assert {} == extraction.asked()
+
+
+def test_a_task_cleared_days_later_asks_for_nothing(extraction: Extraction) -> None:
+    """What the API serves now is another day's: a far date is refused as in the plan, whatever is there already."""
+    with pytest.raises(PlanRefused, match=f"{DATE} is more than 36 hours from 2026-11-24 12:00 UTC"):
+        extraction.run(started_at=FAR)
+    assert ({}, []) == (extraction.asked(), extraction.names())
+
+    extraction.fault({"page": 3, "status": 403, "body": {"message": "no"}})
+    with pytest.raises(AirflowFailException, match="page 3"):
+        extraction.run(started_at=FAR - timedelta(seconds=1))
+    extraction.asked()
+    with pytest.raises(PlanRefused, match="more than 36 hours"):
+        extraction.run(started_at=FAR)
+    assert ({}, ["page-0001.json", "page-0002.json"]) == (extraction.asked(), extraction.names())
+    assert set() == extraction.announced()[0]
+
+
+def test_a_reason_lets_a_far_date_be_asked_for(extraction: Extraction) -> None:
+    """With a reason the pages are asked for on whatever day, and the manifest records the reason."""
+    assert 3 == extraction.run(started_at=FAR, date_override="the API was down that day")["pages"]
+    manifest = json.loads(extraction.body(PREFIX + "_manifest.json"))
+    assert "the API was down that day" == manifest["date_override"]
+
+
+def test_a_complete_set_is_announced_on_whatever_day(extraction: Extraction) -> None:
+    """Where nothing is to be asked, a far date is no matter: also where only the manifest lacks."""
+    first = extraction.run()
+    extraction.asked()
+
+    assert first == extraction.run(started_at=FAR)
+    assert ({f"zillow56/houston-tx|{DATE}"}, first) == extraction.announced()
+    extraction.s3.delete_object(Bucket=extraction.bucket, Key=PREFIX + "_manifest.json")
+    extraction.run(started_at=FAR)
+    assert ({}, THREE_PAGES) == (extraction.asked(), extraction.names())
+    assert {f"zillow56/houston-tx|{DATE}"} == extraction.announced()[0]
 
 
 def test_a_location_the_api_does_not_know_fails_in_its_words(extraction: Extraction) -> None:

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.operators import CleanSetSensor, LandListingsOperator
+from include.sources import known_sources
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 
 DAG_IDS = ["extract_listings", "load_listings", "reconcile_listings", "sense_listings"]
@@ -111,7 +112,7 @@ def test_every_task_has_an_owner_and_a_limit(dags: dict[str, Any]) -> None:
     """Each task is ours and ends in time, and only the sensor's look is repeated."""
     policies = {name: (task.owner, task.retries, task.execution_timeout) for name, task in tasks_of(dags)}
 
-    repeated = {"sense_listings.wait_until_clean": 3}
+    repeated = {"sense_listings.sense_set.wait_until_clean": 3}
     long = {"extract_listings.land_listings": timedelta(hours=2)}
     half = timedelta(minutes=30)
     assert {name: ("listings", repeated.get(name, 0), long.get(name, half)) for name in policies} == policies
@@ -205,8 +206,20 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
     """Every param has a title and a description, for the form in the UI."""
     params = {f"{dag_id}.{name}": dag.params.get_param(name) for dag_id, dag in dags.items() for name in dag.params}
 
-    assert {"extract_listings.markets", "extract_listings.source", "extract_listings.page_limit"} <= set(params)
+    assert {
+        "extract_listings.markets",
+        "extract_listings.source",
+        "extract_listings.page_limit",
+        "extract_listings.date_override",
+        "load_listings.retry_suspects",
+        "reconcile_listings.retry_stuck",
+    } == set(params)
     assert [] == [name for name, param in params.items() if not (param.schema.get("title") and param.description)]
+
+
+def test_the_form_offers_every_known_family(dags: dict[str, Any]) -> None:
+    """A new adapter file is on offer without a change of the DAG."""
+    assert list(known_sources()) == dags["extract_listings"].params.get_param("source").schema["enum"]
 
 
 @pytest.mark.parametrize(

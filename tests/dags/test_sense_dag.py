@@ -1,22 +1,29 @@
-"""sense_listings: what its tasks do with the partition's sets, called with plain values on a real S3."""
+"""sense_listings on a real S3: its tasks called with plain values, and the whole of it run in-process."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.models import dagrun
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.utils.session import create_session
 
 from include.assets import CLEAN_LISTINGS
 from include.keys import SetKey
 from tests.dags.backends import DATE, Extraction
-from tests.unit.examples import put_clean_set
+from tests.unit.examples import VERSION, put_clean_set
 
 PARTITION = f"zillow56/houston-tx|{DATE}"
 FIRST = SetKey("zillow56", "houston-tx", DATE, "20261122T060003Z-1f3a9c")
 SECOND = SetKey("zillow56", "houston-tx", DATE, "20261122T100003Z-aaaaaa")
+THIRD = SetKey("zillow56", "houston-tx", DATE, "20261122T120003Z-bbbbbb")
 ALL_REJECTED = {"landed": 41, "clean": 0, "rejected": 41, "duplicates": 0, "unreadable": 0}
 
 
@@ -31,6 +38,10 @@ class _Buckets:
     def put_object(self, *, Bucket: str, **what: Any) -> None:  # noqa: N803
         """Puts an object."""
         self.s3.put_object(Bucket=self.names[Bucket], **what)
+
+    def url(self, key: SetKey) -> str:
+        """The awaited object of a set."""
+        return f"s3://{self.names['clean']}/{key.success(VERSION)}"
 
     def ready(self) -> list[str]:
         """The ready markers."""
@@ -72,8 +83,6 @@ def test_what_was_let_through_is_not_waited_for_again(dags: dict[str, Any], stac
 
     stack.put_object(Bucket="clean", Key=SECOND.ready("aaaaaaaaaaaa"), Body=b"{}")
     assert [] == call(dags, "expect_sets", partition_key=PARTITION)
-    events = OutletEventAccessors()
-    assert {"ready": [], "closed": []} == call(dags, "pass_gates", [], outlet_events=events)
 
 
 @pytest.mark.parametrize(
@@ -89,36 +98,104 @@ def test_nothing_to_expect_is_said_so(dags: dict[str, Any], stack: _Buckets, par
         call(dags, "expect_sets", partition_key=partition)
 
 
-def test_a_bad_set_does_not_hold_up_the_next_extraction(dags: dict[str, Any], stack: _Buckets) -> None:
-    """Of a rejected extraction and a sound one after it, the second is announced and the first named."""
-    put_clean_set(stack, FIRST, counts=ALL_REJECTED)
-    put_clean_set(stack, SECOND)
+def test_a_sound_set_is_announced_by_itself(dags: dict[str, Any], stack: _Buckets) -> None:
+    """A set that passes gets its marker, and its receipt is what XCom and the event carry."""
+    put_clean_set(stack, FIRST)
     events = OutletEventAccessors()
 
-    passed = call(dags, "pass_gates", call(dags, "expect_sets", partition_key=PARTITION), outlet_events=events)
+    receipt = call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
 
-    assert [SECOND.ready("aaaaaaaaaaaa")] == stack.ready()
-    assert [SECOND.set_id("aaaaaaaaaaaa")] == [each["set_id"] for each in events[CLEAN_LISTINGS].extra["sets"]]
-    with pytest.raises(AirflowFailException, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
-        call(dags, "name_the_closed", passed)
+    assert [FIRST.ready(VERSION)] == stack.ready()
+    assert (FIRST.set_id(VERSION), receipt) == (receipt["set_id"], events[CLEAN_LISTINGS].extra)
 
 
-def test_without_a_sound_set_nothing_is_announced(dags: dict[str, Any], stack: _Buckets) -> None:
-    """Where no set passes, the task that would announce fails, in the gate's words, and no marker is there."""
+def test_a_closed_gate_fails_in_its_words(dags: dict[str, Any], stack: _Buckets) -> None:
+    """A set that does not pass is a failure that names set and gate: no marker, no event."""
     put_clean_set(stack, FIRST, counts=ALL_REJECTED)
-    urls = call(dags, "expect_sets", partition_key=PARTITION)
+    events = OutletEventAccessors()
 
-    with pytest.raises(AirflowFailException, match="41 of 41 listings were rejected"):
-        call(dags, "pass_gates", urls, outlet_events=OutletEventAccessors())
-    assert [] == stack.ready()
+    with pytest.raises(AirflowFailException, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
+        call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
+    assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)
 
 
-def test_a_sound_partition_closes_no_gate(dags: dict[str, Any], stack: _Buckets) -> None:
-    """Where every set passes, the run ends without a complaint."""
-    put_clean_set(stack, FIRST)
-    urls = call(dags, "expect_sets", partition_key=PARTITION)
+def test_each_set_has_a_sensor_and_gates_of_its_own(dags: dict[str, Any]) -> None:
+    """The group is mapped over the expected sets, and within it the gates follow the sensor and nothing else."""
+    dag = dags["sense_listings"]
+    group = dag.task_group.get_child_by_label("sense_set")
 
-    passed = call(dags, "pass_gates", urls, outlet_events=OutletEventAccessors())
+    assert isinstance(group, MappedTaskGroup)
+    assert ["expect_sets"] == [operator.task_id for operator in group.iter_mapped_dependencies()]
+    assert {"sense_set.wait_until_clean", "sense_set.pass_gates"} == set(group.children)
+    assert {"expect_sets", "sense_set.wait_until_clean", "sense_set.pass_gates"} == set(dag.task_ids)
+    gates = dag.get_task("sense_set.pass_gates")
+    assert {"sense_set.wait_until_clean"} == gates.upstream_task_ids - {"expect_sets"}
 
-    assert (1, []) == (len(passed["ready"]), passed["closed"])
-    call(dags, "name_the_closed", passed)
+
+@pytest.fixture
+def run(
+    dags: dict[str, Any], metadata_database: None, stack: _Buckets, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Any]:
+    """Runs the DAG in-process for PARTITION, for which `dag.test` has no parameter; its sensor waits six seconds."""
+    begin = dagrun.get_or_create_dagrun
+
+    def begin_for_the_partition(*, session: Any, **what: Any) -> Any:
+        begun = begin(session=session, **what)
+        begun.partition_key = PARTITION
+        session.commit()
+        return begun
+
+    dag = dags["sense_listings"]
+    sensor = dag.get_task("sense_set.wait_until_clean")
+    monkeypatch.setattr(dagrun, "get_or_create_dagrun", begin_for_the_partition)
+    monkeypatch.setattr(sensor, "timeout", 6.0)
+    monkeypatch.setattr(sensor, "poke_interval", 3.0)
+    return lambda: dag.test(logical_date=None, run_after=datetime.now(UTC))
+
+
+def test_no_set_holds_up_another(stack: _Buckets, run: Callable[[], Any]) -> None:
+    """Of a set that never gets clean, a rejected one and a sound one the last is announced while the first waits."""
+    stack.put_object(Bucket="landing", Key=FIRST.manifest, Body=b"{}")
+    put_clean_set(stack, SECOND, counts=ALL_REJECTED)
+    put_clean_set(stack, THIRD)
+
+    done = run()
+
+    instances = {(ti.task_id, ti.map_index): ti for ti in done.get_task_instances()}
+    assert "failed" == str(done.state)
+    assert {
+        ("expect_sets", -1): "success",
+        ("sense_set.wait_until_clean", 0): "failed",
+        ("sense_set.wait_until_clean", 1): "success",
+        ("sense_set.wait_until_clean", 2): "success",
+        ("sense_set.pass_gates", 0): "upstream_failed",
+        ("sense_set.pass_gates", 1): "failed",
+        ("sense_set.pass_gates", 2): "success",
+    } == {name: str(ti.state) for name, ti in instances.items()}
+    assert instances["sense_set.pass_gates", 2].end_date < instances["sense_set.wait_until_clean", 0].end_date
+    assert [THIRD.ready(VERSION)] == stack.ready()
+    assert [(PARTITION, THIRD.set_id(VERSION))] == announced(done.run_id)
+
+
+def test_where_nothing_is_expected_nothing_is_mapped(stack: _Buckets, run: Callable[[], Any]) -> None:
+    """A partition whose sets were all let through ends well, without a sensor and without an event."""
+    stack.put_object(Bucket="landing", Key=FIRST.manifest, Body=b"{}")
+    stack.put_object(Bucket="clean", Key=FIRST.ready(VERSION), Body=b"{}")
+
+    done = run()
+
+    assert "success" == str(done.state)
+    assert {
+        ("expect_sets", -1): "success",
+        ("sense_set.wait_until_clean", -1): "skipped",
+        ("sense_set.pass_gates", -1): "skipped",
+    } == {(ti.task_id, ti.map_index): str(ti.state) for ti in done.get_task_instances()}
+    assert [] == announced(done.run_id)
+
+
+def announced(run_id: str) -> list[tuple[str | None, str]]:
+    """Partition key and set of each event of clean_listings that a run emitted."""
+    with create_session() as session:
+        found = session.query(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        rows = found.filter(AssetModel.name == "clean_listings", AssetEvent.source_run_id == run_id).all()
+        return [(row.partition_key, row.extra["set_id"]) for row in rows]

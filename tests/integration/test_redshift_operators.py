@@ -1,4 +1,4 @@
-"""Airflow's standard operators, unmodified, against the Redshift endpoint."""
+"""Airflow's standard operators, unmodified, and our COPY, against the Redshift endpoint."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import redshift_connector
 
 from tests.integration.warehouse_fixture import BUCKET, HOST, SECRETS, Warehouse
+from tests.unit.xcoms import Instance
 
 KEY = "operators/part"
 
@@ -72,6 +73,53 @@ def test_s3_to_redshift(
         aws_conn_id="test_aws", copy_options=["format as parquet"], method=method, autocommit=autocommit, **options,
     ).execute({})  # fmt: skip
     assert expected == rows(loader)
+
+
+def copy_to_staging(instance: Instance, key: str = KEY) -> None:
+    """Runs our COPY into ops.t as this instance."""
+    from include.operators import CopyToStagingOperator
+
+    CopyToStagingOperator(
+        task_id="copy_listings", table="ops.t", s3_bucket=BUCKET, s3_key=key, redshift_conn_id="test_redshift",
+        aws_conn_id="test_aws", copy_options=["FORMAT AS PARQUET"],
+    ).execute({"ti": instance})  # fmt: skip
+
+
+def test_our_copy_may_run_again(loader: redshift_connector.Connection) -> None:
+    """Twice the same COPY leaves the file's rows once, and nothing of what was there before; nothing is noted."""
+    instance = Instance("load_batch.copy_listings")
+    for _ in range(2):
+        copy_to_staging(instance)
+        assert {} == instance.left
+        assert [[1, "new"], [2, "two"]] == rows(loader)
+        loader.rollback()
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("poisoned", b"PAR1 and then no Parquet at all PAR1", "Parquet"),
+        ("missing", None, "does not exist"),
+    ],
+)
+def test_our_copy_notes_why_it_failed(
+    loader: redshift_connector.Connection, warehouse: Warehouse, name: str, body: bytes | None, words: str
+) -> None:
+    """A file that cannot be read fails with the warehouse's reason, which is noted, and leaves the table as it was."""
+    from include.loading import noted_fault
+
+    if body is not None:
+        warehouse.put(f"operators/{name}", body)
+
+    failed = Instance("load_batch.copy_listings", map_index=2)
+    with pytest.raises(redshift_connector.Error) as raised:
+        copy_to_staging(failed, f"operators/{name}")
+
+    noted = noted_fault(failed, ["load_batch.copy_listings"])
+    assert noted is not None
+    assert f"load_batch.copy_listings: {raised.type.__name__}: {raised.value}" == noted
+    assert (True, False) == (words in noted, "example-secret-not-real" in noted), noted
+    assert [[1, "old"], [3, "three"]] == rows(loader)
 
 
 def test_sql_execute_query_and_checks(loader: redshift_connector.Connection) -> None:

@@ -61,6 +61,10 @@ class MemoryS3:
         found = objects[Key]
         return {"Body": io.BytesIO(found.body), "Metadata": dict(found.metadata), "LastModified": found.put_at}
 
+    def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:  # noqa: N803
+        """The first page of a listing."""
+        return next(_Listing(self).paginate(Bucket=Bucket, Prefix=Prefix))
+
     def get_paginator(self, operation: str) -> _Listing:
         """The paginator of `list_objects_v2`, the only one there is."""
         assert operation == "list_objects_v2", operation

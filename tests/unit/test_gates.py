@@ -9,14 +9,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from include.gates import GateClosed, Gatekeeper
+from include.keys import SetKey
 from include.receipts import CleanReceipt
 from tests.unit.examples import KEY, PREFIX, RESOURCES, VERSION, buckets, put_clean_set, ready_set
+from tests.unit.memory_s3 import MemoryS3
 
 MARKER = f"ready/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c~{VERSION}.json"
 FILES = {
     "listings.parquet": {"rows": 38, "bytes": 13, "sha256": "0" * 64},
     "rejects.parquet": {"rows": 1, "bytes": 10, "sha256": "0" * 64},
 }
+
+EIGHT, TEN = (replace(KEY, extract_id=f"20261122T{hour}0003Z-aaaaaa") for hour in ("08", "10"))
 
 
 def counts(landed: int, clean: int, rejected: int = 0, duplicates: int = 0, unreadable: int = 0) -> dict[str, int]:
@@ -93,27 +97,33 @@ def test_a_file_that_changed_is_found(name: str, body: bytes) -> None:
         Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
 
 
-def test_one_bad_set_stops_no_other() -> None:
-    """A set before and a set behind the closed gate are let through, and the gate's words are told."""
+@pytest.mark.parametrize(("landed", "rejected", "limit"), [(40, 2, 0.05), (100, 29, 0.29), (20, 20, 1.0)])
+def test_a_share_at_the_limit_passes(landed: int, rejected: int, limit: float) -> None:
+    """The limit itself is allowed: two of 40 at 5 %."""
     s3 = buckets()
-    bad, behind = (replace(KEY, extract_id=f"20261122T1{hour}0003Z-aaaaaa") for hour in (0, 1))
-    put_clean_set(s3)
-    put_clean_set(s3, bad, counts=counts(41, 0, rejected=41))
-    put_clean_set(s3, behind)
+    put_clean_set(s3, counts=counts(landed, landed - rejected, rejected=rejected))
 
-    receipts, closed = Gatekeeper(s3, RESOURCES, 0.05).sort_out([KEY, bad, behind])
-
-    assert [KEY.set_id(VERSION), behind.set_id(VERSION)] == [receipt.set_id for receipt in receipts]
-    assert [True] == [words.startswith(f"{bad.manifest}: 41 of 41") for words in closed]
-    assert [KEY.ready(VERSION), behind.ready(VERSION)] == [key for key in s3.keys("clean") if key.startswith("ready/")]
+    assert rejected == Gatekeeper(s3, RESOURCES, limit).let_through(KEY).rejected
 
 
-def test_a_share_at_the_limit_passes() -> None:
-    """The limit itself is allowed: one of 20 at 5 %."""
+@pytest.mark.parametrize("limit", [0.0, 0.05])
+@pytest.mark.parametrize("lost", [{"rejected": 1}, {"unreadable": 1}])
+@pytest.mark.parametrize("landed", [1, 5, 19])
+def test_one_lost_row_never_holds_a_set_back(landed: int, lost: dict[str, int], limit: float) -> None:
+    """One bad row of a small market is no share, whatever the limit."""
     s3 = buckets()
-    put_clean_set(s3, counts=counts(20, 19, rejected=1))
+    put_clean_set(s3, counts=counts(landed, landed - 1, **lost))
 
-    assert 1 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).rejected
+    assert landed == Gatekeeper(s3, RESOURCES, limit).let_through(KEY).landed
+
+
+def test_two_lost_rows_are_a_share() -> None:
+    """From the second row on the limit counts, also in a small market and when one of the two is unreadable."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(5, 3, rejected=1, unreadable=1))
+
+    with pytest.raises(GateClosed, match=re.escape("2 of 5 listings were rejected (40.0%, limit 5.0%")):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
 
 
 def test_duplicates_are_not_rejects() -> None:
@@ -130,6 +140,54 @@ def test_an_empty_market_passes() -> None:
     put_clean_set(s3, counts=counts(0, 0))
 
     assert 0 == Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).landed
+
+
+def let_through_before(s3: MemoryS3, key: SetKey, observed_at: str, landed: int) -> None:
+    """Lets another set of `landed` listings through."""
+    put_clean_set(s3, key, observed_at=observed_at, counts=counts(landed, landed))
+    Gatekeeper(s3, RESOURCES, 0.05).let_through(key)
+
+
+def test_an_empty_answer_takes_nothing_away() -> None:
+    """A set without listings is held back where an earlier one of its market and day has some; it says which."""
+    s3 = buckets()
+    let_through_before(s3, KEY, "2026-11-22T06:00:05Z", 0)
+    let_through_before(s3, EIGHT, "2026-11-22T08:00:05Z", 41)
+    put_clean_set(s3, TEN, observed_at="2026-11-22T10:00:05Z", counts=counts(0, 0))
+
+    words = f"{TEN.manifest}: the API answered with no listing, but {EIGHT.set_id(VERSION)} of the same day has 41: "
+    with pytest.raises(GateClosed, match=re.escape(words)):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN)
+    assert [KEY.ready(VERSION), EIGHT.ready(VERSION)] == [key for key in s3.keys("clean") if key.startswith("ready/")]
+
+
+@pytest.mark.parametrize(
+    ("other", "observed_at", "landed"),
+    [
+        (EIGHT, "2026-11-22T08:00:05Z", 0),
+        (replace(EIGHT, date="2026-11-21"), "2026-11-21T08:00:05Z", 41),
+        (replace(EIGHT, market="houston-tx-2"), "2026-11-22T08:00:05Z", 41),
+        (replace(EIGHT, source="zillow-com4"), "2026-11-22T08:00:05Z", 41),
+        (replace(TEN, extract_id="20261122T120003Z-cccccc"), "2026-11-22T12:00:05Z", 41),
+    ],
+    ids=["empty too", "another day", "another market", "another source", "a later extraction"],
+)
+def test_an_empty_answer_passes_where_it_takes_nothing_away(other: SetKey, observed_at: str, landed: int) -> None:
+    """A set without listings passes beside one that is empty too, lies elsewhere, or is newer and counts anyway."""
+    s3 = buckets()
+    let_through_before(s3, other, observed_at, landed)
+    put_clean_set(s3, TEN, observed_at="2026-11-22T10:00:05Z", counts=counts(0, 0))
+
+    assert 0 == Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN).landed
+
+
+def test_fewer_listings_than_before_pass() -> None:
+    """Only an answer without any listing is doubted: one is enough."""
+    s3 = buckets()
+    let_through_before(s3, EIGHT, "2026-11-22T08:00:05Z", 41)
+    put_clean_set(s3, TEN, observed_at="2026-11-22T10:00:05Z", counts=counts(1, 1))
+
+    assert 1 == Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN).landed
 
 
 def test_a_set_that_is_not_there_is_no_sound_set() -> None:

@@ -44,7 +44,8 @@ def test_every_key_of_a_set_leads_back_to_it(key: SetKey, version: str) -> None:
     """Whatever object of a set is named, the set is found."""
     objects = [key.prefix, key.manifest, key.success(version), key.prefix + keys.page_name(3)]
 
-    assert [key] * 4 == [SetKey.from_key(each) for each in objects]
+    assert [key] * 4 == [SetKey.from_key(each) for each in objects] == [SetKey.of(each) for each in objects]
+    assert key.partition == keys.partition_of(key.set_id(version))
     assert (key, version) == keys.parse_ready(key.ready(version))
     assert (key.source, key.market, key.date) == keys.parse_partition(key.partition)
 
@@ -63,9 +64,10 @@ def test_every_key_of_a_set_leads_back_to_it(key: SetKey, version: str) -> None:
     ],
 )
 def test_a_key_of_no_set_is_refused(key: str) -> None:
-    """A key that was not made here is not guessed at."""
+    """A key that was not made here is not guessed at: an error where a set must be, None where one may be."""
     with pytest.raises(MalformedKey, match="not a key of a set"):
         SetKey.from_key(key)
+    assert SetKey.of(key) is None
 
 
 @pytest.mark.parametrize(
@@ -88,9 +90,8 @@ def test_a_partition_of_another_form_is_refused(partition: str) -> None:
         keys.parse_partition(partition)
 
 
-def test_the_warehouse_partition_comes_back() -> None:
-    """The warehouse's partition of a date is all|date, and gives the date back."""
-    assert "all|2026-11-22" == keys.warehouse_partition("2026-11-22")
+def test_the_warehouse_partition_gives_its_date() -> None:
+    """The warehouse's partition of a date is all|date."""
     assert "2026-11-22" == keys.parse_warehouse_partition("all|2026-11-22")
 
 

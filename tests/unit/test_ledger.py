@@ -13,6 +13,7 @@ from tests.unit.examples import KEY, OTHER_VERSION, RESOURCES, VERSION, buckets,
 from tests.unit.memory_s3 import MemoryS3
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SIX_HOURS_BEFORE = NOON - timedelta(hours=6)
 SINCE = date(2026, 11, 15)
 LATER_EXTRACTION = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
 
@@ -50,10 +51,14 @@ class Stack:
         for key in sets:
             self.put("clean", key.ready(version), json.dumps(ready_set(key, version).to_dict()).encode())
 
-    def stopped(self, loaded: tuple[str, ...] = (), given_up: tuple[str, ...] = ()) -> Gaps:
+    def stopped(
+        self, loaded: tuple[str, ...] = (), given_up: tuple[str, ...] = (), stuck_before: datetime = SIX_HOURS_BEFORE
+    ) -> Gaps:
         """The gaps at noon, but for what was put in the ten minutes before."""
         before = NOON - timedelta(minutes=10)
-        return self.ledger.stopped(since=SINCE, put_before=before, loaded=loaded, given_up=given_up)
+        return self.ledger.stopped(
+            since=SINCE, put_before=before, stuck_before=stuck_before, loaded=loaded, given_up=given_up
+        )
 
 
 @pytest.fixture
@@ -133,6 +138,69 @@ def test_each_gap_is_found_where_it_is(stack: Stack) -> None:
         not_loaded=(sets[3].set_id(VERSION),),
         given_up=given_up,
     ) == stack.stopped(loaded, given_up)
+
+
+def test_what_was_sent_for_hours_is_stuck(stack: Stack) -> None:
+    """Sets complete for more than six hours and not ready are named with their places, and not sent again."""
+    stack.now = SIX_HOURS_BEFORE - timedelta(microseconds=1)
+    old = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c", "d", "e")]
+    stack.land(*old)
+    stack.copy(*old[1:])
+    stack.clean(*old[2:])
+    stack.sense(*old[3:])
+    stack.now = SIX_HOURS_BEFORE
+    stack.land(KEY)
+
+    assert Gaps(
+        not_copied=(KEY,),
+        not_loaded=(old[3].set_id(VERSION),),
+        given_up=(old[4].set_id(VERSION),),
+        stuck=(
+            f"{old[0].manifest} (not copied)",
+            f"{old[1].manifest} (not clean)",
+            f"{old[2].manifest} (not let through)",
+        ),
+    ) == stack.stopped(given_up=(old[4].set_id(VERSION),))
+
+
+def test_what_is_stuck_can_be_sent_again(stack: Stack) -> None:
+    """Where nothing is old enough to be stuck, sets of any age are found where they stopped."""
+    stack.now = NOON - timedelta(days=6)
+    stack.land(KEY)
+
+    assert Gaps(not_copied=(KEY,)) == stack.stopped(stuck_before=datetime(1, 1, 1, tzinfo=UTC))
+
+
+def test_later_progress_does_not_make_a_set_young(stack: Stack) -> None:
+    """The age of a set counts from its landing, not from how far it came since."""
+    stack.now = SIX_HOURS_BEFORE - timedelta(hours=1)
+    stack.land(KEY)
+    stack.now = NOON - timedelta(hours=1)
+    stack.copy(KEY)
+
+    assert Gaps(stuck=(f"{KEY.manifest} (not clean)",)) == stack.stopped()
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "listings/source=zillow56/market=houston-tx/date=2026-11-22/_manifest.json",
+        "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=a copy/_manifest.json",
+        "listings/source=zillow56/market=houston-tx/date=2026-11-22-old/extract=x/_manifest.json",
+        f"listings/source=zillow56/market=houston-tx/date=2026-11-22/transform={VERSION}/_SUCCESS.json",
+        "listings/source=Old/market=houston-tx/date=2026-11-22/extract=x/_manifest.json",
+        "listings/notes/of somebody/date=2026-11-22/_manifest.json",
+    ],
+)
+@pytest.mark.parametrize("bucket", ["landing", "raw", "clean"])
+def test_what_somebody_else_put_there_is_ignored(stack: Stack, bucket: str, stray: str) -> None:
+    """An object of another form is no set, and keeps no set from being found."""
+    stack.put(bucket, stray)
+    stack.land(KEY)
+
+    assert Gaps(not_copied=(KEY,)) == stack.stopped()
+    assert [KEY] == stack.ledger.landed("zillow56", "houston-tx", "2026-11-22")
+    assert [KEY] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
 
 
 def test_nothing_landed_is_no_gap(stack: Stack) -> None:
@@ -279,18 +347,24 @@ def test_a_set_without_a_failure_is_no_suspect() -> None:
     assert [["a", "b"]] == planned([ready("a"), ready("b")], suspects={"a": 0})
 
 
-def test_suspects_are_marked_and_batches_named_after_the_run() -> None:
-    """A batch's id comes from its run and its place; only sets that load for being suspect are marked."""
-    sets = [ready("a"), ready("b")]
-    found = batches(sets, loaded=(), suspects={sets[1].set_id: 1}, retries=2, run_id="run")
-    again = batches(sets, loaded=(), suspects={sets[1].set_id: 1}, retries=2, run_id="run")
-    other = batches(sets, loaded=(), suspects={}, retries=2, run_id="another run")
+def batch_ids(run_id: str, sets: list[ReadySet], suspect: ReadySet) -> list[str]:
+    """The ids of a wake's batches, of which the last is the suspect's."""
+    found = batches(sets, loaded=(), suspects={suspect.set_id: 1}, retries=2, run_id=run_id)
+    assert {run_id} == {batch.run_id for batch in found}
+    return [batch.batch_id for batch in found]
 
-    assert [[False], [True]] == [[each.suspect for each in batch.sets] for batch in found]
-    # printf run | sha256sum
-    assert ["acba25512100_0", "acba25512100_1"] == [batch.batch_id for batch in found]
-    assert (found, {"run"}) == (again, {batch.run_id for batch in found})
-    assert found[0].batch_id != other[0].batch_id
+
+def test_a_batch_is_named_after_its_run_and_its_sets() -> None:
+    """A run that is cleared and plans the same gives the same names; another run or another set gives others."""
+    a, b, c = (ready(market) for market in "abc")
+    # printf 'run\nzillow56/%s/2026-11-22/20261122T060003Z-1f3a9c/aaaaaaaaaaaa' b | sha256sum
+    together, alone = batch_ids("run", [a, c, b], b)
+
+    assert "bbf1637961776b4d" == alone
+    assert [together, alone] == batch_ids("run", [b, a, c], b)
+    fewer = batch_ids("run", [a, b], b)
+    assert (alone, True) == (fewer[1], together != fewer[0])
+    assert set() == {together, alone, fewer[0]} & set(batch_ids("another run", [a, b, c], b))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from include import loading
 from include.batches import Batch
 from include.settings import resources
 from tests.unit.examples import ENVIRONMENT, KEY, ready_set
+from tests.unit.xcoms import Instance
 
 SETS = [ready_set(replace(KEY, market=f"m-{number}")) for number in (0, 1)]
 BATCHES = [Batch(f"acba25512100_{number}", "run", (each,)) for number, each in enumerate(SETS)]
@@ -70,7 +71,7 @@ def test_an_event_does_not_grow_with_the_markets() -> None:
     ("sets", "fault", "words"),
     [
         (1, "CheckFailed: 040_accepted_counts", ["CheckFailed: 040_accepted_counts", "m-0"]),
-        (1, None, ["the batch failed before its load", "stl_load_errors", "m-0"]),
+        (1, None, ["is not in core: a task of the batch died without a word: see its log. ", "m-0"]),
         (25, "boom", ["m-0", "m-19", " and 5 more"]),
     ],
 )
@@ -91,18 +92,53 @@ def test_a_failed_batch_names_its_sets(
     assert (batch, True) == (failed, reason in message)
 
 
-def test_a_fault_is_told_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exception of a load is passed on, and its kind and words are told first."""
+def test_a_fault_is_noted_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception of a load is passed on; whoever asks for it is told the task, its kind and its words."""
 
     def fail(*_: object) -> None:
         raise ValueError("three listings twice")
 
     monkeypatch.setattr(loading, "warehouse", SimpleNamespace(load_batch=fail))
-    told: list[str] = []
+    failed = Instance("load_batch.load", map_index=1)
 
-    with pytest.raises(ValueError, match="three listings twice"):
-        loading.load(None, BATCHES[0].to_dict(), {"load": [], "checks": []}, told.append)
-    assert ["ValueError: three listings twice"] == told
+    with pytest.raises(ValueError, match="three listings twice"), loading.fault_noted(failed):
+        loading.load(None, BATCHES[0].to_dict(), {"load": [], "checks": []})
+    asking = Instance("load_batch.record_suspects", map_index=1, left=failed.left)
+    assert "load_batch.load: ValueError: three listings twice" == loading.noted_fault(
+        asking, ["load_batch.copy_listings", "load_batch.load"]
+    )
+
+
+def test_what_goes_well_notes_nothing() -> None:
+    """Without a failure there is no XCom, and nobody is told anything."""
+    done = Instance("load_batch.load")
+    with loading.fault_noted(done):
+        pass
+
+    assert ({}, None) == (done.left, loading.noted_fault(done, ["load_batch.load"]))
+
+
+def test_a_batch_is_not_told_the_fault_of_another() -> None:
+    """Each instance of the mapped group finds what its own tasks left, and of its own only the tasks named."""
+    failed = Instance("load_batch.copy_rejects", map_index=1)
+    with pytest.raises(ValueError, match="no Parquet"), loading.fault_noted(failed):
+        raise ValueError("no Parquet")
+    own, other = (Instance("load_batch.record_suspects", index, failed.left) for index in (1, 0))
+
+    assert "load_batch.copy_rejects: ValueError: no Parquet" == loading.noted_fault(own, ["load_batch.copy_rejects"])
+    assert loading.noted_fault(own, ["load_batch.load"]) is None
+    assert loading.noted_fault(other, ["load_batch.copy_rejects"]) is None
+
+
+def test_a_long_fault_is_cut() -> None:
+    """What is noted has at most 2,000 characters, the first ones."""
+    failed = Instance("load")
+    with pytest.raises(ValueError, match="x"), loading.fault_noted(failed):
+        raise ValueError("x" * 5_000)
+
+    noted = loading.noted_fault(failed, ["load"])
+    assert noted is not None
+    assert (2_000, True) == (len(noted), noted.startswith("load: ValueError: xxx"))
 
 
 def test_templates_see_their_own_batch() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.markets import PlanRefused, plan, slug
+from include.markets import PlanRefused, plan, refuse_far_date, slug
 from include.receipts import ExtractRequest
 from include.sources import UnknownSource
 
@@ -166,9 +166,14 @@ def test_a_date_is_taken_within_36_hours_of_its_day(started_at: str, taken: bool
     moment = datetime.fromisoformat(started_at)
     if taken:
         assert 2 == len(request_plan(started_at=moment))
+        refuse_far_date("2026-11-22", moment, None, TOLERANCE)
     else:
-        with pytest.raises(PlanRefused, match=r"2026-11-22 is more than 36 hours .* load past dates again from raw"):
+        words = r"2026-11-22 is more than 36 hours .* load past dates again from raw"
+        with pytest.raises(PlanRefused, match=words):
             request_plan(started_at=moment)
+        with pytest.raises(PlanRefused, match=words):
+            refuse_far_date("2026-11-22", moment, None, TOLERANCE)
+        refuse_far_date("2026-11-22", moment, "the API was down that day", TOLERANCE)
 
 
 def test_a_reason_overrides_the_date_and_is_recorded() -> None:

@@ -18,14 +18,16 @@ CLEANING = replace(KEY, market="austin-tx")
 SENSING = replace(KEY, market="miami-fl")
 READY = replace(KEY, market="tampa-fl").set_id(VERSION)
 GIVEN_UP = replace(KEY, market="dallas-tx").set_id(VERSION)
-GAPS = Gaps((COPYING,), (CLEANING,), (SENSING,), (READY,), (GIVEN_UP,))
+STUCK = f"{replace(KEY, market='waco-tx').manifest} (not clean)"
+GAPS = Gaps((COPYING,), (CLEANING,), (SENSING,), (READY,), (GIVEN_UP,), (STUCK,))
 
 
 @pytest.fixture(autouse=True)
 def _deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("LISTINGS_SUSPECT_RETRIES", raising=False)
+    for name in ("SUSPECT_RETRIES", "RECONCILE_PATIENCE"):
+        monkeypatch.delenv(f"LISTINGS_{name}", raising=False)
     resources.cache_clear()
     tuning.cache_clear()
     yield
@@ -60,7 +62,7 @@ def test_nothing_stopped_sends_nothing() -> None:
 
 
 def test_every_set_not_sensed_is_announced_again() -> None:
-    """Sets not copied, not clean or not sensed have their landed partition emitted again; ready ones don't."""
+    """Sets not copied, not clean or not sensed have their landed partition emitted again; ready and stuck ones not."""
     assert [
         "zillow56/austin-tx|2026-11-22",
         "zillow56/houston-tx|2026-11-22",
@@ -83,9 +85,10 @@ def test_what_is_ready_wakes_the_load() -> None:
 
 def test_a_person_is_told_which_sets_and_what_to_do() -> None:
     """The message names the sets given up, where their reasons are, and how to load them after mending."""
-    message = reconcile.for_a_person(GAPS)
+    message = reconcile.for_a_person(replace(GAPS, stuck=()))
 
     assert message is not None
+    assert "retry_stuck" not in message
     assert GIVEN_UP in message
     assert READY not in message
     assert [
@@ -96,9 +99,27 @@ def test_a_person_is_told_which_sets_and_what_to_do() -> None:
     ] == [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message]
 
 
+def test_a_person_is_told_what_is_stuck_and_where() -> None:
+    """The message names the stuck manifests with their places, for how long they were sent, and how to send again."""
+    message = reconcile.for_a_person(replace(GAPS, given_up=()))
+
+    assert message is not None
+    assert message.startswith(f"1 set(s) are stuck although they were sent again for 6 hours: {STUCK}. ")
+    assert ("dead-letter queue" in message, "reconcile_listings with retry_stuck" in message) == (True, True)
+    assert ("core.load_audit" in message, COPYING.manifest in message) == (False, False)
+
+
+def test_both_kinds_are_told_at_once() -> None:
+    """What failed to load and what is stuck stand in one message."""
+    message = reconcile.for_a_person(GAPS)
+
+    assert message is not None
+    assert [GIVEN_UP, STUCK] == [each for each in (GIVEN_UP, STUCK) if each in message]
+
+
 def test_nobody_is_called_for_what_mends_itself() -> None:
     """Sets that are sent or announced again are no matter for a person."""
-    assert reconcile.for_a_person(replace(GAPS, given_up=())) is None
+    assert reconcile.for_a_person(replace(GAPS, given_up=(), stuck=())) is None
 
 
 def test_gaps_travel_as_json() -> None:

@@ -12,6 +12,7 @@ from tests.unit.examples import ENVIRONMENT, RESOURCES
 def test_nothing_set_gives_the_defaults() -> None:
     """Tuning needs no variable at all."""
     assert Tuning() == read_tuning({})
+    assert (timedelta(hours=36), 6 * 3600.0) == (Tuning().date_tolerance, Tuning().reconcile_patience)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("LISTINGS_RETRIES", "2", "retries", 2),
         ("LISTINGS_REJECT_SHARE_LIMIT", "0.5", "reject_share_limit", 0.5),
         ("LISTINGS_SENSE_TIMEOUT", "60", "sense_timeout", 60.0),
+        ("LISTINGS_RECONCILE_PATIENCE", "60", "reconcile_patience", 60.0),
+        ("LISTINGS_DATE_TOLERANCE_HOURS", "1.5", "date_tolerance", timedelta(minutes=90)),
         ("LISTINGS_START_DATE", "2026-01-31T06:00:00Z", "start_date", datetime(2026, 1, 31, 6, tzinfo=UTC)),
         ("LISTINGS_START_DATE", "2026-01-31", "start_date", datetime(2026, 1, 31, tzinfo=UTC)),
         (

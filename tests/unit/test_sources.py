@@ -11,6 +11,7 @@ from include.sources import (
     SOURCES_FOLDER,
     NotAPage,
     PageFacts,
+    Source,
     UnknownSource,
     compile_source,
     known_sources,
@@ -44,6 +45,16 @@ def test_a_request_says_where_and_which_page() -> None:
         source.request.page_cap,
         source.connection,
     )
+
+
+@pytest.mark.parametrize(("first_page", "expected"), [(0, ["0", "1", "19"]), (1, ["1", "2", "20"])])
+def test_pages_are_counted_as_the_family_does(first_page: int, expected: list[str]) -> None:
+    """Our pages 1, 2 and 20 are asked for by the numbers that the family gives them."""
+    document = zillow56()
+    document["request"]["first_page"] = first_page
+    source = Source(parse_adapter("zillow56", document))
+
+    assert expected == [source.request_params("houston, tx", page)["page"] for page in (1, 2, 20)]
 
 
 def test_a_page_size_is_sent_where_the_family_has_one() -> None:

@@ -1,0 +1,60 @@
+"""reconcile_listings: what its tasks hand on to `include.reconcile`, which has tests of its own."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
+
+from include import reconcile
+from include.ledger import Gaps
+from tests.unit.examples import KEY
+
+
+def call(dags: dict[str, Any], task_id: str, *arguments: Any, **context: Any) -> Any:
+    """What the task's function does."""
+    return dags["reconcile_listings"].get_task(task_id).python_callable(*arguments, **context)
+
+
+@pytest.mark.parametrize("retry_stuck", [True, False])
+def test_a_person_can_have_the_stuck_ones_sent_again(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, retry_stuck: bool
+) -> None:
+    """The param reaches the search for gaps, whose find goes through XCom unharmed."""
+    found = Gaps(not_copied=(KEY,), stuck=("a manifest (not clean)",))
+    asked: list[dict[str, Any]] = []
+
+    def find_gaps(*_: Any, **options: Any) -> Gaps:
+        asked.append(options)
+        return found
+
+    monkeypatch.setattr(reconcile, "find_gaps", find_gaps)
+    monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
+    monkeypatch.setattr(S3Hook, "get_conn", lambda hook: None)
+
+    gaps = call(dags, "find_gaps", ti=SimpleNamespace(start_date=None), params={"retry_stuck": retry_stuck})
+
+    assert [{"retry_stuck": retry_stuck}] == asked
+    assert found == Gaps.from_dict(json.loads(json.dumps(gaps)))
+
+
+def test_the_hourly_run_does_not_retry_what_is_stuck(dags: dict[str, Any]) -> None:
+    """Unless a person says so the param is false, and nothing but true or false is taken."""
+    param = dags["reconcile_listings"].params.get_param("retry_stuck")
+
+    assert param.resolve() is False
+    with pytest.raises(ParamValidationError):
+        param.resolve("yes")
+
+
+def test_what_is_stuck_fails_the_report(dags: dict[str, Any]) -> None:
+    """The last task fails with the sets that only a person can mend, and passes when there is none."""
+    call(dags, "report_the_rest", Gaps(not_copied=(KEY,)).to_dict())
+    with pytest.raises(AirflowFailException, match=r"1 set\(s\) are stuck .*: a manifest \(not clean\)"):
+        call(dags, "report_the_rest", Gaps(stuck=("a manifest (not clean)",)).to_dict())
