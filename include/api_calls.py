@@ -40,7 +40,9 @@ def retry_args(
         if fault is None:
             keep(state.outcome.result())
         what = type(fault).__name__ if fault else f"HTTP {state.outcome.result().status_code}"
-        tell(f"{what}: asking again in {wait:g} s, {patience - (state.seconds_since_start or 0):.0f} s of patience left")
+        tell(
+            f"{what}: asking again in {wait:g} s, {patience - (state.seconds_since_start or 0):.0f} s of patience left"
+        )
 
     return {
         "retry": tenacity.retry_if_exception_type(PASSING_ERRORS) | tenacity.retry_if_result(passing),
