@@ -17,6 +17,7 @@ from local import accounts, recorded_market
 from local.accounts import Books, Line
 from local.airflow_api import AirflowApi
 from local.listing_api_client import ListingApi
+from local.shell import leave_out_foreign_settings
 from local.stack import Stack, StackError
 from local.stack.endings import in_a_sentence
 from local.stack.status import show_where_to_look
@@ -119,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--recordings", type=Path, help="a folder of recorded pages, served instead of the market")
     recordings = parser.parse_args(arguments).recordings
+    leave_out_foreign_settings()
     console = Console(highlight=False)
     console.width = max(console.width, 118)
     return in_a_sentence(

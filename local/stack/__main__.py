@@ -8,6 +8,7 @@ import time
 
 from rich.console import Console
 
+from local.shell import leave_out_foreign_settings
 from local.stack.endings import in_a_sentence
 from local.stack.stack import Stack
 from local.stack.status import show_status, show_where_to_look
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=("up", "down", "status"))
     parser.add_argument("--recordings", help="with up: folder of recorded pages that the listing API serves")
     chosen = parser.parse_args(arguments)
+    leave_out_foreign_settings()
     command = {"up": _up, "down": _down, "status": _status}[chosen.command]
     return in_a_sentence(
         lambda: command(Stack(recordings=chosen.recordings, say=_say)),

@@ -15,6 +15,7 @@ from local.stack.supervisor import Program, Supervisor, SupervisorError
 
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
 MINISTACK = "ministack"
+LISTING_API = "listing-api"
 
 
 def services(home: Home, ports: Ports, recordings: Path | None) -> list[Program]:
@@ -58,7 +59,7 @@ def services(home: Home, ports: Ports, recordings: Path | None) -> list[Program]
             plain_environment(home),
         ),
         Program(
-            "listing-api",
+            LISTING_API,
             "services",
             _module(
                 "local.listing_api",
@@ -76,7 +77,7 @@ def wait_until_ready(supervisor: Supervisor, ports: Ports, patience: float = 60.
         "postgres": lambda: accepts(ports.postgres),
         MINISTACK: lambda: is_ministack_ready(ports),
         "redshift": lambda: accepts(ports.redshift),
-        "listing-api": lambda: accepts(ports.api),
+        LISTING_API: lambda: accepts(ports.api),
     }
     for name, check in checks.items():
         wait_for(supervisor, name, check, patience)

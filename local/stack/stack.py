@@ -161,6 +161,8 @@ class Stack:
             fresh += [program.name for program in programs if self._supervisor.ensure(program)]
             if deployed_now:
                 saving.result()
+        if was_up and services.LISTING_API in fresh:
+            self._say(f"the listing API now serves {self.recordings or 'the simulated market'}")
         if any(name in fresh for name in airflow_processes.NAMES):
             self._say("starting Airflow")
             self._wait_for_airflow(started_at, int(environment["LISTINGS_API_SLOTS"]))

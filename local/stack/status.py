@@ -16,6 +16,7 @@ from rich.table import Table
 
 from local.airflow_api import AirflowRefused
 from local.stack.airflow_environment import UI_USER
+from local.stack.marks import marked_processes
 from local.stack.ports import LOOPBACK
 from local.stack.stack import Stack
 from local.stack.supervisor import Running
@@ -26,7 +27,14 @@ CORE_TABLES = ("listing_snapshots", "listings", "listing_history", "listing_reje
 def show_status(stack: Stack, console: Console) -> bool:
     """Prints the state of a stack; returns whether it is up."""
     if not stack.is_up():
-        console.print(f"No stack is up in {stack.home.path}. Start one with: make up")
+        left = len(marked_processes(stack.home.path))
+        if left:
+            console.print(
+                f"The supervisor of the stack in {stack.home.path} is gone, and {left} of its processes still run: "
+                "make down ends them, make up starts afresh"
+            )
+        else:
+            console.print(f"No stack is up in {stack.home.path}. Start one with: make up")
         return False
     for table in (_processes(stack.supervisor.programs()), _last_runs(stack), _counts(stack)):
         console.print(table)
@@ -37,15 +45,15 @@ def show_status(stack: Stack, console: Console) -> bool:
 def show_where_to_look(stack: Stack, console: Console) -> None:
     """Prints the addresses, and what to log in with."""
     secrets, ports = stack.home.secrets(), stack.ports
-    warehouse = f"host={LOOPBACK} port={ports.redshift} dbname=listings"
+    warehouse = f"host={LOOPBACK} port={ports.redshift} dbname=listings sslmode=disable"
     places = {
         "Airflow": f"{stack.ui_url}   user {UI_USER}, password {secrets['ui_password']}",
-        "Warehouse": f'psql "{warehouse} user=reader password={secrets["reader"]}"   (marts and public)',
-        "": f'psql "{warehouse} user=loader password={secrets["loader"]}"   (core too)',
+        "Warehouse": f'psql "{warehouse} user=loader password={secrets["loader"]}"   (everything)',
+        "": f'psql "{warehouse} user=reader password={secrets["reader"]}"   (public.zillowdata)',
         "Listing API": f"http://{LOOPBACK}:{ports.api}",
         "AWS": f"http://{LOOPBACK}:{ports.ministack}",
         "Logs": str(stack.home.logs),
-        "Airflow's CLI": f"set -a; . {stack.home.airflow_env_file}; airflow dags list",
+        "Airflow's CLI": f"(set -a; . {stack.home.airflow_env_file}; airflow dags list)",
     }
     # Not wrapped: these lines are there to be copied.
     for what, where in places.items():
@@ -67,7 +75,7 @@ def _processes(running: list[Running]) -> Table:
 
 
 def _last_runs(stack: Stack) -> Table:
-    table = _table("Last runs", "DAG", "paused", "last run (UTC)", "cause", "state", "took")
+    table = _table("Last runs", "DAG", "paused", "last run (UTC)", "cause", "state", "took", "failed runs")
     try:
         for row in _run_rows(stack):
             table.add_row(*row)
@@ -82,11 +90,13 @@ def _run_rows(stack: Stack) -> Iterator[tuple[str, ...]]:
         name, paused = str(dag["dag_id"]), "yes" if dag["is_paused"] else "no"
         runs = api.runs(name)
         if not runs:
-            yield name, paused, "none yet", "", "", ""
+            yield name, paused, "none yet", "", "", "", ""
             continue
         last = runs[0]
         # Its id is long, and the UI has it: time and cause tell a person which run it is.
-        yield name, paused, _moment(last["run_after"]), _cause(last), str(last["state"]), _took(last)
+        failed = sum(run["state"] == "failed" for run in runs)
+        state = str(last["state"])
+        yield name, paused, _moment(last["run_after"]), _cause(last), state, _took(last), str(failed or "")
 
 
 def _counts(stack: Stack) -> Table:
