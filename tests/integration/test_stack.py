@@ -128,8 +128,8 @@ def test_status_fits_a_terminal_and_names_everything(stack: Stack) -> None:
     dags = {dag["dag_id"] for dag in stack.airflow().get("/dags?limit=1000")["dags"]}
     assert [] == [name for name in {*pids(stack), *dags, stack.ui_url} if name not in said]
     assert "does not say" not in said
-    tables, _, _ = said.partition(stack.ui_url)
-    assert 100 >= max(len(line.rstrip()) for line in tables.splitlines())
+    # The lines to copy are as long as the passwords in them.
+    assert [] == [line for line in said.splitlines() if len(line.rstrip()) > 100 and "password" not in line]
 
 
 def test_no_process_shows_a_secret(stack: Stack) -> None:
@@ -246,7 +246,8 @@ def test_down_after_the_death_of_the_supervisor_leaves_nothing(stack: Stack) -> 
     """
     home, ports = stack.home, stack.ports
     supervisor = int((home.run / "supervisord.pid").read_text())
-    assert len(pids(stack)) == 8
+    # Programs that the tests before have killed, or that lost their database, may still be on their way back.
+    until(lambda: len(pids(stack)) == 8, 60, "all programs run")
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not stack.supervisor.is_alive(), 10, "supervisord is gone")
     assert [] != marked_processes(home.path)
