@@ -108,10 +108,10 @@ def ready_prefix(date: str, source: str = "", market: str = "") -> str:
     return f"ready/date={date}/" + (f"{source}~{market}~" if market else "")
 
 
-def parse_ready(key: str) -> tuple[SetKey, str]:
-    """The set and the transform version that a ready marker's key names."""
+def parse_ready(key: str) -> tuple[SetKey, str] | None:
+    """The set and the transform version that a ready marker's key names; None for what somebody else put there."""
     if not (match := _READY.fullmatch(key)):
-        raise MalformedKey(f"not a key of a ready marker: {key!r}")
+        return None
     found = match.groupdict()
     version = found.pop("transform_version")
     return SetKey(**found), version

@@ -79,13 +79,13 @@ class Ledger:
         """The complete sets of one partition, oldest extraction first."""
         prefix = market_prefix(source, market, date)
         found = self._keys(self.where.landing_bucket, prefix)
-        keys = (SetKey.of(key) for key, _ in found if key.endswith(f"/{MANIFEST}"))
-        return sorted(key for key in keys if key)
+        keys = {key: SetKey.of(key) for key, _ in found}
+        return sorted(of for key, of in keys.items() if of and key == of.manifest)
 
     def unsensed(self, source: str, market: str, date: str) -> list[SetKey]:
         """The complete sets of one partition that have no ready marker of any transform version yet."""
         markers = self._keys(self.where.clean_bucket, ready_prefix(date, source, market))
-        sensed = {parse_ready(marker)[0] for marker, _ in markers}
+        sensed = {found[0] for marker, _ in markers if (found := parse_ready(marker))}
         return [key for key in self.landed(source, market, date) if key not in sensed]
 
     def ready(self, date: str) -> list[ReadySet]:
@@ -151,7 +151,9 @@ class Ledger:
         """The marker that counts of each of the date's ready sets."""
         newest: dict[SetKey, _Marker] = {}
         for name, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
-            key, version = parse_ready(name)
+            if not (found := parse_ready(name)):
+                continue
+            key, version = found
             marker = _Marker(version == self.where.transform_version, put_at, name, key.set_id(version))
             newest[key] = max(marker, newest.get(key, marker))
         return newest
@@ -166,7 +168,7 @@ class Ledger:
             for market in self._folders(bucket, source):
                 for key, put_at in self._keys(bucket, market, after=f"{market}date={since.isoformat()}"):
                     found = SetKey.of(key)
-                    if found and key.endswith(f"/{ending}"):
+                    if found and key == found.prefix + ending:
                         yield found, put_at
 
     def _folders(self, bucket: str, prefix: str) -> Iterator[str]:

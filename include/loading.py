@@ -72,7 +72,7 @@ def fault_noted(ti: Any) -> Iterator[None]:
     """Leaves the reason of a failure as the XCom `fault`, for whoever records the batch as suspect."""
     try:
         yield
-    except Exception as fault:
+    except BaseException as fault:  # also the time-out of the task
         ti.xcom_push(FAULT, f"{ti.task_id}: {type(fault).__name__}: {fault}"[:LONGEST_FAULT])
         raise
 

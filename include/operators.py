@@ -113,7 +113,7 @@ class LandListingsOperator(HttpOperator):
                 served_at=_iso(served) if served else None,
             )
         except NotAPage as fault:
-            self._refuse(response, str(fault))
+            self._refuse(response, _in_words(fault))
         self._pages.append(page)
         self.log.info("page %d: %d listings, %d bytes", number, page[0].listings, page[0].bytes)
         following = self._following()
@@ -141,20 +141,22 @@ class LandListingsOperator(HttpOperator):
         try:
             self._source.read_page(response.content)
         except NotAPage as fault:
-            return str(fault)
+            return _in_words(fault)
         return response.reason or "no reason given"
 
     def _refuse(self, response: requests.Response, words: str) -> NoReturn:
         number = len(self._pages) + 1
         key = self._keep_error(response)
-        kept = f"pages 1 to {number - 1} are kept" if number > 1 else "nothing landed yet"
-        message = (
-            f"{self._ask.location} ({self._source.name}), page {number}: {words}. {kept}; clear this task to ask "
-            f"for what is missing. The answer is kept at s3://{resources().landing_bucket}/{key}"
+        kept = f"Pages 1 to {number - 1} are kept" if number > 1 else "Nothing landed yet"
+        lines = (
+            f"{self._ask.location} ({self._source.name}), page {number}: {words.rstrip('.')}.",
+            f"{kept}; clear this task and it asks only for what is missing. A wrong market or family needs a new run.",
+            f"The answer is kept at s3://{resources().landing_bucket}/{key}",
         )
-        if self._source.is_permanent(response.status_code, response.content):
-            raise AirflowFailException(message)
-        raise AirflowException(message)
+        for line in lines:
+            self.log.error(line)
+        permanent = self._source.is_permanent(response.status_code, response.content)
+        raise (AirflowFailException if permanent else AirflowException)(" ".join(lines))
 
 
 class CopyToStagingOperator(S3ToRedshiftOperator):
@@ -206,6 +208,11 @@ class CleanSetSensor(S3KeySensor):
             f"manifest {stuck.manifest} in the dead-letter queue {dead_letters} and in the function's log; "
             "reconcile_listings sends it again"
         )
+
+
+def _in_words(fault: NotAPage) -> str:
+    """The API's own words where it has any, else what came instead of a page."""
+    return fault.message if fault.reason == "error_body" else str(fault)
 
 
 def _iso(moment: datetime) -> str:

@@ -23,20 +23,16 @@ PERMANENT = [
     pytest.param(
         {"status": 403, "body": {"message": "You are not subscribed to this API."}}, "You are not subscribed", id="403"
     ),
-    pytest.param(
-        {"status": 401, "body": {"message": "Invalid API key"}}, "HTTP 401: error_body: Invalid API key", id="401"
-    ),
+    pytest.param({"status": 401, "body": {"message": "Invalid API key"}}, "HTTP 401: Invalid API key", id="401"),
     pytest.param(
         {"status": 429, "body": {"message": "You have exceeded the MONTHLY quota for Requests"}},
-        "HTTP 429: error_body: You have exceeded the MONTHLY quota",
+        "HTTP 429: You have exceeded the MONTHLY quota",
         id="monthly quota",
     ),
     pytest.param({"status": 404, "body": "<html>gone</html>"}, "HTTP 404: html: <html>gone</html>", id="404"),
 ]
 NOT_PAGES = [
-    pytest.param(
-        {"body": {"message": "Something went wrong"}}, "error_body: Something went wrong", id="error body with 200"
-    ),
+    pytest.param({"body": {"message": "Something went wrong"}}, "Something went wrong", id="error body with 200"),
     pytest.param({"body": "<html>maintenance</html>"}, "html: <html>maintenance</html>", id="html"),
     pytest.param({"body": ""}, "empty: ", id="empty"),
     pytest.param({"raw_body_bytes": 500}, "empty: ", id="blank"),
@@ -116,7 +112,7 @@ def test_what_waiting_does_not_cure_fails_at_once(extraction: Extraction, fault:
     """A refusal fails the task without a retry, with the API's own words, and leaves no page and no manifest."""
     extraction.fault({**fault, "times": None})
 
-    with pytest.raises(AirflowFailException, match=r"houston, tx \(zillow56\), page 1: .*nothing landed yet") as failed:
+    with pytest.raises(AirflowFailException, match=r"houston, tx \(zillow56\), page 1: .*Nothing landed yet") as failed:
         extraction.run()
     assert words in str(failed.value)
     assert ([], {"zillow56/houston-tx/1": 1}) == (extraction.names(), extraction.asked())
@@ -128,7 +124,7 @@ def test_what_is_no_page_fails_the_market(extraction: Extraction, fault: dict[st
     """An answer with status 200 that holds no listings fails with its words, and never becomes data."""
     extraction.fault({**fault, "page": 2})
 
-    with pytest.raises(AirflowException, match=r"page 2: .*pages 1 to 1 are kept; clear this task") as failed:
+    with pytest.raises(AirflowException, match=r"page 2: .*Pages 1 to 1 are kept; clear this task") as failed:
         extraction.run()
     assert words in str(failed.value)
     assert (["page-0001.json"], set()) == (extraction.names(), extraction.announced()[0])
@@ -149,7 +145,7 @@ def test_the_answer_that_failed_is_kept_for_a_look(extraction: Extraction) -> No
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("", "HTTP 401: error_body: Invalid API key"), ("wrong", "HTTP 403: error_body: You are not subscribed")],
+    [("", "HTTP 401: Invalid API key"), ("wrong", "HTTP 403: You are not subscribed")],
 )
 def test_a_missing_or_wrong_key_is_said_so(
     extraction: Extraction, monkeypatch: pytest.MonkeyPatch, key: str, words: str
@@ -168,7 +164,7 @@ def test_the_key_follows_no_redirect(extraction: Extraction) -> None:
     with ScriptedServer([Answer(200, b'{"results": []}')]) as elsewhere:
         extraction.fault({"status": 302, "headers": {"Location": elsewhere.url}, "body": {"message": "moved"}})
 
-        with pytest.raises(AirflowException, match="page 1: HTTP 302: error_body: moved"):
+        with pytest.raises(AirflowException, match="page 1: HTTP 302: moved"):
             extraction.run()
     assert ([], []) == (elsewhere.asked, extraction.names())
 
@@ -199,7 +195,7 @@ def test_patience_ends(extraction: Extraction, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LISTINGS_API_PATIENCE", "0.5")
     extraction.fault({"status": 503, "body": {"message": "try later"}, "times": None})
 
-    with pytest.raises(AirflowException, match="page 1: HTTP 503: error_body: try later"):
+    with pytest.raises(AirflowException, match="page 1: HTTP 503: try later"):
         extraction.run()
     assert {"zillow56/houston-tx/1": 1} == extraction.asked()
 
@@ -207,7 +203,7 @@ def test_patience_ends(extraction: Extraction, monkeypatch: pytest.MonkeyPatch) 
 def test_a_cleared_task_asks_only_for_what_is_missing(extraction: Extraction) -> None:
     """After a failure on page 3 the next try asks for pages 3 to 5 only, and the pages of before are kept."""
     extraction.fault({"page": 3, "status": 403, "body": {"message": "no"}})
-    with pytest.raises(AirflowFailException, match=r"page 3: .*pages 1 to 2 are kept"):
+    with pytest.raises(AirflowFailException, match=r"page 3: .*Pages 1 to 2 are kept"):
         extraction.run(page_limit=5)
     assert ASKED_ONCE == extraction.asked()
     before = extraction.body(PREFIX + "page-0001.json")
@@ -285,7 +281,7 @@ def test_a_complete_set_is_announced_on_whatever_day(extraction: Extraction) -> 
 
 def test_a_location_the_api_does_not_know_fails_in_its_words(extraction: Extraction) -> None:
     """What the API calls a bad request is the task's error."""
-    with pytest.raises(AirflowFailException, match=r"atlantis \(zillow56\), page 1: HTTP 400: error_body: "):
+    with pytest.raises(AirflowFailException, match=r"atlantis \(zillow56\), page 1: HTTP 400: "):
         extraction.run("atlantis")
 
 
