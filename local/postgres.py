@@ -7,10 +7,7 @@ whoever supervises this process supervises the postmaster. `--create` makes role
 import argparse
 import contextlib
 import json
-import os
-import pwd
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,11 +15,13 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import psutil
 import psycopg
 from psycopg import sql
+
+from local.unprivileged import Unprivileged
 
 HOST = "127.0.0.1"
 ADMIN = "postgres"
@@ -40,36 +39,12 @@ def binary(name: str) -> Path:
     return Path(package.submodule_search_locations[0]) / INSTALLED / "bin" / name
 
 
-def _account() -> pwd.struct_passwd | None:
-    """Whom to run as: PostgreSQL refuses root, so root becomes an existing unprivileged account."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise SystemExit("PostgreSQL does not run as root, and there is neither an account postgres nor nobody")
-
-
-def _check_traversable(path: Path, account: pwd.struct_passwd) -> None:
-    """Every folder above must let the account through: name the one that does not."""
-    for folder in reversed(path.parents):
-        seen = subprocess.run(
-            ["/usr/bin/env", "test", "-x", str(folder)], user=account.pw_uid, group=account.pw_gid, extra_groups=[]
-        )
-        if seen.returncode != 0:
-            raise SystemExit(
-                f"PostgreSQL runs as {account.pw_name} (not as root), who may not enter {folder}.\n"
-                f"Either chmod o+x {folder}, or keep the project and its data elsewhere, or don't run it as root."
-            )
-
-
-def initialise(data: Path, password: str) -> None:
+def initialise(data: Path, password: str, who: Unprivileged) -> None:
     """Make the data directory if it is not there; built beside it and renamed, so half of one never counts."""
     if (data / "PG_VERSION").exists():
         return
     if data.exists() and any(data.iterdir()):
         raise SystemExit(f"{data} is not empty and holds no PostgreSQL data: move it away or name another folder")
-    account = _account()
     data.parent.mkdir(parents=True, exist_ok=True)
     unfinished = data.with_name(data.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -77,23 +52,17 @@ def initialise(data: Path, password: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=unfinished.parent, prefix="initdb-") as password_file:
         password_file.write(password)
         password_file.flush()
-        if account:
-            os.chown(unfinished, account.pw_uid, account.pw_gid)
-            os.chown(password_file.name, account.pw_uid, account.pw_gid)
+        who.own(unfinished)
+        who.own(Path(password_file.name))
         command = [
             str(binary("initdb")), f"--pgdata={unfinished}", f"--username={ADMIN}", "--encoding=UTF8", "--locale=C",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=scram-sha-256",
             f"--pwfile={password_file.name}", "--no-instructions",
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/", **_as(account))
+        done = who.run(command)
     if done.returncode != 0:
         raise SystemExit(f"initdb failed: {done.stderr.strip()}")
     unfinished.rename(data)
-
-
-def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """The keywords of subprocess.run that drop root."""
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
 
 def _servers(data: Path) -> Iterator[psutil.Process]:
@@ -124,12 +93,9 @@ def clear_away(data: Path) -> None:
 def serve(data: Path, port: int, password: str) -> NoReturn:
     """Become the PostgreSQL server on 127.0.0.1:`port`, in the foreground, logging to stderr."""
     data = data.resolve()
-    account = _account()
-    if account:
-        _check_traversable(binary("postgres"), account)
-        data.parent.mkdir(parents=True, exist_ok=True)
-        _check_traversable(data, account)
-    initialise(data, password)
+    data.parent.mkdir(parents=True, exist_ok=True)
+    who = Unprivileged.through(binary("postgres"), data)
+    initialise(data, password, who)
     clear_away(data)
     settings = {
         "listen_addresses": HOST,
@@ -145,13 +111,8 @@ def serve(data: Path, port: int, password: str) -> NoReturn:
     arguments = [str(binary("postgres")), "-D", str(data)]
     for name, value in settings.items():
         arguments += ["-c", f"{name}={value}"]
-    os.chdir("/")
-    if account:
-        os.setgroups([])
-        os.setgid(account.pw_gid)
-        os.setuid(account.pw_uid)
     sys.stdout.flush()
-    os.execv(arguments[0], arguments)  # noqa: S606 - the supervisor's child must be the postmaster itself
+    who.become(arguments)
 
 
 def connect(port: int, password: str, database: str = "postgres") -> psycopg.Connection:

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from local.unprivileged import Unprivileged
 from tests.integration.warehouse_fixture import Postgres, home
 from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
 
@@ -156,16 +157,27 @@ def test_a_folder_with_something_else_is_left_alone(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to drop its rights")
-def test_a_folder_that_the_account_may_not_enter_is_named(folder: Path) -> None:
-    """As root, a data directory behind a closed folder is an error that names the folder and the way out."""
+def test_behind_a_folder_that_is_roots_alone_it_runs_in_a_namespace(folder: Path) -> None:
+    """As root, a server with its data below a folder of mode 0700, such as /root, starts and answers."""
     server = Postgres(folder)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     server.data = closed / "data"
     process = server.start()
-    deadline = time.monotonic() + 20
-    while process.running() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not process.running()
-    assert f"may not enter {closed}" in server.log
-    assert f"chmod o+x {closed}" in server.log
+    try:
+        server.create()
+        with server.connect() as connection:
+            assert (1,) == connection.execute("select 1").fetchone()
+        assert 0 == (server.data / "PG_VERSION").stat().st_uid
+    finally:
+        process.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to drop its rights")
+def test_without_namespaces_the_closed_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no unshare, the error names the folder and the way out."""
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match=f"may not enter {closed}.*\n.*chmod o\\+x {closed}"):
+        Unprivileged.through(closed / "data")
