@@ -47,7 +47,7 @@ def test_the_started_process_is_the_postmaster_and_not_root(postgres: Postgres) 
 
 def user_namespace(pid: int) -> str:
     """Names the user namespace of a process: in one that is not ours, root's number is nobody's privilege."""
-    return os.readlink(f"/proc/{pid}/ns/user")
+    return str(Path(f"/proc/{pid}/ns/user").readlink())
 
 
 def test_it_listens_on_loopback_only(postgres: Postgres) -> None:
