@@ -78,18 +78,7 @@ class LandingSet:
         metadata = {"received-at": received_at}
         if served_at:
             metadata["served-at"] = served_at
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self.key.prefix + page_name(number),
-                Body=body,
-                ContentType="application/json",
-                IfNoneMatch="*",
-                Metadata=metadata,
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise
+        if not self._put_once(self.key.prefix + page_name(number), body, metadata):
             return self._read_page(source, number)
         return _describe(number, body, facts, metadata), facts
 
@@ -123,19 +112,26 @@ class LandingSet:
             "quota": quota,
         }
         body = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
+        if not self._put_once(self.key.manifest, body, {}):
+            return self.manifest() or body
+        return body
+
+    def _put_once(self, key: str, body: bytes, metadata: dict[str, str]) -> bool:
+        """Puts an object unless one is there; whether it was put."""
         try:
             self._client.put_object(
                 Bucket=self._bucket,
-                Key=self.key.manifest,
+                Key=key,
                 Body=body,
                 ContentType="application/json",
                 IfNoneMatch="*",
+                Metadata=metadata,
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
                 raise
-            return self.manifest() or body
-        return body
+            return False
+        return True
 
     def _read_page(self, source: Source, number: int) -> tuple[StoredPage, PageFacts]:
         answer = self._client.get_object(Bucket=self._bucket, Key=self.key.prefix + page_name(number))
