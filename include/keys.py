@@ -16,6 +16,7 @@ _SET = re.compile(
     r"listings/source=(?P<source>[a-z0-9-]+)/market=(?P<market>[a-z0-9-]+)"
     r"/date=(?P<date>\d{4}-\d\d-\d\d)/extract=(?P<extract_id>[0-9A-Za-z-]+)/"
 )
+_NOTICE = re.compile(r"[a-z0-9~-]+")
 _PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
 _READY = re.compile(
     r"ready/date=(?P<date>\d{4}-\d\d-\d\d)/(?P<source>[a-z0-9-]+)~(?P<market>[a-z0-9-]+)"
@@ -120,6 +121,13 @@ def parse_ready(key: str) -> tuple[SetKey, str] | None:
 def copy_manifest_key(batch_id: str, table: str) -> str:
     """The COPY manifest of one staging table (`listings` or `rejects`) of a batch."""
     return f"loads/batch={batch_id}/{table}.manifest"
+
+
+def notice_key(date: str, name: str) -> str:
+    """Where the notice `name` of a date lies in the clean bucket once it was given."""
+    if not _NOTICE.fullmatch(name):
+        raise MalformedKey(f"notice {name!r}: expected a-z, 0-9, ~ and dashes")
+    return f"reports/notices/date={date}/{name}.json"
 
 
 def parse_partition(partition: str) -> tuple[str, str, str]:

@@ -1,0 +1,36 @@
+"""Knows what was said already: a notice that a person needs once is put once, and only who put it speaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from include.keys import notice_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+
+def first_time(client: S3Client, bucket: str, date: str, name: str, body: Mapping[str, Any]) -> bool:
+    """Puts the notice `name` of a date; True for the one who put it, False when it lies there already.
+
+    :param name: of a-z, 0-9, `~` and dashes, like `drift~zillow56~houston-tx`; the same news, the same name.
+    """
+    try:
+        client.put_object(
+            Bucket=bucket,
+            Key=notice_key(date, name),
+            Body=json.dumps(body, indent=1).encode(),
+            ContentType="application/json",
+            IfNoneMatch="*",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise
+        return False
+    return True

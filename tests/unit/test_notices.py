@@ -1,0 +1,35 @@
+"""A notice is given once."""
+
+import json
+
+import pytest
+
+from include.keys import MalformedKey
+from include.notices import first_time
+from tests.unit.memory_s3 import MemoryS3
+
+NAME = "drift~zillow56~houston-tx"
+
+
+def test_the_first_to_put_a_notice_speaks() -> None:
+    """The first call says True and keeps the body; the second says False and changes nothing."""
+    s3 = MemoryS3("clean")
+
+    assert first_time(s3, "clean", "2026-11-22", NAME, {"field": "a"})  # type: ignore[arg-type]
+    assert not first_time(s3, "clean", "2026-11-22", NAME, {"field": "b"})  # type: ignore[arg-type]
+    stored = s3.get_object(Bucket="clean", Key=f"reports/notices/date=2026-11-22/{NAME}.json")
+    assert {"field": "a"} == json.loads(stored["Body"].read())
+
+
+def test_another_day_is_another_notice() -> None:
+    """The same news of the next day is given again."""
+    s3 = MemoryS3("clean")
+
+    assert [True, True] == [first_time(s3, "clean", f"2026-11-{day}", NAME, {}) for day in (22, 23)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "A"])
+def test_a_name_that_would_leave_the_folder_is_refused(name: str) -> None:
+    """Only plain letters, digits, tildes and dashes make a notice's key."""
+    with pytest.raises(MalformedKey, match="expected a-z"):
+        first_time(MemoryS3("clean"), "clean", "2026-11-22", name, {})  # type: ignore[arg-type]
