@@ -27,7 +27,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from include import reconcile
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.ledger import Gaps
+from include.gaps import Gaps
 
 
 @task

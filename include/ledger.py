@@ -1,4 +1,4 @@
-"""What is landed, clean, ready, loaded and suspect: the ledgers in S3 and in the warehouse, and their differences.
+"""What is landed, clean, ready, loaded and suspect: the ledgers in S3 and in the warehouse.
 
 Events wake, ledgers decide: an asset event may be lost, so no consumer asks which event came, only what lies there.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include.batches import Batch, ReadySet
-from include.keys import MANIFEST, SUCCESS, SetKey, market_prefix, parse_ready, ready_prefix
+from include.keys import SetKey, market_prefix, parse_ready, ready_prefix
 from include.settings import Resources
 
 if TYPE_CHECKING:
@@ -23,43 +23,8 @@ else:
     S3Client = Any
 
 
-@dataclass(frozen=True)
-class Gaps:
-    """Sets that stopped on their way, each named once, at the place where it stopped.
-
-    `stuck` sets stopped so long ago that sending them again has not helped; it names their manifests and places.
-    """
-
-    not_copied: tuple[SetKey, ...] = ()
-    not_clean: tuple[SetKey, ...] = ()
-    not_sensed: tuple[SetKey, ...] = ()
-    not_loaded: tuple[str, ...] = ()
-    given_up: tuple[str, ...] = ()
-    stuck: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The gaps as plain JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Gaps:
-        """The gaps back from `to_dict`."""
-
-        def keys(name: str) -> tuple[SetKey, ...]:
-            return tuple(SetKey(**each) for each in values[name])
-
-        return cls(
-            not_copied=keys("not_copied"),
-            not_clean=keys("not_clean"),
-            not_sensed=keys("not_sensed"),
-            not_loaded=tuple(values["not_loaded"]),
-            given_up=tuple(values["given_up"]),
-            stuck=tuple(values["stuck"]),
-        )
-
-
 @dataclass(frozen=True, order=True)
-class _Marker:
+class Marker:
     """A ready marker; the greatest of a set's markers is the one that counts."""
 
     is_own_version: bool
@@ -93,68 +58,17 @@ class Ledger:
 
         Newest is the stack's own transform version if it is there, else the marker that was put last.
         """
-        newest = self._markers(date).values()
+        newest = self.markers(date).values()
         return [self._read_ready(marker) for marker in sorted(each.key for each in newest)]
 
-    def stopped(
-        self,
-        *,
-        since: Date,
-        put_before: datetime,
-        stuck_before: datetime,
-        loaded: Collection[str],
-        given_up: Collection[str],
-    ) -> Gaps:
-        """Where sets of dates from `since` on, complete before `put_before`, stopped.
-
-        Those complete before `stuck_before` that are not ready yet are stuck. `loaded` and `given_up` are set ids
-        that the warehouse's audit holds.
-        """
-        completed = dict(self._sets(self.where.landing_bucket, MANIFEST, since))
-        landed = {key for key, put_at in completed.items() if put_at < put_before}
-        copied = {key for key, _ in self._sets(self.where.raw_bucket, MANIFEST, since)}
-        clean = {
-            key
-            for key, _ in self._sets(
-                self.where.clean_bucket, f"transform={self.where.transform_version}/{SUCCESS}", since
-            )
-        }
-        dates = {key.date for key in landed}
-        ready = {key: marker for date in dates for key, marker in self._markers(date).items()}
-        arrived = landed & ready.keys()
-        unloaded = {ready[key].set_id for key in arrived if ready[key].put_at < put_before} - set(loaded)
-        stopped = {
-            "not copied": landed - copied - arrived,
-            "not clean": (landed & copied) - clean - arrived,
-            "not let through": (landed & copied & clean) - arrived,
-        }
-
-        def recent(place: str) -> tuple[SetKey, ...]:
-            return tuple(sorted(key for key in stopped[place] if completed[key] >= stuck_before))
-
-        stuck = {
-            f"{key.manifest} ({place})"
-            for place, keys in stopped.items()
-            for key in keys
-            if completed[key] < stuck_before
-        }
-        return Gaps(
-            not_copied=recent("not copied"),
-            not_clean=recent("not clean"),
-            not_sensed=recent("not let through"),
-            not_loaded=tuple(sorted(unloaded - set(given_up))),
-            given_up=tuple(sorted(unloaded & set(given_up))),
-            stuck=tuple(sorted(stuck)),
-        )
-
-    def _markers(self, date: str) -> dict[SetKey, _Marker]:
+    def markers(self, date: str) -> dict[SetKey, Marker]:
         """The marker that counts of each of the date's ready sets."""
-        newest: dict[SetKey, _Marker] = {}
+        newest: dict[SetKey, Marker] = {}
         for name, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
             if not (found := parse_ready(name)):
                 continue
             key, version = found
-            marker = _Marker(version == self.where.transform_version, put_at, name, key.set_id(version))
+            marker = Marker(version == self.where.transform_version, put_at, name, key.set_id(version))
             newest[key] = max(marker, newest.get(key, marker))
         return newest
 
@@ -162,7 +76,7 @@ class Ledger:
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
         return ReadySet.from_dict(json.loads(body))
 
-    def _sets(self, bucket: str, ending: str, since: Date) -> Iterator[tuple[SetKey, datetime]]:
+    def sets(self, bucket: str, ending: str, since: Date) -> Iterator[tuple[SetKey, datetime]]:
         """Sets with an object that ends so, dates from `since` on: market by market, so that history costs nothing."""
         for source in self._folders(bucket, "listings/"):
             for market in self._folders(bucket, source):

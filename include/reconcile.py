@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from include import warehouse
 from include.audit import audit_since
+from include.gaps import Gaps, stopped
 from include.keys import partition_of
-from include.ledger import Gaps, Ledger, is_given_up
+from include.ledger import Ledger, is_given_up
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
@@ -33,7 +34,8 @@ def find_gaps(connection: Connection, client: S3Client, started_at: datetime, *,
     warehouse.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
     since = (started_at - timedelta(days=tuning().reconcile_days)).date()
     loaded, failed = audit_since(connection, since)
-    return Ledger(client, resources()).stopped(
+    return stopped(
+        Ledger(client, resources()),
         since=since,
         put_before=started_at - timedelta(seconds=tuning().reconcile_after),
         stuck_before=NEVER if retry_stuck else started_at - timedelta(seconds=tuning().reconcile_patience),

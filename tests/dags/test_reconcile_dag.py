@@ -13,7 +13,7 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from include import reconcile
-from include.ledger import Gaps
+from include.gaps import Gaps
 from tests.unit.examples import KEY
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from include import reconcile
+from include.gaps import Gaps
 from include.keys import SetKey
-from include.ledger import Gaps
 from include.settings import resources, tuning
 from include.sql_files import Connection
 from tests.integration.staged_sets import rows, seen, stage

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from include.gaps import Gaps, stopped
 from include.keys import SetKey
-from include.ledger import Gaps, Ledger
+from include.ledger import Ledger
 from tests.unit.examples import KEY, OTHER_VERSION, RESOURCES, VERSION, buckets, ready_set
 from tests.unit.memory_s3 import MemoryS3
 
@@ -55,8 +56,8 @@ class Stack:
     ) -> Gaps:
         """The gaps at noon, but for what was put in the ten minutes before."""
         before = NOON - timedelta(minutes=10)
-        return self.ledger.stopped(
-            since=SINCE, put_before=before, stuck_before=stuck_before, loaded=loaded, given_up=given_up
+        return stopped(
+            self.ledger, since=SINCE, put_before=before, stuck_before=stuck_before, loaded=loaded, given_up=given_up
         )
 
 

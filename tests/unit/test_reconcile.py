@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from include import reconcile
+from include.gaps import Gaps
 from include.keys import SetKey
-from include.ledger import Gaps
 from include.settings import resources, tuning
 from tests.unit.examples import ENVIRONMENT, KEY, VERSION
 from tests.unit.test_resend import Queue
