@@ -1,174 +1,216 @@
-"""Who may do what, asked of the stand-in itself, which evaluates the template's policies on each request."""
+"""Who may do what, asked of the stand-in itself, which evaluates the template's policies on each request.
+
+The matrix is every identity x every bucket, place in it, queue, secret, function, log and role of the template x
+every verb; what the design grants stands in `grants.py`. What the stand-in does not check, and AWS does, is proved
+nowhere here: it never looks at a Lambda::Permission; its queue pollers work without the rights that Lambda's need
+(those are tried by calls as the functions' roles); it writes a function's log itself, and names a log group without
+the `:*` that AWS has at its end, so that it denies what the template rightly grants (marked below).
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.infra.conftest import CONNECTIONS, Deployed
+from tests.infra.grants import PLACES, Cell, cells, grants
+from tests.infra.template import of_type, read_template
 
-# A key in each place; no manifest, which would wake a function.
-PAGE = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/page-0001.json"
-CLEAN = (
-    "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/transform=0a1b2c3d4e5f/"
-)
-MANIFEST = PAGE.replace("page-0001.json", "_manifest.json")
-
-Attempt = Callable[[Any, dict[str, str]], Any]
+SET = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/"
+STACK = "listings-local-"
+STREAM = "tried"
+TEMPLATE = read_template()
 
 
-def get(bucket: str, key: str) -> Attempt:
-    return lambda client, outputs: client("s3").get_object(Bucket=outputs[f"{bucket}BucketName"], Key=key)
+def _named(kind: str, name_property: str) -> tuple[str, ...]:
+    """The names of the template's resources of a type, without project and stage."""
+    given = [part["Properties"][name_property] for part in of_type(TEMPLATE, kind).values()]
+    texts = [name["Fn::Sub"] if isinstance(name, dict) else name for name in given]
+    return tuple(text.replace("${Project}-${Stage}-", "").replace("-${AWS::AccountId}", "") for text in texts)
 
 
-def head(bucket: str, key: str) -> Attempt:
-    return lambda client, outputs: client("s3").head_object(Bucket=outputs[f"{bucket}BucketName"], Key=key)
+THINGS: dict[str, tuple[str, ...]] = {
+    "bucket": (*_named("AWS::S3::Bucket", "BucketName"), "code"),
+    "object": PLACES,
+    "queue": tuple(f"queue/{name}" for name in _named("AWS::SQS::Queue", "QueueName")),
+    "secret": tuple(f"secret/{name}" for name in (*_named("AWS::SecretsManager::Secret", "Name"), "somebody/elses")),
+    "function": tuple(f"function/{name}" for name in _named("AWS::Lambda::Function", "FunctionName")),
+    "log": tuple(f"log/{name.removeprefix('/aws/lambda/')}" for name in _named("AWS::Logs::LogGroup", "LogGroupName")),
+    "role": tuple(f"role/{name}" for name in _named("AWS::IAM::Role", "RoleName")),
+}
+MATRIX = list(cells(THINGS))
 
 
-def put(bucket: str, key: str) -> Attempt:
-    return lambda client, outputs: client("s3").put_object(Bucket=outputs[f"{bucket}BucketName"], Key=key, Body=b"{}")
+class Workplace:
+    """A deployed stack with something in each place, and its functions asleep, so that nobody else takes it."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self._deployed = deployed
+        self._account = deployed.root("sts").get_caller_identity()["Account"]
+        self.client = cache(lambda who, service: getattr(deployed, who)(service))
+
+    def furnish(self) -> None:
+        """Puts an object, a value or a message wherever a cell wants to get at one."""
+        functions = self.client("root", "lambda")
+        for trigger in functions.list_event_source_mappings()["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=trigger["UUID"], Enabled=False)
+        for log in THINGS["log"]:
+            self.client("root", "logs").create_log_stream(logGroupName=self._log_group(log), logStreamName=STREAM)
+        for place in PLACES:
+            self.client("root", "s3").put_object(**self._object(place), Body=b"{}")
+        secrets = self.client("root", "secretsmanager")
+        secrets.create_secret(Name="somebody/elses", SecretString="{}")
+        for secret in THINGS["secret"]:
+            if secret.removeprefix("secret/airflow/connections/") not in CONNECTIONS:
+                secrets.put_secret_value(SecretId=secret.removeprefix("secret/"), SecretString="{}")
+
+    def attempt(self, cell: Cell) -> None:
+        """Does what the cell says; raises ClientError when it is refused."""
+        attempts: dict[str, Callable[[Cell], Any]] = {
+            "bucket": self._bucket_call,
+            "object": self._object_call,
+            "queue": self._queue_call,
+            "secret": self._secret_call,
+            "function": self._function_call,
+            "log": self._log_call,
+            "role": self._role_call,
+        }
+        attempts[cell.kind](cell)
+
+    def _bucket_call(self, cell: Cell) -> None:
+        s3, name = self.client(cell.who, "s3"), {"Bucket": self._bucket(cell.thing)}
+        {
+            "list": lambda: s3.list_objects_v2(**name),
+            "configure": lambda: s3.put_bucket_versioning(**name, VersioningConfiguration={"Status": "Suspended"}),
+            "remove": lambda: s3.delete_bucket(**name),
+        }[cell.verb]()
+
+    def _object_call(self, cell: Cell) -> None:
+        s3, name = self.client(cell.who, "s3"), self._object(cell.thing)
+        {
+            "read": lambda: s3.get_object(**name),
+            "write": lambda: s3.put_object(**name, Body=b"{}"),
+            "delete": lambda: s3.delete_object(**name),
+        }[cell.verb]()
+
+    def _queue_call(self, cell: Cell) -> None:
+        sqs, root = self.client(cell.who, "sqs"), self.client("root", "sqs")
+        name = STACK + cell.thing.removeprefix("queue/")
+        queue = {"QueueUrl": f"{self._deployed.ministack.endpoint}/{self._account}/{name}"}
+
+        def handle() -> str:
+            root.send_message(**queue, MessageBody="{}")
+            return str(root.receive_message(**queue)["Messages"][0]["ReceiptHandle"])
+
+        {
+            "look": lambda: sqs.get_queue_attributes(**queue, AttributeNames=["ApproximateNumberOfMessages"]),
+            "receive": lambda: sqs.receive_message(**queue),
+            "send": lambda: sqs.send_message(**queue, MessageBody="{}"),
+            "delete": lambda: sqs.delete_message(**queue, ReceiptHandle=handle()),
+            "purge": lambda: sqs.purge_queue(**queue),
+            "remove": lambda: sqs.delete_queue(**queue),
+        }[cell.verb]()
+
+    def _secret_call(self, cell: Cell) -> None:
+        secrets = self.client(cell.who, "secretsmanager")
+        name = {"SecretId": cell.thing.removeprefix("secret/")}
+        {
+            "read": lambda: secrets.get_secret_value(**name),
+            "write": lambda: secrets.put_secret_value(**name, SecretString="{}"),
+            "remove": lambda: secrets.delete_secret(**name),
+        }[cell.verb]()
+
+    def _function_call(self, cell: Cell) -> None:
+        functions = self.client(cell.who, "lambda")
+        name = {"FunctionName": STACK + cell.thing.removeprefix("function/")}
+        {
+            "read": lambda: functions.get_function(**name),
+            "invoke": lambda: functions.invoke(**name),
+            "write": lambda: functions.update_function_configuration(**name, Description="changed"),
+            "remove": lambda: functions.delete_function(**name),
+        }[cell.verb]()
+
+    def _log_call(self, cell: Cell) -> None:
+        logs = self.client(cell.who, "logs")
+        group = {"logGroupName": self._log_group(cell.thing)}
+        event = {"timestamp": int(time.time() * 1000), "message": "tried"}
+        {
+            "read": lambda: logs.filter_log_events(**group),
+            "write": lambda: logs.put_log_events(**group, logStreamName=STREAM, logEvents=[event]),
+            "remove": lambda: logs.delete_log_group(**group),
+        }[cell.verb]()
+
+    def _role_call(self, cell: Cell) -> None:
+        arn = f"arn:aws:iam::{self._account}:role/{STACK}{cell.thing.removeprefix('role/')}"
+        self.client(cell.who, "sts").assume_role(RoleArn=arn, RoleSessionName="try")
+
+    @staticmethod
+    def _log_group(thing: str) -> str:
+        return f"/aws/lambda/{STACK}{thing.removeprefix('log/')}"
+
+    def _bucket(self, name: str) -> str:
+        return f"{STACK}{name}-{self._account}"
+
+    def _object(self, place: str) -> dict[str, str]:
+        """Bucket and key of a place; a set's objects lie in the set's folder."""
+        bucket, _, key = place.partition("/")
+        return {"Bucket": self._bucket(bucket), "Key": key.replace("listings/", SET, 1)}
 
 
-def delete(bucket: str, key: str) -> Attempt:
-    return lambda client, outputs: client("s3").delete_object(Bucket=outputs[f"{bucket}BucketName"], Key=key)
+@pytest.fixture(scope="module")
+def workplace(deployed: Deployed) -> Workplace:
+    """The stack of this module, furnished."""
+    place = Workplace(deployed)
+    place.furnish()
+    return place
 
 
-def listed(bucket: str) -> Attempt:
-    return lambda client, outputs: client("s3").list_objects_v2(Bucket=outputs[f"{bucket}BucketName"])
+def is_denied(error: ClientError) -> bool:
+    """Whether it was leave that was lacking, and nothing else."""
+    return str(error.response["Error"]["Code"]).startswith("AccessDenied")
 
 
-def send(queue: str) -> Attempt:
-    # What S3 sends once, and every function ignores.
-    return lambda client, outputs: client("sqs").send_message(
-        QueueUrl=outputs[f"{queue}QueueUrl"], MessageBody='{"Event": "s3:TestEvent"}'
-    )
-
-
-def look(queue: str) -> Attempt:
-    return lambda client, outputs: client("sqs").get_queue_attributes(
-        QueueUrl=outputs[f"{queue}QueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
-    )
-
-
-def receive(queue: str) -> Attempt:
-    return lambda client, outputs: client("sqs").receive_message(QueueUrl=outputs[f"{queue}QueueUrl"])
-
-
-def secret(name: str) -> Attempt:
-    return lambda client, outputs: client("secretsmanager").get_secret_value(SecretId=name)
-
-
-def overwrite_secret(name: str) -> Attempt:
-    return lambda client, outputs: client("secretsmanager").put_secret_value(SecretId=name, SecretString="{}")
-
-
-def assume(role: str) -> Attempt:
-    return lambda client, outputs: client("sts").assume_role(RoleArn=outputs[f"{role}RoleArn"], RoleSessionName="try")
-
-
-def invoke(function: str) -> Attempt:
-    return lambda client, outputs: client("lambda").invoke(FunctionName=outputs[f"{function}FunctionName"])
-
-
-def outcome(attempt: Attempt, identity: Any, outputs: dict[str, str]) -> str:
-    """ "allowed", also where the object is not there, or "denied"; any other error is raised."""
-    try:
-        attempt(identity, outputs)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code.startswith("AccessDenied") or code == "403":
-            return "denied"
-        if code in {"NoSuchKey", "404", "ResourceNotFoundException"}:
-            return "allowed"
-        raise
-    return "allowed"
-
-
-CASES: list[tuple[str, str, str, Attempt]] = [
-    ("base", "denied", "list a bucket", listed("Landing")),
-    ("base", "denied", "read a page", get("Landing", PAGE)),
-    ("base", "denied", "put an object", put("Landing", PAGE)),
-    ("base", "denied", "read a secret", secret("airflow/connections/zillow_api")),
-    ("base", "denied", "send a message", send("Copy")),
-    ("base", "denied", "become the copy function", assume("Copy")),
-    ("base", "denied", "become Redshift", assume("RedshiftCopy")),
-    ("base", "allowed", "become Airflow", assume("Airflow")),
-    ("airflow", "allowed", "land a page", put("Landing", PAGE)),
-    ("airflow", "allowed", "keep an error body", put("Landing", "errors/source=zillow56/page-0001.json")),
-    ("airflow", "allowed", "read a landed page", get("Landing", PAGE)),
-    ("airflow", "allowed", "list landing", listed("Landing")),
-    ("airflow", "allowed", "list raw", listed("Raw")),
-    ("airflow", "allowed", "read a raw manifest", get("Raw", MANIFEST)),
-    ("airflow", "allowed", "list clean", listed("Clean")),
-    ("airflow", "allowed", "look for _SUCCESS.json", head("Clean", CLEAN + "_SUCCESS.json")),
-    ("airflow", "allowed", "read rejects", get("Clean", CLEAN + "rejects.parquet")),
-    ("airflow", "allowed", "mark a set ready", put("Clean", "ready/date=2026-11-22/a.json")),
-    ("airflow", "allowed", "write a COPY manifest", put("Clean", "loads/batch=1/listings.manifest")),
-    ("airflow", "allowed", "publish a report", put("Clean", "reports/date=2026-11-22/report.html")),
-    ("airflow", "allowed", "send a lost event to the copy", send("Copy")),
-    ("airflow", "allowed", "send a lost event to the transform", send("Transform")),
-    ("airflow", "allowed", "count waiting sets", look("Copy")),
-    ("airflow", "allowed", "count sets waiting to be cleaned", look("Transform")),
-    ("airflow", "allowed", "count dead letters of the copy", look("CopyDeadLetter")),
-    ("airflow", "allowed", "count dead letters of the transform", look("TransformDeadLetter")),
-    ("airflow", "allowed", "read a connection", secret("airflow/connections/zillow_api")),
-    ("airflow", "allowed", "hear that a connection is not there", secret("airflow/connections/smtp_default")),
-    ("airflow", "denied", "write outside its places in landing", put("Landing", "elsewhere/page-0001.json")),
-    ("airflow", "denied", "write to raw", put("Raw", PAGE)),
-    ("airflow", "denied", "read a raw page", get("Raw", PAGE)),
-    ("airflow", "denied", "write clean listings", put("Clean", CLEAN + "listings.parquet")),
-    ("airflow", "denied", "claim success", put("Clean", CLEAN + "_SUCCESS.json")),
-    ("airflow", "denied", "delete a landed page", delete("Landing", PAGE)),
-    ("airflow", "denied", "delete from raw", delete("Raw", PAGE)),
-    ("airflow", "denied", "delete a marker", delete("Clean", "ready/date=2026-11-22/a.json")),
-    ("airflow", "denied", "take a message", receive("Copy")),
-    ("airflow", "denied", "take a dead letter", receive("CopyDeadLetter")),
-    ("airflow", "denied", "send a dead letter", send("CopyDeadLetter")),
-    ("airflow", "denied", "change a connection", overwrite_secret("airflow/connections/zillow_api")),
-    ("airflow", "denied", "read another secret", secret("somebody/elses")),
-    ("airflow", "denied", "become Redshift", assume("RedshiftCopy")),
-    ("airflow", "denied", "call a function", invoke("Copy")),
-    ("copy", "allowed", "read a landed page", get("Landing", PAGE)),
-    ("copy", "allowed", "write a raw page", put("Raw", PAGE)),
-    ("copy", "allowed", "verify a raw page", get("Raw", PAGE)),
-    ("copy", "denied", "write to landing", put("Landing", PAGE)),
-    ("copy", "denied", "read an error body", get("Landing", "errors/source=zillow56/page-0001.json")),
-    ("copy", "denied", "delete from raw", delete("Raw", PAGE)),
-    ("copy", "denied", "read clean", get("Clean", CLEAN + "listings.parquet")),
-    ("copy", "denied", "list clean", listed("Clean")),
-    ("copy", "denied", "read a secret", secret("airflow/connections/zillow_api")),
-    ("copy", "denied", "take the transform's message", receive("Transform")),
-    ("transform", "allowed", "read a raw page", get("Raw", PAGE)),
-    ("transform", "allowed", "write clean listings", put("Clean", CLEAN + "listings.parquet")),
-    ("transform", "denied", "read landing", get("Landing", PAGE)),
-    ("transform", "denied", "list landing", listed("Landing")),
-    ("transform", "denied", "write to raw", put("Raw", PAGE)),
-    ("transform", "denied", "mark a set ready", put("Clean", "ready/date=2026-11-22/b.json")),
-    ("transform", "denied", "delete clean listings", delete("Clean", CLEAN + "listings.parquet")),
-    ("transform", "denied", "read a secret", secret("airflow/connections/zillow_api")),
-    ("transform", "denied", "take the copy's message", receive("Copy")),
-    ("redshift", "allowed", "read clean listings", get("Clean", CLEAN + "listings.parquet")),
-    ("redshift", "allowed", "read a COPY manifest", get("Clean", "loads/batch=1/listings.manifest")),
-    ("redshift", "allowed", "list clean", listed("Clean")),
-    ("redshift", "denied", "read a marker", get("Clean", "ready/date=2026-11-22/a.json")),
-    ("redshift", "denied", "read raw", get("Raw", PAGE)),
-    ("redshift", "denied", "read landing", get("Landing", PAGE)),
-    ("redshift", "denied", "write to clean", put("Clean", CLEAN + "listings.parquet")),
-    ("redshift", "denied", "read a secret", secret("airflow/connections/zillow_api")),
-]
+# Strict: should the stand-in learn it, this test says so.
+log_group_without_end = pytest.mark.xfail(strict=True, reason="MiniStack's log groups lack the `:*` that AWS's have")
 
 
 @pytest.mark.parametrize(
-    ("who", "expected", "attempt"),
-    [pytest.param(who, expected, attempt, id=f"{who}-{what}") for who, expected, what, attempt in CASES],
+    "cell",
+    [
+        pytest.param(cell, marks=[log_group_without_end] if cell.kind == "log" else [], id=str(cell))
+        for cell in MATRIX
+        if cell.granted
+    ],
 )
-def test_identity_does_what_it_must_and_no_more(deployed: Deployed, who: str, expected: str, attempt: Attempt) -> None:
-    """Each identity is allowed what the pipeline needs of it and denied what it does not."""
-    assert expected == outcome(attempt, getattr(deployed, who), deployed.outputs)
+def test_what_the_design_grants_succeeds(workplace: Workplace, cell: Cell) -> None:
+    """Each identity does, without an error, what the pipeline needs of it."""
+    workplace.attempt(cell)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in MATRIX if not cell.granted], ids=str)
+def test_what_the_design_does_not_grant_is_denied(workplace: Workplace, cell: Cell) -> None:
+    """Each identity is denied, for want of leave and nothing else, all that the design does not grant it."""
+    with pytest.raises(ClientError) as refused:
+        workplace.attempt(cell)
+    assert is_denied(refused.value), str(refused.value)
+
+
+def test_every_line_of_the_table_grants_something() -> None:
+    """No pattern of a grant is misspelt: each covers a cell of the matrix."""
+    idle = [grant for grant in grants() if not any(cell.covered_by(*grant) for cell in MATRIX)]
+    assert [] == idle
+
+
+def test_a_connection_that_nobody_made_is_not_there_rather_than_forbidden(workplace: Workplace) -> None:
+    """Airflow hears "not found" for a connection without a secret, or it would take it for a fault."""
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        workplace.client("airflow", "secretsmanager").get_secret_value(SecretId="airflow/connections/smtp_default")
 
 
 def test_airflow_reads_the_connection_as_it_was_given(deployed: Deployed) -> None:
