@@ -22,14 +22,17 @@ CONVERSIONS = MappingProxyType(
         "integer": ("int32", "int64"),
         "days_of_ms": ("int32", "int64"),
         "text": ("string",),
+        "address_part": ("string",),
         "flag": ("bool",),
         "epoch_ms": ("timestamp",),
         "age_ms": ("timestamp",),
     }
 )
 # Conversion -> how its value is read from JSON; a path that two columns share must be read in one way.
-_READ_AS = {"number": "number", "area": "number", "text": "text", "flag": "flag"}
-_RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units"}
+_READ_AS = {"number": "number", "area": "number", "text": "text", "address_part": "text", "flag": "flag"}
+_RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units", "part"}
+# What an address sent as one text is taken apart into.
+ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 
 T = TypeVar("T")
 
@@ -59,7 +62,8 @@ class Rule:
     """One way to fill a column from a listing: the value at `path`, converted.
 
     `null_values` are values that mean "unknown". `map_name` translates a text, `unknown` standing for one
-    that the map lacks. `unit_path` and `units` turn an area into square feet.
+    that the map lacks. `unit_path` and `units` turn an area into square feet. `part` says which part of an
+    address is meant; an address that cannot be taken apart is its street as a whole.
     """
 
     path: str
@@ -69,6 +73,7 @@ class Rule:
     unknown: str | None = None
     unit_path: str | None = None
     units: Mapping[str, int] | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,11 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
         raise AdapterError(f"{where}: map and unknown go together: unknown is what a value outside the map becomes")
     if (conversion == "area") != ({"unit_path", "units"} <= set(part)):
         raise AdapterError(f"{where}: an area, and nothing else, has unit_path and units")
+    part_of_address = part.get("part")
+    if (conversion == "address_part") != (part_of_address is not None):
+        raise AdapterError(f"{where}: an address_part, and nothing else, has a part")
+    if part_of_address not in (None, *ADDRESS_PARTS):
+        raise AdapterError(f"{where}: part is {part_of_address!r}, expected one of {', '.join(ADDRESS_PARTS)}")
     return Rule(
         path=_need(where, part, "path", str),
         conversion=conversion,
@@ -173,6 +183,7 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
         unknown=part.get("unknown"),
         unit_path=part.get("unit_path"),
         units=_frozen(part["units"]) if "units" in part else None,
+        part=part_of_address,
     )
 
 

@@ -15,6 +15,7 @@ import arrow_pool  # noqa: F401
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from addresses import take_apart
 from plan import Column, Rule
 
 _MS_PER_DAY = 86_400_000
@@ -41,10 +42,14 @@ class Verdicts(msgspec.Struct):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The values of some rows: a list per leaf, and when each row's page was served, in microseconds."""
+    """The values of some rows: a list per leaf, and when each row's page was served, in microseconds.
+
+    `addresses` keeps, by path, the addresses that were taken apart: four columns ask for their parts.
+    """
 
     leaves: Mapping[str, Sequence[Any]]
     served_us: pa.Array
+    addresses: dict[str, dict[str, pa.Array]] = {}
 
     def __len__(self) -> int:
         return len(self.served_us)
@@ -153,8 +158,18 @@ def _integers(numbers: pa.Array, column: Column, verdicts: Verdicts) -> pa.Array
 
 
 def _text(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
-    """The text as it was sent; an empty or blank one is no value."""
-    texts = pa.array(values, pa.string())
+    return _storable(pa.array(values, pa.string()), column, verdicts)
+
+
+def _address_part(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+    assert rule.part is not None
+    if rule.path not in rows.addresses:
+        rows.addresses[rule.path] = take_apart(pa.array(values, pa.string()))
+    return _storable(rows.addresses[rule.path][rule.part], column, verdicts)
+
+
+def _storable(texts: pa.Array, column: Column, verdicts: Verdicts) -> pa.Array:
+    """The texts as they were sent, where the column can hold them; an empty or blank one is no value."""
     blank = pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
     if pc.any(blank).as_py():
         texts = _without(texts, blank)
@@ -241,6 +256,7 @@ _CONVERSIONS: Mapping[str, Callable[[Sequence[Any], Column, Rule, Rows, Verdicts
     "integer": _integer,
     "days_of_ms": _days_of_ms,
     "text": _text,
+    "address_part": _address_part,
     "flag": _flag,
     "epoch_ms": _epoch_ms,
     "age_ms": _age_ms,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 NUMBER, INTEGER, TEXT, FLAG, ANYTHING = "number", "integer", "text", "flag", "anything"
-_READ_AS = {"number": NUMBER, "area": NUMBER, "text": TEXT, "flag": FLAG}
+_READ_AS = {"number": NUMBER, "area": NUMBER, "text": TEXT, "address_part": TEXT, "flag": FLAG}
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -24,6 +24,7 @@ class Rule(msgspec.Struct, frozen=True):
     unknown: str | None
     unit_path: str | None
     units: Mapping[str, int] | None
+    part: str | None
 
     @property
     def reads(self) -> tuple[tuple[str, str], ...]:
@@ -122,4 +123,5 @@ def _rule(said: Mapping[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Rul
         unknown=said["unknown"],
         unit_path=said["unit_path"],
         units=said["units"],
+        part=said["part"],
     )

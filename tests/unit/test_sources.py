@@ -21,13 +21,13 @@ from tests.unit.transform_code import fixture
 
 
 def test_the_known_families_are_the_files() -> None:
-    """Both families of today are found, in alphabetical order."""
-    assert ("zillow-com4", "zillow56") == known_sources()
+    """The four families of today are found, in alphabetical order."""
+    assert ("zillow-com1", "zillow-com4", "zillow-working-api", "zillow56") == known_sources()
 
 
 def test_an_unknown_family_is_answered_with_the_known_ones() -> None:
     """The error for a name that has no adapter lists those that have."""
-    with pytest.raises(UnknownSource, match="no API family 'redfin'; known: zillow-com4, zillow56"):
+    with pytest.raises(UnknownSource, match="no API family 'redfin'; known: zillow-com1, zillow-com4, "):
         load_source("redfin")
 
 
@@ -69,11 +69,22 @@ def test_a_page_size_is_sent_where_the_family_has_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "facts"), [("zillow56", PageFacts(6, 20, 9876)), ("zillow-com4", PageFacts(3, 1, 3))]
+    ("family", "facts"),
+    [
+        ("zillow56", PageFacts(6, 20, 9876)),
+        ("zillow-com4", PageFacts(3, 1, 3)),
+        ("zillow-com1", PageFacts(5, 20, 8642)),
+        ("zillow-working-api", PageFacts(3, 2, 5)),
+    ],
 )
 def test_a_page_tells_its_facts(family: str, facts: PageFacts) -> None:
     """Listings are counted; pages and listings of the whole search are what the API claims."""
     assert facts == load_source(family).read_page(fixture(family))
+
+
+def test_a_page_may_hold_its_listings_in_another_of_the_family_s_places() -> None:
+    """zillow-working-api puts searchResults at the top or below data."""
+    assert 2 == load_source("zillow-working-api").read_page(fixture("zillow-working-api", page=2)).listings
 
 
 @pytest.mark.parametrize("claim", ['"20"', "-1", "true", "null", "1.5", "[]"])
@@ -187,6 +198,22 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         (
             with_column("lot_area_sqft", {"path": "lotAreaValue", "as": "area"}),
             "zillow56.columns.lot_area_sqft: an area, and nothing else, has unit_path and units",
+        ),
+        (
+            with_column("city", {"path": "address", "as": "address_part"}),
+            "zillow56.columns.city: an address_part, and nothing else, has a part",
+        ),
+        (
+            with_column("city", {"path": "city", "as": "text", "part": "city"}),
+            "zillow56.columns.city: an address_part, and nothing else, has a part",
+        ),
+        (
+            with_column("city", {"path": "address", "as": "address_part", "part": "town"}),
+            "zillow56.columns.city: part is 'town', expected one of street, city, state, zipcode",
+        ),
+        (
+            with_column("price", {"path": "address", "as": "address_part", "part": "city"}),
+            r"zillow56.columns.price: 'address_part' makes string, the contract's column is decimal128\(14, 2\)",
         ),
         (
             with_column("zipcode", {"path": "price", "as": "text"}),

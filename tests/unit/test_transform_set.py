@@ -9,7 +9,7 @@ import pytest
 
 from include.adapters import parse_adapter
 from include.contract import compile_contract
-from include.sources import compile_adapter, load_source
+from include.sources import compile_adapter, known_sources, load_source
 from tests.unit.transform_code import FOLDER, PREFIX, ROOT, clean, fixture, manifest_of, row
 
 from parquet import to_parquet  # isort: skip
@@ -141,7 +141,7 @@ def test_a_new_family_is_a_file_and_no_code(page_text: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("family", ["zillow56", "zillow-com4"])
+@pytest.mark.parametrize("family", known_sources())
 def test_landing_and_cleaning_count_a_page_alike(family: str) -> None:
     """What the extract side counts on a page is what the transform accounts for."""
     page_bytes = fixture(family)

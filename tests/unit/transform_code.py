@@ -23,9 +23,9 @@ PREFIX = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=202
 RECEIVED_AT = "2026-11-22T06:00:05.123456Z"
 
 
-def fixture(source: str) -> bytes:
-    """The hand-made page of a family."""
-    return (ROOT / "tests" / "fixtures" / source / "page-0001.json").read_bytes()
+def fixture(source: str, page: int = 1) -> bytes:
+    """A hand-made page of a family."""
+    return (ROOT / "tests" / "fixtures" / source / f"page-{page:04d}.json").read_bytes()
 
 
 @cache
@@ -72,7 +72,7 @@ def clean(*pages: tuple[bytes, int], source: str = "zillow56", served_at: str | 
 
 def clean_rows(*rows: Any, source: str = "zillow56", served_at: str | None = None) -> Cleaned:
     """Cleans one page of these rows."""
-    key = {"zillow56": "results", "zillow-com4": "data"}[source]
+    key = compile_source(source)["listings_at"][0]
     return clean((json.dumps({key: list(rows)}).encode(), len(rows)), source=source, served_at=served_at)
 
 

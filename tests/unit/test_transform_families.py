@@ -1,0 +1,171 @@
+"""What the transform makes of the families that nest, wrap or join what zillow56 sends flat."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.unit.transform_code import clean, clean_rows, fixture
+
+PARTS = ("street_address", "city", "state", "zipcode")
+
+
+def com1(**values: Any) -> dict[str, Any]:
+    """The one clean row that comes of a zillow-com1 listing with these values."""
+    cleaned = clean_rows({"zpid": "1", "price": 5, **values}, source="zillow-com1")
+    assert [] == cleaned.rejects.to_pylist()
+    (made,) = cleaned.listings.to_pylist()
+    return made
+
+
+def test_the_first_zillow_com1_listing_becomes_this_row() -> None:
+    """A zpid as text, nulls and an address in one text fill the contract's columns."""
+    cleaned = clean((fixture("zillow-com1"), 5), source="zillow-com1")
+    assert {
+        "source": "zillow-com1",
+        "zpid": 60000001,
+        "home_type": "SINGLE_FAMILY",
+        "home_status": "FOR_SALE",
+        "price": Decimal("1250000.00"),
+        "price_change": Decimal("-25000.00"),
+        "price_changed_at": datetime(2025, 11, 21, tzinfo=UTC),
+        "zestimate": Decimal("1240000.00"),
+        "rent_zestimate": Decimal("5400.00"),
+        "tax_assessed_value": None,
+        "bedrooms": Decimal("4.0"),
+        "bathrooms": Decimal("3.0"),
+        "living_area_sqft": Decimal("2240.00"),
+        "lot_area_sqft": Decimal("6185.52"),
+        "lot_area_unit": "sqft",
+        "street_address": "14 Example Grove Ave",
+        "city": "Los Angeles",
+        "state": "CA",
+        "zipcode": "90001",
+        "days_on_market": 12,
+        "listed_at": None,
+        "is_open_house": True,
+        "is_foreclosure": False,
+        "oddities": None,
+    }.items() <= cleaned.listings.to_pylist()[0].items()
+    assert ({"price_missing": 1}, ["60000005"]) == (cleaned.rejects_by_reason, cleaned.rejects["zpid"].to_pylist())
+
+
+def test_zillow_com1_s_odd_listings_are_kept() -> None:
+    """Plans, plots without coordinates and homes without an address of the usual form lose nothing."""
+    _, plan, plot, flat = clean((fixture("zillow-com1"), 5), source="zillow-com1").listings.to_pylist()
+    assert ("Invented Plan, Sample Meadows", "Compton", "CA", "90220") == tuple(plan[part] for part in PARTS)
+    assert (None, "Lancaster", "CA", None) == tuple(plot[part] for part in PARTS)
+    assert ("beside Sample Café, behind the mill", None, None, None) == tuple(flat[part] for part in PARTS)
+    assert [
+        "price_suffix,price_zero",
+        "no_coordinates,plot",
+        None,
+    ] == [each["oddities"] for each in (plan, plot, flat)]
+    assert (None, Decimal("54450.00"), Decimal("21780.00")) == tuple(
+        each["lot_area_sqft"] for each in (plan, plot, flat)
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("7 Example St, Los Angeles, CA 90045", ("7 Example St", "Los Angeles", "CA", "90045")),
+        ("Birch Plan, Grand West, Houston, TX 77002", ("Birch Plan, Grand West", "Houston", "TX", "77002")),
+        ("9 Sample Rd, Lot 5, Houston, TX 77002", ("9 Sample Rd, Lot 5", "Houston", "TX", "77002")),
+        ("9 Sample Rd,Houston,TX 77002-1234 ", ("9 Sample Rd", "Houston", "TX", "77002-1234")),
+        ("9 Sample Rd, Boston, MA 02118", ("9 Sample Rd", "Boston", "MA", "02118")),
+        ("9 Doña Inés, Cañon City, CO 81212", ("9 Doña Inés", "Cañon City", "CO", "81212")),
+        ("Houston, TX 77002", (None, "Houston", "TX", "77002")),
+        (", Houston, TX 77002", (None, "Houston", "TX", "77002")),
+        ("Houston, TX", (None, "Houston", "TX", None)),
+        ("TX 77002", (None, None, "TX", "77002")),
+        ("0 Sample Rd, TX 77002", ("0 Sample Rd", None, "TX", "77002")),
+        ("0 Sample Rd, , TX 77002", ("0 Sample Rd", None, "TX", "77002")),
+        ("0 Sample Rd, Houston, TX", ("0 Sample Rd", "Houston", "TX", None)),
+        ("100 Sample Ave, NE", ("100 Sample Ave, NE", None, None, None)),
+        ("9 Sample Rd, Houston, Texas 77002", ("9 Sample Rd, Houston, Texas 77002", None, None, None)),
+        ("9 Sample Rd, Houston, ZZ 77002", ("9 Sample Rd, Houston, ZZ 77002", None, None, None)),
+        ("9 Sample Rd, Houston, TX 7700", ("9 Sample Rd, Houston, TX 7700", None, None, None)),
+        ("9 Sample Rd, Houston, TX 77002, USA", ("9 Sample Rd, Houston, TX 77002, USA", None, None, None)),
+        ("TX", ("TX", None, None, None)),
+        ("two\nlines, Houston, TX 77002", ("two\nlines, Houston, TX 77002", None, None, None)),
+        ("  ", (None, None, None, None)),
+        ("", (None, None, None, None)),
+        (None, (None, None, None, None)),
+    ],
+)
+def test_an_address_is_taken_apart_from_its_end(address: str | None, parts: tuple[str | None, ...]) -> None:
+    """ZIP code, state and city stand at the end; what cannot be told apart stays whole as the street."""
+    made = com1(address=address)
+    assert parts == tuple(made[part] for part in PARTS)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (f"{'x' * 513}, Houston, TX 77002", "street_address_too_long"),
+        ("x" * 513, "street_address_too_long"),
+        (f"9 Sample Rd, {'x' * 129}, TX 77002", "city_too_long"),
+        ("9 Sample\0 Rd, Houston, TX 77002", "street_address_invalid"),
+        (90045, "street_address_invalid"),
+    ],
+)
+def test_a_part_that_its_column_cannot_hold_rejects_the_row(address: object, reason: str) -> None:
+    """No part is cut: the row is kept as a reject, with the whole address in its detail."""
+    (reject,) = clean_rows({"zpid": "1", "price": 5, "address": address}, source="zillow-com1").rejects.to_pylist()
+    assert reason == reject["reason"]
+    assert "address is " in reject["detail"]
+
+
+def test_zillow_working_api_unwraps_its_listings_in_both_places() -> None:
+    """A page with searchResults at the top and one with them below data are one set; a group is a reject."""
+    pages = [(fixture("zillow-working-api"), 3), (fixture("zillow-working-api", page=2), 2)]
+    cleaned = clean(*pages, source="zillow-working-api")
+    first, plot, boat, rented = cleaned.listings.to_pylist()
+    assert {
+        "source": "zillow-working-api",
+        "zpid": 70000001,
+        "home_type": "SINGLE_FAMILY",
+        "home_status": "FOR_SALE",
+        "price": Decimal("289000.00"),
+        "price_change": Decimal("4000.00"),
+        "tax_assessed_value": Decimal("240300.00"),
+        "lot_area_sqft": Decimal("14374.80"),
+        "year_built": 1969,
+        "street_address": "19 Example Harbor Ct",
+        "city": "Newport News",
+        "days_on_market": 6,
+        "listed_at": datetime(2025, 11, 10, 7, 0, tzinfo=UTC),
+        "is_open_house": True,
+        "raw_position": 0,
+    }.items() <= first.items()
+    assert ("plot", None, Decimal("0.00"), "02301") == (
+        plot["oddities"],
+        plot["year_built"],
+        plot["lot_area_sqft"],
+        plot["zipcode"],
+    )
+    assert ("home_type_unknown,no_coordinates", "COMING_SOON") == (boat["oddities"], boat["home_status"])
+    assert ("FOR_RENT", Decimal("1950.00"), None, 1) == (
+        rented["home_status"],
+        rented["price"],
+        rented["oddities"],
+        rented["raw_position"],
+    )
+
+
+def test_a_group_of_flats_to_rent_is_a_reject_that_says_what_it_is() -> None:
+    """It has no price; the row that is kept shows its resultType."""
+    cleaned = clean((fixture("zillow-working-api", page=2), 2), source="zillow-working-api")
+    (reject,) = cleaned.rejects.to_pylist()
+    assert ("price_missing", "70000004", 0) == (reject["reason"], reject["zpid"], reject["raw_position"])
+    assert '"resultType": "propertyGroup"' in reject["body"]
+
+
+@pytest.mark.parametrize("item", [{"resultType": "propertyGroup"}, {"property": None}, {"property": []}, None, 5])
+def test_an_item_without_a_property_is_a_reject(item: object) -> None:
+    """Whatever stands among the results, the others are kept."""
+    good = {"property": {"zpid": 2, "price": {"value": 5}}, "resultType": "property"}
+    cleaned = clean_rows(item, good, source="zillow-working-api")
+    assert ({"row_invalid": 1}, [2]) == (cleaned.rejects_by_reason, cleaned.listings["zpid"].to_pylist())
