@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from include.alerts import callbacks
 from include.settings import tuning
 
 AWS_CONN_ID = "aws_s3_conn"
@@ -21,4 +22,5 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retries": tuning().retries,
     "retry_delay": timedelta(seconds=30),
     "execution_timeout": timedelta(minutes=30),
+    **callbacks(),
 }

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,7 +25,8 @@ class SettingsError(ValueError):
 class Tuning:
     """What may be turned, each by the environment variable LISTINGS_<NAME>.
 
-    Times are seconds, shares are fractions of one.
+    Times are seconds, shares are fractions of one. Lists are separated by commas or spaces: addresses, and the
+    heads of partitions (source/market).
     """
 
     start_date: datetime = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,6 +43,11 @@ class Tuning:
     reconcile_after: float = 600.0
     reconcile_patience: float = 21600.0
     reconcile_days: int = 7
+    alert_to: tuple[str, ...] = ()
+    alert_from: str = ""
+    expected_markets: tuple[str, ...] = ()
+    freshness_hours: float = 12.0
+    half_extracted_after: float = 3600.0
 
     @property
     def date_tolerance(self) -> timedelta:
@@ -106,16 +113,34 @@ def _parse(name: str, text: str, kind: type) -> Any:
         if kind is datetime:
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        value = kind(text)
+        value: Any = tuple(filter(None, re.split(r"[\s,]+", text))) if kind is tuple else kind(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r}: expected a value like {_EXAMPLES[kind]}") from None
     if kind in (int, float) and not 0 <= value < math.inf:
         raise SettingsError(f"{name}={text!r}: expected zero or more")
     if not value and name in _MORE_THAN_ZERO:
         raise SettingsError(f"{name}={text!r}: expected more than zero")
+    if name in _FORMS:
+        _check_form(name, value if isinstance(value, tuple) else (value,) if value else ())
     return value
+
+
+def _check_form(name: str, values: Iterable[str]) -> None:
+    pattern, expected = _FORMS[name]
+    for value in values:
+        if not pattern.fullmatch(value):
+            raise SettingsError(f"{name}: {value!r}: expected {expected}")
 
 
 # Divided by, or time in which nothing could ever come.
 _MORE_THAN_ZERO = ("LISTINGS_REQUESTS_PER_SECOND", "LISTINGS_API_SLOTS", "LISTINGS_REQUEST_TIMEOUT")
+_ADDRESS = (re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+"), "an address like data@example.com")
+_FORMS = {
+    "LISTINGS_ALERT_TO": _ADDRESS,
+    "LISTINGS_ALERT_FROM": _ADDRESS,
+    "LISTINGS_EXPECTED_MARKETS": (
+        re.compile(r"[a-z0-9-]+/[a-z0-9-]+"),
+        "what partition keys begin with, source/market, like zillow56/houston-tx",
+    ),
+}
 _EXAMPLES = {int: "2", float: "0.5", datetime: "2026-01-31T06:00:00Z", str: "text"}

@@ -21,6 +21,7 @@ BROKEN = {
 KEPT = {
     "dags/example_dag.py": ["airflow.sdk", "include.landing"],
     "include/landing.py": ["json", "boto3"],
+    "include/alerts.py": ["airflow.providers.smtp.notifications.smtp"],
     "include/assets.py": ["airflow.sdk"],
     "include/dag_defaults.py": ["airflow.sdk"],
     "include/operators.py": ["airflow.providers.http.operators.http"],
