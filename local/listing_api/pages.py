@@ -32,7 +32,8 @@ class SimulatedPages:
         rows = rows_on(self.seed, market, day)
         pages = min(self.pages_cap, -(-len(rows) // size))
         shown = rows[(page - 1) * size : page * size] if page <= pages else ()
-        listings = [family.listing(listing_of(stay, day), now, self.dirty_share) for stay in shown]
+        render = family.by_query(query) if family.by_query else family.listing
+        listings = [render(listing_of(stay, day), now, self.dirty_share) for stay in shown]
         facts = PageFacts(page, size, pages, len(active_stays(self.seed, market, day)))
         return page_bytes(family.envelope(listings, facts))
 

@@ -34,7 +34,7 @@ class Family:
     listings per page for a query and the server's own default. `listing` renders one listing as of a time,
     with the share of rows to spoil; `envelope` puts listings into a page. `listings_in` gives the list of
     listings in a body of this family, or None where the body is not of it. `empty` is a body's page facts
-    with no listings, as page `page`.
+    with no listings, as page `page`. `by_query` picks another way to render listings by what was asked for.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Family:
     envelope: Callable[[Sequence[Json], PageFacts], Json]
     listings_in: Callable[[Any], list[Any] | None]
     empty: Callable[[Json, int], Json]
+    by_query: Callable[[Mapping[str, str]], Callable[[Listing, datetime, float], Json]] | None = None
 
     @property
     def host(self) -> str:

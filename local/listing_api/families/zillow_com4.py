@@ -1,38 +1,16 @@
-"""zillow-com4: GET /properties/search; nested listings under "data" with their photos; missing is absent."""
+"""zillow-com4: GET /properties/search; nested listings under "data"."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from random import Random
 from typing import Any
 
-from local.listing_api import names
-from local.listing_api.dirt import Dirt, dirt_of
-from local.listing_api.families.family import (
-    Family,
-    Json,
-    PageFacts,
-    family_chance,
-    milliseconds,
-    whole_number,
-)
-from local.listing_api.house import SQFT_PER_ACRE
+from local.listing_api.families.family import Family, Json, PageFacts, whole_number
+from local.listing_api.families.nested import EstimateShares, nested_listing
 from local.listing_api.market import Listing
 
+_NAME = "zillow-com4"
 _MOST_PER_PAGE = 250
-_NO_ESTIMATES, _EMPTY_ESTIMATES = 0.26, 0.47
-_NO_ZESTIMATE, _NO_RENT = 0.22, 0.07  # where estimates are neither absent nor empty
-_NO_TAX, _NO_LISTING_SERVICE, _NO_BATHROOMS, _NO_YEAR, _NO_LOT = 0.08, 0.22, 0.008, 0.016, 0.03
-_TYPES = {
-    "SINGLE_FAMILY": "singleFamily",
-    "TOWNHOUSE": "townhome",
-    "CONDO": "condo",
-    "LOT": "land",
-    "MULTI_FAMILY": "multiFamily",
-    "MANUFACTURED": "manufactured",
-    "APARTMENT": "apartment",
-}
-_PHOTO_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835
-_PHOTO_MASK = (1 << 128) - 1
+_ESTIMATES = EstimateShares(absent=0.26, empty=0.47, no_zestimate=0.22, no_rent=0.07)
 
 
 def _check(query: Mapping[str, str]) -> None:
@@ -44,171 +22,7 @@ def _page_size(query: Mapping[str, str], default: int) -> int:
 
 
 def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
-    house, chance = listing.house, family_chance("zillow-com4", listing)
-    draw = chance.random
-    row: Json = {
-        "zpid": listing.zpid,
-        "address": _address(listing, chance),
-        "location": {"latitude": house.latitude, "longitude": house.longitude},
-        "bestGuessTimeZone": house.time_zone,
-        "country": "usa",
-        "currency": "usd",
-        "propertyType": _TYPES[house.home_type],
-        "price": _price(listing),
-        "listing": {"listingStatus": "forSale", "listingSubType": _sub_type(listing)},
-        "listingDateTimeOnZillow": milliseconds(listing.listed_at),
-        "daysOnZillow": max(0, (now - listing.listed_at).days),
-        "media": _media(listing, chance),
-        "hdpView": {
-            "hdpUrl": f"/homedetail/ExamplePage.htm?fromApp=true&zpid={listing.zpid}",
-            "listingStatus": "forSale",
-            "price": listing.price,
-        },
-        "isFeatured": draw() < 0.04,
-        "isPreforeclosureAuction": house.is_auction,
-        "isShowcaseListing": draw() < 0.3,
-        "isUnmappable": False,
-        "personalizedResult": {"isViewed": False, "userRecommendation": {"isRecommendedForYou": False}},
-        "propertyDisplayRules": _display_rules(listing, chance),
-        "region": {},
-        "rental": {"areApplicationsAccepted": False},
-        "ssid": chance.randint(41, 17_925),
-        "zillowOwnedProperty": {"isZillowOwned": False},
-    }
-    row |= _size(listing, chance) | _estimates(listing, chance) | _open_house(listing, now)
-    if draw() >= _NO_TAX:
-        year = str(now.year - 1)
-        row["taxAssessment"] = {"taxAssessedValue": house.tax_value, "taxAssessmentYear": year}
-    if house.is_plan:
-        row["newConstruction"] = {"isPremierBuilder": draw() < 0.5, "newConstructionType": "builderPlan"}
-    if draw() < 0.34:
-        row["mapDotTag"] = {"name": "showcase"}
-    _spoil(row, listing, dirty_share)
-    return row
-
-
-def _address(listing: Listing, chance: Random) -> Json:
-    house = listing.house
-    street = f"{house.street_address} {house.unit}" if house.unit and not house.is_plan else house.street_address
-    address: Json = {
-        "streetAddress": street,
-        "city": house.city,
-        "state": house.state,
-        "zipcode": house.zipcode,
-    }
-    if house.home_type in ("CONDO", "APARTMENT"):
-        address["buildingId"] = chance.randint(1_000_000_000, 2_460_000_000)
-    return address
-
-
-def _price(listing: Listing) -> Json:
-    price: Json = {"value": listing.price}
-    if listing.house.living_area:
-        price["pricePerSquareFoot"] = round(listing.price / listing.house.living_area)
-    changed = listing.price_changed_at
-    if changed is not None:
-        price |= {"priceChange": listing.price_change, "changedDate": milliseconds(changed)}
-    return price
-
-
-def _sub_type(listing: Listing) -> Json:
-    """Only what is true is there."""
-    house = listing.house
-    flags = {
-        "isFSBA": not house.is_plan,
-        "isBankOwned": house.is_bank_owned,
-        "isForAuction": house.is_auction,
-        "isNewConstruction": house.is_plan,
-        "isOpenHouse": house.open_house_weekday is not None,
-    }
-    return {name: True for name, holds in flags.items() if holds}
-
-
-def _size(listing: Listing, chance: Random) -> Json:
-    house, row = listing.house, Json()
-    if house.bedrooms is not None:
-        row["bedrooms"] = house.bedrooms
-    if chance.random() >= _NO_BATHROOMS:
-        row["bathrooms"] = house.bathrooms
-    if house.living_area is not None:
-        row["livingArea"] = house.living_area
-    if chance.random() >= _NO_YEAR:
-        row["yearBuilt"] = house.year_built
-    if chance.random() >= _NO_LOT:
-        acres = house.lot_area >= SQFT_PER_ACRE / 4
-        size = house.lot_area / SQFT_PER_ACRE if acres else round(house.lot_area)
-        row["lotSizeWithUnit"] = {"lotSize": size, "lotSizeUnit": "acres" if acres else "squareFeet"}
-    return row
-
-
-def _estimates(listing: Listing, chance: Random) -> Json:
-    """Mostly there and empty, or not there at all."""
-    draw = chance.random()
-    if draw < _NO_ESTIMATES:
-        return {}
-    estimates = Json()
-    if draw >= _NO_ESTIMATES + _EMPTY_ESTIMATES:
-        if chance.random() >= _NO_ZESTIMATE:
-            estimates["zestimate"] = round(listing.house.worth / 100) * 100
-        if chance.random() >= _NO_RENT:
-            estimates["rentZestimate"] = listing.house.monthly_rent
-    return {"estimates": estimates}
-
-
-def _open_house(listing: Listing, now: datetime) -> Json:
-    open_house = listing.open_house(now)
-    if open_house is None:
-        return {}
-    opens, ends = open_house
-    return {"openHouseShowingList": [{"startTime": milliseconds(opens), "endTime": milliseconds(ends)}]}
-
-
-def _media(listing: Listing, chance: Random) -> Json:
-    """Photo lists are most of a listing's bytes: up to 90 links."""
-    house = listing.house
-    count = min(90, max(1, round(chance.lognormvariate(3.64, 0.6))))
-    photos = [
-        f"https://photos.example.com/fp/{(house.photo + place * _PHOTO_STEP) & _PHOTO_MASK:032x}-p_f.jpg"
-        for place in range(count)
-    ]
-    spot = f"location={house.latitude},{house.longitude}&size=1600x1200&source=outdoor&signature=example-not-real"
-    return {
-        "allPropertyPhotos": {"highResolution": photos},
-        "hasApprovedThirdPartyVirtualTour": False,
-        "hasVRModel": chance.random() < 0.1,
-        "hasVideos": False,
-        "propertyPhotoLinks": {"highResolutionLink": photos[0]},
-        "thirdPartyPhotoLinks": {
-            "satelliteLink": f"https://maps.example.com/staticmap?mobile=false&zoom=17&maptype=satellite&{spot}",
-            "streetViewLink": f"https://maps.example.com/streetview?{spot}",
-            "streetViewMetadataLink": f"https://maps.example.com/streetview/metadata?{spot}",
-        },
-    }
-
-
-def _display_rules(listing: Listing, chance: Random) -> Json:
-    mls = {"brokerName": chance.choice(names.BROKERS)}
-    if chance.random() >= _NO_LISTING_SERVICE:
-        mls["mlsName"] = chance.choice(names.LISTING_SERVICES)
-    rules: Json = {"canShowAddress": True, "canShowOnMap": True, "listingCategory": "category1", "mls": mls}
-    if chance.random() < 0.2:
-        rules["providerLogo"] = "https://photos.example.com/fp/example-logo.gif"
-    if listing.house.is_plan:
-        rules["builder"] = {"name": chance.choice(names.BUILDERS)}
-    return rules
-
-
-def _spoil(row: Json, listing: Listing, share: float) -> None:
-    """Writes a value as website scrapes do."""
-    match dirt_of(listing, share):
-        case Dirt.PRICE_MISSING:
-            del row["price"]["value"], row["hdpView"]["price"]
-        case Dirt.PRICE_TEXT:
-            row["price"]["value"] = f"${listing.price:,}"
-        case Dirt.BEDROOMS_TEXT:
-            row["bedrooms"] = "--"
-        case Dirt.ZPID_TEXT:
-            row["zpid"] = str(listing.zpid)
+    return nested_listing(_NAME, _ESTIMATES, listing, now, dirty_share)
 
 
 def _envelope(listings: Sequence[Json], facts: PageFacts) -> Json:
@@ -233,7 +47,7 @@ def _empty(body: Json, page: int) -> Json:
 
 
 ZILLOW_COM4 = Family(
-    name="zillow-com4",
+    name=_NAME,
     path="/properties/search",
     location_param="location",
     page_param="page",
