@@ -70,7 +70,8 @@ def test_a_poisoned_set_names_itself_and_the_others_of_its_batch_arrive(pipeline
     pipeline.until(lambda: not pipeline.runs_of("load_listings", "running"), "the loader is idle")
     pipeline.reconcile()
     pipeline.wait_until_loaded("kodiak-ak")
-    pipeline.until(lambda: 2 == suspects(pipeline).get("nome-ak"), "the bad set failed alone")
+    # Twice or more: a wake that was queued meanwhile tries it once more.
+    pipeline.until(lambda: suspects(pipeline).get("nome-ak", 0) >= 2, "the bad set failed alone")
     assert 1 == suspects(pipeline)["kodiak-ak"]
     assert 0 == pipeline.loaded("nome-ak")
     [[reason]] = pipeline.warehouse(
