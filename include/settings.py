@@ -34,6 +34,10 @@ class Tuning:
     requests_per_second: float = 4.0
     api_slots: int = 2
     request_timeout: float = 30.0
+    response_timeout: float = 120.0
+    page_bytes_limit: int = 25_000_000
+    quota_budget: int = 0
+    quota_reserve: int = 0
     api_patience: float = 120.0
     date_tolerance_hours: float = 36.0
     sense_poke_interval: float = 10.0
@@ -133,7 +137,13 @@ def _check_form(name: str, values: Iterable[str]) -> None:
 
 
 # Divided by, or time in which nothing could ever come.
-_MORE_THAN_ZERO = ("LISTINGS_REQUESTS_PER_SECOND", "LISTINGS_API_SLOTS", "LISTINGS_REQUEST_TIMEOUT")
+_MORE_THAN_ZERO = (
+    "LISTINGS_REQUESTS_PER_SECOND",
+    "LISTINGS_API_SLOTS",
+    "LISTINGS_REQUEST_TIMEOUT",
+    "LISTINGS_RESPONSE_TIMEOUT",
+    "LISTINGS_PAGE_BYTES_LIMIT",
+)
 _ADDRESS = (re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+"), "an address like data@example.com")
 _FORMS = {
     "LISTINGS_ALERT_TO": _ADDRESS,
