@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import date
 from typing import Any
 
-from include.batches import Batch
+from include.batches import Batch, Turn
 from include.sql_files import Connection, query
 
 ERROR_BYTES = 2000
@@ -15,8 +15,8 @@ ERROR_BYTES = 2000
 _INSERT_SUSPECT = """
 insert into core.load_audit (
     batch_id, set_id, source, market, snapshot_date, extract_id, transform_version, observed_at, status,
-    landed, clean, rejected, duplicates, unreadable, error, run_id, recorded_at
-) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, getdate())
+    landed, clean, rejected, duplicates, unreadable, error, run_id, replay, recorded_at
+) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, %s, getdate())
 """
 
 
@@ -33,60 +33,58 @@ def record_suspects(connection: Connection, batch: Batch, error: BaseException |
                 identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
                 counts = (each.landed, each.clean, each.rejected, each.duplicates, each.unreadable)
                 seen = (each.transform_version, each.observed)
-                cursor.execute(_INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id))
+                cursor.execute(_INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay))
         connection.commit()
     except BaseException:
         connection.rollback()
         raise
 
 
-def loaded_set_ids(connection: Connection, snapshot_date: date | str) -> frozenset[str]:
-    """The ids of the sets of a date that the warehouse has taken, superseded ones included."""
+def loaded_turns(connection: Connection, snapshot_date: date | str) -> frozenset[Turn]:
+    """The turns by which the warehouse took the sets of a date, superseded ones included; one, the last, per set."""
+    day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
     rows = _read(
         connection,
-        "select distinct set_id from core.load_audit where status = 'loaded' and snapshot_date = %s",
-        snapshot_date,
+        "select distinct set_id, replay from core.load_audit where status = 'loaded' and snapshot_date = %s",
+        day,
     )
-    return frozenset(row["set_id"] for row in rows)
+    return frozenset(_turn(row) for row in rows)
 
 
-def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[str, int]:
-    """How often each set of a date was in a batch that failed; a set loaded since is no suspect any more."""
+def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[Turn, int]:
+    """How often each turn of a date was in a batch that failed; one that was loaded since is no suspect any more."""
+    day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
+    return _turns(connection, "snapshot_date = %s", day)[1]
+
+
+def audit_since(connection: Connection, since: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
+    """For dates from `since` on: the turns that are loaded, and how often each other turn failed."""
+    return _turns(connection, "snapshot_date >= %s", since)
+
+
+def _turns(connection: Connection, which: str, day: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
     rows = _read(
         connection,
-        """
-        select set_id, sum(case when status = 'suspect' then 1 else 0 end) as attempts
-        from core.load_audit
-        where snapshot_date = %s
-        group by set_id
-        having sum(case when status = 'loaded' then 1 else 0 end) = 0
-        """,
-        snapshot_date,
-    )
-    return {row["set_id"]: int(row["attempts"]) for row in rows}
-
-
-def audit_since(connection: Connection, since: date) -> tuple[frozenset[str], dict[str, int]]:
-    """For dates from `since` on: the ids of the sets that are loaded, and how often each other set failed."""
-    rows = _read(
-        connection,
-        """
-        select set_id,
+        f"""
+        select set_id, replay,
             sum(case when status = 'loaded' then 1 else 0 end) as loads,
             sum(case when status = 'suspect' then 1 else 0 end) as failures
         from core.load_audit
-        where snapshot_date >= %s
-        group by set_id
-        """,
-        since,
+        where {which}
+        group by set_id, replay
+        """,  # noqa: S608 - `which` is one of the constants above
+        day,
     )
-    loaded = frozenset(str(row["set_id"]) for row in rows if int(row["loads"]) > 0)
-    failed = {str(row["set_id"]): int(row["failures"]) for row in rows if int(row["loads"]) == 0}
+    loaded = frozenset(_turn(row) for row in rows if int(row["loads"]) > 0)
+    failed = {_turn(row): int(row["failures"]) for row in rows if int(row["loads"]) == 0}
     return loaded, failed
 
 
-def _read(connection: Connection, sql: str, snapshot_date: date | str) -> list[dict[str, Any]]:
-    day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
+def _turn(row: dict[str, Any]) -> Turn:
+    return Turn(str(row["set_id"]), row["replay"])
+
+
+def _read(connection: Connection, sql: str, day: date) -> list[dict[str, Any]]:
     try:
         with closing(connection.cursor()) as cursor:
             return query(cursor, sql, (day,))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
 _COUNTS = (
@@ -24,12 +24,21 @@ class InvalidBatch(ValueError):
     """A batch or a ready set that cannot be loaded as it is described."""
 
 
+class Turn(NamedTuple):
+    """One turn of a set to be loaded: the first, or that of the replay named. What the audit tells loads apart by."""
+
+    set_id: str
+    replay: str | None = None
+
+
 @dataclass(frozen=True)
 class ReadySet:
     """One clean set as its ready marker and `_SUCCESS.json` describe it.
 
     `snapshot_date` is YYYY-MM-DD, `observed_at` ISO 8601 with an offset. Counts are of listings but for
     `pages_unreadable`; `listings_uri` and `rejects_uri` name the Parquet files, their sizes are in bytes.
+    `contract_version` is the contract it was cleaned under, empty in markers older than this field; `replay` is
+    the id of the replay that had it cleaned again.
     """
 
     set_id: str
@@ -49,6 +58,8 @@ class ReadySet:
     listings_bytes: int
     rejects_uri: str
     rejects_bytes: int
+    contract_version: str = ""
+    replay: str | None = None
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)
@@ -65,6 +76,11 @@ class ReadySet:
             raise InvalidBatch(f"set {self.set_id}: {error}") from error
         if observed.tzinfo is None:
             raise InvalidBatch(f"set {self.set_id}: observed_at {self.observed_at!r} lacks its offset from UTC")
+
+    @property
+    def turn(self) -> Turn:
+        """The set and the replay that brought it, if one did."""
+        return Turn(self.set_id, self.replay)
 
     @property
     def staged_rejects(self) -> int:

@@ -8,7 +8,8 @@ from datetime import date as Date
 from datetime import datetime
 from typing import Any
 
-from include.keys import MANIFEST, SUCCESS, SetKey
+from include.batches import Turn
+from include.keys import MANIFEST, SUCCESS, SetKey, set_of
 from include.ledger import Ledger
 
 
@@ -53,13 +54,13 @@ def stopped(
     since: Date,
     put_before: datetime,
     stuck_before: datetime,
-    loaded: Collection[str],
-    given_up: Collection[str],
+    loaded: Collection[Turn],
+    given_up: Collection[Turn],
 ) -> Gaps:
     """Where sets of dates from `since` on, complete before `put_before`, stopped.
 
-    Those complete before `stuck_before` that are not ready yet are stuck. `loaded` and `given_up` are set ids
-    that the warehouse's audit holds.
+    Those complete before `stuck_before` that are not ready yet are stuck. `loaded` and `given_up` are turns
+    that the warehouse's audit holds; a set loaded as any version cleaned it has arrived.
     """
     completed = dict(ledger.sets(ledger.where.landing_bucket, MANIFEST, since))
     landed = {key for key, put_at in completed.items() if put_at < put_before}
@@ -72,8 +73,8 @@ def stopped(
     }
     dates = {key.date for key in landed}
     ready = {key: marker for date in dates for key, marker in ledger.markers(date).items()}
-    arrived = landed & ready.keys()
-    unloaded = {ready[key].set_id for key in arrived if ready[key].put_at < put_before} - set(loaded)
+    arrived = landed & (ready.keys() | {set_of(turn.set_id) for turn in loaded})
+    unloaded = {ready[key].turn for key in landed & ready.keys() if ready[key].put_at < put_before} - set(loaded)
     stopped = {
         "not copied": landed - copied - arrived,
         "not clean": (landed & copied) - clean - arrived,
@@ -90,7 +91,7 @@ def stopped(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),
         not_sensed=recent("not let through"),
-        not_loaded=tuple(sorted(unloaded - set(given_up))),
-        given_up=tuple(sorted(unloaded & set(given_up))),
+        not_loaded=tuple(sorted(turn.set_id for turn in unloaded - set(given_up))),
+        given_up=tuple(sorted(turn.set_id for turn in unloaded & set(given_up))),
         stuck=tuple(sorted(stuck)),
     )

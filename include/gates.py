@@ -34,17 +34,20 @@ class Gatekeeper:
     where: Resources
     reject_share_limit: float
 
-    def let_through(self, key: SetKey) -> CleanReceipt:
-        """Checks the set and puts its ready marker; raises GateClosed when it must not be loaded."""
+    def let_through(self, key: SetKey, replay: str | None = None) -> CleanReceipt:
+        """Checks the set and puts its ready marker; raises GateClosed when it must not be loaded.
+
+        `replay` is the id of the replay that had it cleaned again; the marker carries it.
+        """
         success = json.loads(self._read(key.success(self.where.transform_version)))
-        self._check_origin(key, success)
+        self._check_origin(key, success, replay)
         self._check_counts(key, success)
         self._check_share(key, success)
         self._check_not_emptied(key, success)
         for name in (LISTINGS_FILE, REJECTS_FILE):
             self._check_file(key, name, success["files"][name])
-        ready = self._ready_set(key, success)
-        ready_key = key.ready(self.where.transform_version)
+        ready = self._ready_set(key, success, replay)
+        ready_key = key.ready(self.where.transform_version, replay)
         self.client.put_object(
             Bucket=self.where.clean_bucket,
             Key=ready_key,
@@ -61,13 +64,15 @@ class Gatekeeper:
             unreadable=ready.unreadable,
         )
 
-    def _check_origin(self, key: SetKey, success: dict[str, Any]) -> None:
-        manifest = self._read(key.manifest, self.where.landing_bucket)
+    def _check_origin(self, key: SetKey, success: dict[str, Any], replay: str | None) -> None:
+        # A set that is replayed may be in raw only: the landing bucket forgets after some months.
+        bucket = self.where.raw_bucket if replay else self.where.landing_bucket
+        manifest = self._read(key.manifest, bucket)
         landed = sha256(manifest).hexdigest()
         if success["manifest_sha256"] != landed:
             raise GateClosed(
                 f"{key.manifest}: cleaned from a manifest with checksum {success['manifest_sha256']}, but the "
-                f"one in {self.where.landing_bucket} has {landed}: clean the set again from raw"
+                f"one in {bucket} has {landed}: clean the set again from raw"
             )
         version = load_contract().version
         if success["contract_version"] != version:
@@ -119,7 +124,7 @@ class Gatekeeper:
                 f"{stated['bytes']} bytes with {stated['sha256']}: clean the set again from raw"
             )
 
-    def _ready_set(self, key: SetKey, success: dict[str, Any]) -> ReadySet:
+    def _ready_set(self, key: SetKey, success: dict[str, Any], replay: str | None = None) -> ReadySet:
         counts, files = success["counts"], success["files"]
         version = self.where.transform_version
         folder = f"s3://{self.where.clean_bucket}/{key.clean_prefix(version)}"
@@ -141,6 +146,8 @@ class Gatekeeper:
             listings_bytes=files[LISTINGS_FILE]["bytes"],
             rejects_uri=folder + REJECTS_FILE,
             rejects_bytes=files[REJECTS_FILE]["bytes"],
+            contract_version=success["contract_version"],
+            replay=replay,
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:

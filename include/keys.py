@@ -20,7 +20,7 @@ _NOTICE = re.compile(r"[a-z0-9~-]+")
 _PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
 _READY = re.compile(
     r"ready/date=(?P<date>\d{4}-\d\d-\d\d)/(?P<source>[a-z0-9-]+)~(?P<market>[a-z0-9-]+)"
-    r"~(?P<extract_id>[0-9A-Za-z-]+)~(?P<transform_version>[0-9a-z]+)\.json"
+    r"~(?P<extract_id>[0-9A-Za-z-]+)~(?P<transform_version>[0-9a-z]+)(~(?P<replay>[0-9A-Za-z-]+))?\.json"
 )
 
 
@@ -65,10 +65,10 @@ class SetKey:
         """The object that, put last, says the set is clean."""
         return f"{self.clean_prefix(transform_version)}{SUCCESS}"
 
-    def ready(self, transform_version: str) -> str:
-        """The marker that the set passed its gates."""
-        name = "~".join((self.source, self.market, self.extract_id, transform_version))
-        return f"{ready_prefix(self.date)}{name}.json"
+    def ready(self, transform_version: str, replay: str | None = None) -> str:
+        """The marker that the set passed its gates; `replay` is the id of the replay that had it cleaned again."""
+        parts = (self.source, self.market, self.extract_id, transform_version, replay)
+        return f"{ready_prefix(self.date)}{'~'.join(part for part in parts if part)}.json"
 
     def set_id(self, transform_version: str) -> str:
         """The set as the warehouse's audit names it."""
@@ -109,18 +109,43 @@ def ready_prefix(date: str, source: str = "", market: str = "") -> str:
     return f"ready/date={date}/" + (f"{source}~{market}~" if market else "")
 
 
-def parse_ready(key: str) -> tuple[SetKey, str] | None:
-    """The set and the transform version that a ready marker's key names; None for what somebody else put there."""
+@dataclass(frozen=True)
+class ReadyKey:
+    """What the key of a ready marker names: the set, the version that cleaned it, the replay it came by if any."""
+
+    key: SetKey
+    transform_version: str
+    replay: str | None
+
+
+def parse_ready(key: str) -> ReadyKey | None:
+    """What a ready marker's key names; None for what somebody else put there."""
     if not (match := _READY.fullmatch(key)):
         return None
     found = match.groupdict()
-    version = found.pop("transform_version")
-    return SetKey(**found), version
+    version, replay = found.pop("transform_version"), found.pop("replay")
+    return ReadyKey(SetKey(**found), version, replay)
 
 
 def copy_manifest_key(batch_id: str, table: str) -> str:
     """The COPY manifest of one staging table (`listings` or `rejects`) of a batch."""
     return f"loads/batch={batch_id}/{table}.manifest"
+
+
+def quota_prefix(source: str, month: str) -> str:
+    """The folder of a family's quota ledger for a month like 2026-11."""
+    return f"quota/source={source}/month={month}/"
+
+
+def quota_key(source: str, month: str, number: int) -> str:
+    """Where the entry numbered `number` (from 1) of a quota ledger lies."""
+    return f"{quota_prefix(source, month)}{number:07d}.json"
+
+
+def quota_number(key: str) -> int | None:
+    """The number of the ledger entry stored at `key`, or None when it is none."""
+    match = re.search(r"/(\d{7})\.json$", key)
+    return int(match[1]) if match else None
 
 
 def notice_key(date: str, name: str) -> str:
@@ -137,9 +162,14 @@ def parse_partition(partition: str) -> tuple[str, str, str]:
     return match["source"], match["market"], match["date"]
 
 
+def set_of(set_id: str) -> SetKey:
+    """The set that the warehouse's audit names so."""
+    return SetKey(*set_id.split("/")[:4])
+
+
 def partition_of(set_id: str) -> str:
     """The partition key of the asset events of the set that the warehouse's audit names so."""
-    return SetKey(*set_id.split("/")[:4]).partition
+    return set_of(set_id).partition
 
 
 def parse_warehouse_partition(partition: str) -> str:
@@ -151,6 +181,6 @@ def parse_warehouse_partition(partition: str) -> str:
 
 
 def extract_id(run_after: datetime, run_id: str) -> str:
-    """Names an extraction: the same when its task is retried or cleared, another for another run."""
+    """Names an extraction or a replay: the same when its task is retried or cleared, another for another run."""
     moment = run_after.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"{moment}-{sha256(run_id.encode()).hexdigest()[:6]}"

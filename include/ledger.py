@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include.batches import Batch, ReadySet
+from include.batches import Batch, ReadySet, Turn
 from include.keys import SetKey, market_prefix, parse_ready, ready_prefix
 from include.settings import Resources
 
@@ -25,12 +25,20 @@ else:
 
 @dataclass(frozen=True, order=True)
 class Marker:
-    """A ready marker; the greatest of a set's markers is the one that counts."""
+    """A ready marker of the stack's own transform; of a set's markers the greatest counts, the newest replay's.
 
-    is_own_version: bool
+    `replay` is empty for a set that came by itself.
+    """
+
+    replay: str
     put_at: datetime
     key: str
     set_id: str
+
+    @property
+    def turn(self) -> Turn:
+        """What the audit must have, or the set is not loaded."""
+        return Turn(self.set_id, self.replay or None)
 
 
 @dataclass(frozen=True)
@@ -48,29 +56,45 @@ class Ledger:
         return sorted(of for key, of in keys.items() if of and key == of.manifest)
 
     def unsensed(self, source: str, market: str, date: str) -> list[SetKey]:
-        """The complete sets of one partition that have no ready marker of any transform version yet."""
-        markers = self._keys(self.where.clean_bucket, ready_prefix(date, source, market))
-        sensed = {found[0] for marker, _ in markers if (found := parse_ready(marker))}
-        return [key for key in self.landed(source, market, date) if key not in sensed]
+        """The complete sets of one partition that wait to be let through as this stack's transform cleans them.
+
+        A set that another transform let through is not waited for, it may be loaded as that one cleaned it; only
+        when this one has cleaned it again (somebody sent it) it is to be let through once more.
+        """
+        own = self.where.transform_version
+        names = self._keys(self.where.clean_bucket, ready_prefix(date, source, market))
+        markers = [found for name, _ in names if (found := parse_ready(name))]
+        sensed = {each.key for each in markers if each.transform_version == own}
+        by_others = {each.key for each in markers} - sensed
+        return [
+            key
+            for key in self.landed(source, market, date)
+            if key not in sensed and (key not in by_others or self._is_clean(key))
+        ]
 
     def ready(self, date: str) -> list[ReadySet]:
-        """The date's ready sets; where a set was cleaned more than once, only its newest cleaning counts.
+        """The date's ready sets as the stack's own transform cleaned them, each as its newest replay brought it.
 
-        Newest is the stack's own transform version if it is there, else the marker that was put last.
+        What only another version let through is not among them: where the contract has changed since, COPY, which
+        goes by position, would put its columns in the wrong places.
         """
         newest = self.markers(date).values()
         return [self._read_ready(marker) for marker in sorted(each.key for each in newest)]
 
     def markers(self, date: str) -> dict[SetKey, Marker]:
-        """The marker that counts of each of the date's ready sets."""
+        """The marker that counts of each of the date's sets that are ready in the stack's own version."""
         newest: dict[SetKey, Marker] = {}
         for name, put_at in self._keys(self.where.clean_bucket, ready_prefix(date)):
-            if not (found := parse_ready(name)):
-                continue
-            key, version = found
-            marker = Marker(version == self.where.transform_version, put_at, name, key.set_id(version))
-            newest[key] = max(marker, newest.get(key, marker))
+            found = parse_ready(name)
+            if found and found.transform_version == self.where.transform_version:
+                set_id = found.key.set_id(found.transform_version)
+                marker = Marker(found.replay or "", put_at, name, set_id)
+                newest[found.key] = max(marker, newest.get(found.key, marker))
         return newest
+
+    def _is_clean(self, key: SetKey) -> bool:
+        success = key.success(self.where.transform_version)
+        return any(name == success for name, _ in self._keys(self.where.clean_bucket, success))
 
     def _read_ready(self, marker: str) -> ReadySet:
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
@@ -99,19 +123,20 @@ class Ledger:
 def batches(
     ready: Collection[ReadySet],
     *,
-    loaded: Collection[str],
-    suspects: Mapping[str, int],
+    loaded: Collection[Turn],
+    suspects: Mapping[Turn, int],
     retries: int | None,
     run_id: str,
 ) -> list[Batch]:
     """What one wake loads: all unsuspected sets together, then each suspect alone; empty when nothing waits.
 
-    `suspects` maps a set id to the number of failed batches it was in. After its first failure a set is
-    tried alone `retries` times (None: however often), then it waits for a person.
+    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of failed batches
+    it was in. After its first failure a set is tried alone `retries` times (None: however often), then it waits
+    for a person.
     """
-    waiting = sorted((s for s in ready if s.set_id not in loaded), key=lambda s: (s.observed_at, s.set_id))
-    together = [s for s in waiting if not suspects.get(s.set_id)]
-    alone = [s for s in waiting if suspects.get(s.set_id) and not is_given_up(suspects[s.set_id], retries)]
+    waiting = sorted((s for s in ready if s.turn not in loaded), key=lambda s: (s.observed_at, s.set_id))
+    together = [s for s in waiting if not suspects.get(s.turn)]
+    alone = [s for s in waiting if suspects.get(s.turn) and not is_given_up(suspects[s.turn], retries)]
     groups = [tuple(together)] if together else []
     groups += [(s,) for s in alone]
     return [Batch(_batch_id(run_id, sets), run_id, sets) for sets in groups]
@@ -119,7 +144,8 @@ def batches(
 
 def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
     """Names a batch by its run and its sets: a cleared run that plans others gets another name."""
-    return sha256("\n".join([run_id, *(s.set_id for s in sets)]).encode()).hexdigest()[:16]
+    names = ["~".join(filter(None, s.turn)) for s in sets]
+    return sha256("\n".join([run_id, *names]).encode()).hexdigest()[:16]
 
 
 def is_given_up(failures: int, retries: int | None) -> bool:

@@ -43,7 +43,7 @@ def plan(
     where, date = resources(), parse_warehouse_partition(partition_key)
     batches = ledger.batches(
         ledger.Ledger(client, where).ready(date),
-        loaded=warehouse.loaded_set_ids(connection, date),
+        loaded=warehouse.loaded_turns(connection, date),
         suspects=warehouse.suspect_attempts(connection, date),
         retries=None if retry_suspects else tuning().suspect_retries,
         run_id=run_id,

@@ -40,7 +40,7 @@ def find_gaps(connection: Connection, client: S3Client, started_at: datetime, *,
         put_before=started_at - timedelta(seconds=tuning().reconcile_after),
         stuck_before=NEVER if retry_stuck else started_at - timedelta(seconds=tuning().reconcile_patience),
         loaded=loaded,
-        given_up={set_id for set_id, failures in failed.items() if is_given_up(failures, tuning().suspect_retries)},
+        given_up={turn for turn, failures in failed.items() if is_given_up(failures, tuning().suspect_retries)},
     )
 
 

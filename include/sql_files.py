@@ -26,6 +26,7 @@ DDL_FILES = (
     "ddl/007_load_audit.sql",
     "ddl/008_zillowdata.sql",
     "ddl/009_reader_grants.sql",
+    "ddl/010_replays.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
 LOAD_FILES = (

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from include.audit import loaded_set_ids, record_suspects, suspect_attempts
+from include.audit import loaded_turns, record_suspects, suspect_attempts
 from include.batches import Batch, InvalidBatch, ReadySet, StagingNames
+from include.contract import load_contract
 from include.copy_manifests import copy_manifest
 from include.migrations import ChangedMigration, migrate, migrations
 from include.sql_files import (
@@ -46,7 +47,7 @@ __all__ = [
     "create_staging",
     "drop_stale_staging",
     "load_batch",
-    "loaded_set_ids",
+    "loaded_turns",
     "migrate",
     "migrations",
     "record_suspects",
@@ -109,7 +110,12 @@ class LoadReceipt:
 
 
 def create_staging(connection: Connection, batch: Batch) -> None:
-    """Creates the batch's staging tables anew, empty, and states its sets; in a transaction of its own."""
+    """Creates the batch's staging tables anew, empty, and states its sets; in a transaction of its own.
+
+    Raises InvalidBatch for a set that was cleaned under another contract than the tables are made for: COPY goes
+    by position.
+    """
+    _refuse_other_contracts(batch)
     connection.rollback()
     try:
         with closing(connection.cursor()) as cursor:
@@ -121,6 +127,15 @@ def create_staging(connection: Connection, batch: Batch) -> None:
     except BaseException:
         connection.rollback()
         raise
+
+
+def _refuse_other_contracts(batch: Batch) -> None:
+    version = load_contract().version
+    if other := [each for each in batch.sets if each.contract_version != version]:
+        raise InvalidBatch(
+            f"set {other[0].set_id} was cleaned under contract {other[0].contract_version or 'before its marker said'}"
+            f", the tables have contract {version}: replay its date, so that it is cleaned again"
+        )
 
 
 def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
@@ -140,6 +155,7 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "pages_unreadable": ready.pages_unreadable,
         "batch_id": batch.batch_id,
         "run_id": batch.run_id,
+        "replay": ready.replay,
     }
     places = ", ".join(["%s"] * len(values))
     into = f"insert into {batch.staging_sets} ({', '.join(values)}) values ({places})"  # noqa: S608

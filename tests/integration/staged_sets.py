@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.contract import load_contract
 from include.sql_files import Connection, query
 from include.warehouse import (
     CHECK_FILES,
@@ -53,6 +54,8 @@ def seen(
     reasons: Sequence[str] = (),
     says: dict[str, int] | None = None,
     rows: dict[int, dict[str, Any]] | None = None,
+    replay: str | None = None,
+    contract_version: str = load_contract().version,
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
@@ -78,7 +81,8 @@ def seen(
         for what, value in (("uri", f"s3://clean/{market}/{date}/{hour}/{name}.parquet"), ("bytes", 100))
     }
     stated = counts | (says or {})
-    ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files)
+    under = {"contract_version": contract_version, "replay": replay}
+    ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
     origin = {
         "source": "zillow56",
         "market": market,

@@ -11,7 +11,8 @@ import pytest
 
 from include.migrations import ChangedMigration, migrate
 from include.sql_files import DDL_FILES, Connection
-from tests.integration.staged_sets import drop_all, rows
+from include.warehouse import loaded_turns
+from tests.integration.staged_sets import drop_all, load, rows, seen
 
 
 def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:
@@ -61,7 +62,23 @@ def test_a_changed_file_is_refused_by_name(core_tables: Connection) -> None:
 def test_an_interrupted_migration_is_finished_later(core_tables: Connection) -> None:
     """A file that was never recorded is applied by the next migrate, the others are left alone."""
     with closing(core_tables.cursor()) as cursor:
-        cursor.execute("drop table core.load_audit")
-        cursor.execute("delete from core.schema_migrations where number = 7")
+        for table in ("core.load_audit", "staging.sets"):
+            cursor.execute(f"alter table {table} drop column replay")
+        cursor.execute("delete from core.schema_migrations where number = 10")
     core_tables.commit()
-    assert ["ddl/007_load_audit.sql"] == migrate(core_tables)
+    assert ["ddl/010_replays.sql"] == migrate(core_tables)
+
+
+def test_a_warehouse_from_before_replays_keeps_its_audit(core_tables: Connection) -> None:
+    """Sets loaded before the audit knew of replays are loaded afterwards too, each by its first turn."""
+    loaded = seen({1: 100})
+    load(core_tables, "b1", loaded)
+    with closing(core_tables.cursor()) as cursor:
+        for table in ("core.load_audit", "staging.sets"):
+            cursor.execute(f"alter table {table} drop column replay")
+        cursor.execute("delete from core.schema_migrations where number = 10")
+    core_tables.commit()
+
+    migrate(core_tables)
+
+    assert {loaded.ready.turn} == loaded_turns(core_tables, "2026-11-22")

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from include.sql_files import Connection
-from include.warehouse import SetLoad, StagingMissing, drop_stale_staging, loaded_set_ids
+from include.warehouse import SetLoad, StagingMissing, drop_stale_staging, loaded_turns
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,
@@ -224,12 +224,12 @@ def test_text_in_a_watched_column_cannot_look_like_another(core_tables: Connecti
     assert states == rows(core_tables, "select home_status, home_type from core.listing_history order by valid_from")
 
 
-def test_loaded_set_ids_are_those_of_the_date(core_tables: Connection) -> None:
+def test_loaded_turns_are_those_of_the_date(core_tables: Connection) -> None:
     """Superseded sets are loaded too; other dates are not named."""
     older, newer, other = seen({1: 1}, hour=6), seen({1: 1}, hour=9), seen({1: 1}, day=23)
     load(core_tables, "b1", older, newer, other)
-    assert {older.set_id, newer.set_id} == loaded_set_ids(core_tables, "2026-11-22")
-    assert {other.set_id} == loaded_set_ids(core_tables, nov(23))
+    assert {(older.set_id, None), (newer.set_id, None)} == loaded_turns(core_tables, "2026-11-22")
+    assert {(other.set_id, None)} == loaded_turns(core_tables, nov(23))
 
 
 def test_stale_staging_is_dropped_and_fresh_is_kept(core_tables: Connection) -> None:

@@ -144,10 +144,10 @@ def test_suspects_outlive_the_rollback_until_they_load(core_tables: Connection) 
         with pytest.raises(ChecksFailed) as failed:
             load(core_tables, batch_id, *sets)
         record_suspects(core_tables, batch_of(batch_id, *sets), failed.value)
-    assert {GOOD.set_id: 1, bad.set_id: 2} == suspect_attempts(core_tables, "2026-11-22")
+    assert {(GOOD.set_id, None): 1, (bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
     assert {} == suspect_attempts(core_tables, "2026-11-23")
     load(core_tables, "b3", GOOD)
-    assert {bad.set_id: 2} == suspect_attempts(core_tables, "2026-11-22")
+    assert {(bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
     errors = rows(core_tables, "select error from core.load_audit where status = 'suspect' and set_id = %s", bad.set_id)
     assert all("checks/010_landed_counts.sql failed" in error and bad.set_id in error for (error,) in errors)
 

@@ -20,13 +20,15 @@ CLASSIC = ["bathrooms", "bedrooms", "city", "homestatus", "hometype", "livingare
 
 
 def tables() -> dict[str, list[tuple[str, str, bool]]]:
-    """The columns of every table that the migrations create: name, type as the contract spells it, NOT NULL."""
+    """The columns of every table after all migrations: name, type as the contract spells it, NOT NULL."""
     found = {}
     for name in DDL_FILES:
         for statement in sqlglot.parse(render(name), dialect="redshift"):
             if isinstance(statement, exp.Create) and statement.kind == "TABLE":
                 schema = statement.this
                 found[schema.this.sql()] = [_column(c) for c in schema.expressions]
+            if isinstance(statement, exp.Alter):
+                found[statement.this.sql()] += [_column(c) for c in statement.args["actions"]]
     return found
 
 

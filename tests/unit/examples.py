@@ -87,7 +87,9 @@ def put_clean_set(s3: MemoryS3, key: SetKey = KEY, **changes: Any) -> None:
     s3.put_object(Bucket="clean", Key=folder + "_SUCCESS.json", Body=json.dumps(success(**changes)).encode())
 
 
-def ready_set(key: SetKey = KEY, version: str = VERSION, observed_at: str = RECEIVED_AT) -> ReadySet:
+def ready_set(
+    key: SetKey = KEY, version: str = VERSION, observed_at: str = RECEIVED_AT, replay: str | None = None
+) -> ReadySet:
     """A set as its ready marker describes it."""
     folder = f"s3://clean/{key.clean_prefix(version)}"
     return ReadySet(
@@ -108,4 +110,6 @@ def ready_set(key: SetKey = KEY, version: str = VERSION, observed_at: str = RECE
         listings_bytes=13,
         rejects_uri=folder + "rejects.parquet",
         rejects_bytes=10,
+        contract_version=load_contract().version,
+        replay=replay,
     )

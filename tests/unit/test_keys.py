@@ -46,7 +46,10 @@ def test_every_key_of_a_set_leads_back_to_it(key: SetKey, version: str) -> None:
 
     assert [key] * 4 == [SetKey.from_key(each) for each in objects] == [SetKey.of(each) for each in objects]
     assert key.partition == keys.partition_of(key.set_id(version))
-    assert (key, version) == keys.parse_ready(key.ready(version))
+    assert keys.ReadyKey(key, version, None) == keys.parse_ready(key.ready(version))
+    replayed = key.ready(version, key.extract_id)
+    assert keys.ReadyKey(key, version, key.extract_id) == keys.parse_ready(replayed)
+    assert replayed != key.ready(version)
     assert (key.source, key.market, key.date) == keys.parse_partition(key.partition)
 
 
@@ -72,7 +75,13 @@ def test_a_key_of_no_set_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["ready/date=2026-11-22/a~b~c.json", "ready/date=2026-11-22/a~b~c~d.json.tmp", "ready/a~b~c~d.json", KEY.manifest],
+    [
+        "ready/date=2026-11-22/a~b~c.json",
+        "ready/date=2026-11-22/a~b~c~d~.json",
+        "ready/date=2026-11-22/a~b~c~d.json.tmp",
+        "ready/a~b~c~d.json",
+        KEY.manifest,
+    ],
 )
 def test_a_key_of_no_marker_names_no_set(key: str) -> None:
     """A key that is no ready marker's is not guessed at."""

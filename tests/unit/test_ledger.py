@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from include.batches import Turn
 from include.gaps import Gaps, stopped
 from include.keys import SetKey
 from include.ledger import Ledger
@@ -15,6 +16,7 @@ from tests.unit.memory_s3 import MemoryS3
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SIX_HOURS_BEFORE = NOON - timedelta(hours=6)
 SINCE = date(2026, 11, 15)
+FIRST_REPLAY, LAST_REPLAY = "20261123T080000Z-ffffff", "20261123T080001Z-000000"
 LATER_EXTRACTION = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
 
 
@@ -46,19 +48,25 @@ class Stack:
         for key in sets:
             self.put("clean", key.success(version))
 
-    def sense(self, *sets: SetKey, version: str = VERSION) -> None:
+    def sense(self, *sets: SetKey, version: str = VERSION, replay: str | None = None) -> None:
         """Puts the ready markers of sets."""
         for key in sets:
-            self.put("clean", key.ready(version), json.dumps(ready_set(key, version).to_dict()).encode())
+            body = json.dumps(ready_set(key, version, replay=replay).to_dict()).encode()
+            self.put("clean", key.ready(version, replay), body)
 
     def stopped(
-        self, loaded: tuple[str, ...] = (), given_up: tuple[str, ...] = (), stuck_before: datetime = SIX_HOURS_BEFORE
+        self, loaded: tuple[Turn, ...] = (), given_up: tuple[Turn, ...] = (), stuck_before: datetime = SIX_HOURS_BEFORE
     ) -> Gaps:
         """The gaps at noon, but for what was put in the ten minutes before."""
         before = NOON - timedelta(minutes=10)
         return stopped(
             self.ledger, since=SINCE, put_before=before, stuck_before=stuck_before, loaded=loaded, given_up=given_up
         )
+
+
+def turn(key: SetKey, version: str = VERSION, replay: str | None = None) -> Turn:
+    """The turn of a set as the audit has it."""
+    return Turn(key.set_id(version), replay)
 
 
 @pytest.fixture
@@ -105,14 +113,33 @@ def test_of_two_cleanings_the_stacks_own_counts(stack: Stack, order: tuple[str, 
     assert [ready_set(KEY, VERSION)] == stack.ledger.ready("2026-11-22")
 
 
-@pytest.mark.parametrize("order", [(OTHER_VERSION, "cccccccccccc"), ("cccccccccccc", OTHER_VERSION)])
-def test_of_two_older_cleanings_the_last_counts(stack: Stack, order: tuple[str, str]) -> None:
-    """Where this transform has not cleaned a set, the marker put last counts, whatever its version is called."""
-    for version in order:
-        stack.now += timedelta(minutes=1)
-        stack.sense(KEY, version=version)
+def test_what_only_another_transform_cleaned_is_not_ready(stack: Stack) -> None:
+    """A set of an earlier version, perhaps of another contract, is nothing that a load may take."""
+    stack.sense(KEY, version=OTHER_VERSION)
 
-    assert [ready_set(KEY, order[-1])] == stack.ledger.ready("2026-11-22")
+    assert [] == stack.ledger.ready("2026-11-22")
+
+
+@pytest.mark.parametrize("order", [(None, FIRST_REPLAY, LAST_REPLAY), (LAST_REPLAY, FIRST_REPLAY, None)])
+def test_of_several_replays_the_newest_counts(stack: Stack, order: tuple[str | None, ...]) -> None:
+    """A replayed set is ready once, by its newest replay, in whatever order the markers were put."""
+    for replay in order:
+        stack.now += timedelta(minutes=1)
+        stack.sense(KEY, replay=replay)
+
+    assert [ready_set(KEY, replay=LAST_REPLAY)] == stack.ledger.ready("2026-11-22")
+
+
+def test_what_was_cleaned_again_waits_to_be_let_through(stack: Stack) -> None:
+    """A set that another version let through is unsensed once this one has cleaned it, and no longer when it is let."""
+    stack.land(KEY)
+    stack.sense(KEY, version=OTHER_VERSION)
+    assert [] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
+
+    stack.clean(KEY)
+    assert [KEY] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
+    stack.sense(KEY)
+    assert [] == stack.ledger.unsensed("zillow56", "houston-tx", "2026-11-22")
 
 
 def test_more_markers_than_a_page_of_the_listing(stack: Stack) -> None:
@@ -129,14 +156,14 @@ def test_each_gap_is_found_where_it_is(stack: Stack) -> None:
     stack.copy(*sets[1:])
     stack.clean(*sets[2:])
     stack.sense(*sets[3:])
-    loaded, given_up = (sets[5].set_id(VERSION),), (sets[4].set_id(VERSION),)
+    loaded, given_up = (turn(sets[5]),), (turn(sets[4]),)
 
     assert Gaps(
         not_copied=(sets[0],),
         not_clean=(sets[1],),
         not_sensed=(sets[2],),
         not_loaded=(sets[3].set_id(VERSION),),
-        given_up=given_up,
+        given_up=(sets[4].set_id(VERSION),),
     ) == stack.stopped(loaded, given_up)
 
 
@@ -160,7 +187,7 @@ def test_what_was_sent_for_hours_is_stuck(stack: Stack) -> None:
             f"{old[1].manifest} (not clean)",
             f"{old[2].manifest} (not let through)",
         ),
-    ) == stack.stopped(given_up=(old[4].set_id(VERSION),))
+    ) == stack.stopped(given_up=(turn(old[4]),))
 
 
 def test_what_is_stuck_can_be_sent_again(stack: Stack) -> None:
@@ -261,7 +288,7 @@ def test_loaded_as_another_version_cleaned_it_is_arrived(stack: Stack) -> None:
     stack.clean(KEY, version=OTHER_VERSION)
     stack.sense(KEY, version=OTHER_VERSION)
 
-    assert Gaps() == stack.stopped(loaded=(KEY.set_id(OTHER_VERSION),))
+    assert Gaps() == stack.stopped(loaded=(turn(KEY, OTHER_VERSION),))
 
 
 def test_what_is_ready_needs_no_copy_any_more(stack: Stack) -> None:
@@ -269,7 +296,7 @@ def test_what_is_ready_needs_no_copy_any_more(stack: Stack) -> None:
     stack.land(KEY)
     stack.sense(KEY)
 
-    assert Gaps() == stack.stopped(loaded=(KEY.set_id(VERSION),))
+    assert Gaps() == stack.stopped(loaded=(turn(KEY),))
 
 
 def test_of_two_cleanings_only_the_one_that_counts_must_be_loaded(stack: Stack) -> None:
@@ -281,8 +308,8 @@ def test_of_two_cleanings_only_the_one_that_counts_must_be_loaded(stack: Stack) 
         stack.clean(KEY, version=version)
         stack.sense(KEY, version=version)
 
-    assert Gaps() == stack.stopped(loaded=(KEY.set_id(counts),))
-    assert Gaps(not_loaded=(KEY.set_id(counts),)) == stack.stopped(loaded=(KEY.set_id(unused),))
+    assert Gaps() == stack.stopped(loaded=(turn(KEY, counts),))
+    assert Gaps(not_loaded=(KEY.set_id(counts),)) == stack.stopped(loaded=(turn(KEY, unused),))
 
 
 def test_every_source_and_market_is_looked_at(stack: Stack) -> None:

@@ -18,8 +18,8 @@ def planned(
     sets: list[ReadySet], suspects: dict[str, int] | None = None, retries: int | None = 2, loaded: tuple[str, ...] = ()
 ) -> list[list[str]]:
     """The markets of each batch of a wake."""
-    named = {ready(market).set_id: failures for market, failures in (suspects or {}).items()}
-    done = [ready(market).set_id for market in loaded]
+    named = {ready(market).turn: failures for market, failures in (suspects or {}).items()}
+    done = [ready(market).turn for market in loaded]
     found = batches(sets, loaded=done, suspects=named, retries=retries, run_id="run")
     return [[each.market for each in batch.sets] for batch in found]
 
@@ -61,7 +61,7 @@ def test_a_set_without_a_failure_is_no_suspect() -> None:
 
 def batch_ids(run_id: str, sets: list[ReadySet], suspect: ReadySet) -> list[str]:
     """The ids of a wake's batches, of which the last is the suspect's."""
-    found = batches(sets, loaded=(), suspects={suspect.set_id: 1}, retries=2, run_id=run_id)
+    found = batches(sets, loaded=(), suspects={suspect.turn: 1}, retries=2, run_id=run_id)
     assert {run_id} == {batch.run_id for batch in found}
     return [batch.batch_id for batch in found]
 

@@ -1,6 +1,6 @@
 -- load/080_audit.sql
 -- What: writes down what became of each set of the batch, replacing the row of an earlier load of the same
---       set; and says of the sets that lost their day to the batch who holds it now.
+--       set; and says of all other sets of the day who holds it now, in whatever order they came.
 -- Grain: as core.load_audit: one row per set loaded.
 -- Keys: set_id among the loaded rows.
 
@@ -32,7 +32,8 @@ insert into core.load_audit (
     superseded_by,
     run_id,
     load_number,
-    recorded_at
+    recorded_at,
+    replay
 )
 with staged as (
     select
@@ -83,7 +84,8 @@ select
     case when winners.set_id = batch_sets.set_id then null else winners.set_id end as superseded_by,
     batch_sets.run_id,
     numbers.load_number,
-    getdate() as recorded_at
+    getdate() as recorded_at,
+    batch_sets.replay
 from {{ batch.staging_sets }} as batch_sets
 inner join {{ batch.staging_winners }} as winners
     on
@@ -116,4 +118,4 @@ where
     and load_audit.snapshot_date = winners.snapshot_date
     and load_audit.status = 'loaded'
     and load_audit.set_id <> winners.set_id
-    and load_audit.superseded_by is null;
+    and coalesce(load_audit.superseded_by, '') <> winners.set_id;
