@@ -1,5 +1,6 @@
 """The environment becomes frozen types, or an error that names the variable."""
 
+import re
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -31,6 +32,16 @@ def test_nothing_set_gives_the_defaults() -> None:
             "start_date",
             datetime(2026, 1, 31, 6, tzinfo=timezone(timedelta(hours=2))),
         ),
+        ("LISTINGS_ALERT_TO", "a@example.com, b@example.com", "alert_to", ("a@example.com", "b@example.com")),
+        ("LISTINGS_ALERT_TO", " ", "alert_to", ()),
+        ("LISTINGS_ALERT_FROM", "", "alert_from", ""),
+        (
+            "LISTINGS_EXPECTED_MARKETS",
+            "zillow56/houston-tx  zillow-com4/austin-tx",
+            "expected_markets",
+            ("zillow56/houston-tx", "zillow-com4/austin-tx"),
+        ),
+        ("LISTINGS_FRESHNESS_HOURS", "0", "freshness_hours", 0.0),
     ],
 )
 def test_a_variable_replaces_its_default(variable: str, text: str, field: str, value: object) -> None:
@@ -63,6 +74,22 @@ def test_other_variables_are_left_alone() -> None:
 def test_a_value_that_cannot_be_meant_is_refused(variable: str, text: str) -> None:
     """A bad value stops with the variable's name, what came and what was expected."""
     with pytest.raises(SettingsError, match=f"{variable}='{text}': expected "):
+        read_tuning({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "wrong", "form"),
+    [
+        ("LISTINGS_EXPECTED_MARKETS", "zillow56/houston-tx houston", "houston", "zillow56/houston-tx"),
+        ("LISTINGS_EXPECTED_MARKETS", "zillow56/Houston", "zillow56/Houston", "zillow56/houston-tx"),
+        ("LISTINGS_EXPECTED_MARKETS", "a/b|2026-11-22", "a/b|2026-11-22", "zillow56/houston-tx"),
+        ("LISTINGS_ALERT_TO", "data@example.com, nobody", "nobody", "data@example.com"),
+        ("LISTINGS_ALERT_FROM", "Data <data@example.com>", "Data <data@example.com>", "data@example.com"),
+    ],
+)
+def test_a_list_with_one_wrong_part_names_it(variable: str, text: str, wrong: str, form: str) -> None:
+    """A malformed address or head of a partition is refused with the form that is expected."""
+    with pytest.raises(SettingsError, match=f"{variable}: {re.escape(repr(wrong))}: expected .*{form}"):
         read_tuning({variable: text})
 
 

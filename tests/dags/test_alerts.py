@@ -1,0 +1,239 @@
+"""Mail about failed tasks, through a real SMTP server: what it says, whom it reaches, and what it never does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.sdk.log import mask_secret
+
+from include import alerts
+from include.settings import tuning
+from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings
+
+HOSTILE = "<script>alert('1')</script>\r\nBcc: thief@example.com\n{{ conn.smtp_listings }}\x1b[31m \udcff"
+
+
+class Refused(BaseOperator):
+    """Fails as the API words it."""
+
+    def __init__(self, *, request: dict[str, Any], words: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.request = request
+        self.words = words
+
+    def execute(self, context: Any) -> None:
+        """Fails."""
+        raise ValueError(self.words)
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mail server, and an Airflow that knows it."""
+    with Mailbox() as server:
+        use(monkeypatch, server.settings())
+        yield server
+    tuning.cache_clear()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Puts settings and connection into the environment."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://127.0.0.1:18080")
+    tuning.cache_clear()
+
+
+def fail(words: str = "HTTP 403: You are not subscribed", location: str = "tampa, fl", retries: int = 0) -> None:
+    """Runs a DAG of one failing task, with what every DAG of ours gets by default."""
+    defaults = {"retries": retries, "retry_delay": timedelta(0), **alerts.callbacks()}
+    with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), default_args=defaults) as dag:
+        Refused(task_id="land_listings", request={"location": location, "date": "2026-11-22"}, words=words)
+    bag = DagBag(os.devnull)
+    bag.bag_dag(dag)
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(bag, "dags-folder", None)
+    dag.test(logical_date=None, run_after=datetime.now(UTC))
+
+
+def test_a_failed_task_sends_one_mail_with_all_that_one_asks(mailbox: Mailbox, metadata_database: None) -> None:
+    """It names DAG, task, market, date, try, reason and the log at the UI's own address, as text and as HTML."""
+    fail()
+
+    [mail] = mailbox.mails
+    assert (RECIPIENTS, SENDER) == (mail.recipients, mail.message["From"])
+    assert "[listings] failing.land_listings failed: tampa, fl, 2026-11-22" == mail.subject
+    for line in (
+        "DAG: failing",
+        "Task: land_listings",
+        "Market: tampa, fl",
+        "Date: 2026-11-22",
+        "Try: 1 of 1 (failed)",
+        "Reason: ValueError: HTTP 403: You are not subscribed",
+    ):
+        assert line in mail.text().splitlines()
+        assert line in mail.text("html")
+    [link] = [line for line in mail.text().splitlines() if line.startswith("Log: http://127.0.0.1:18080/dags/failing/")]
+    assert f'<a href="{link.removeprefix("Log: ")}">' in mail.text("html")
+
+
+def test_a_task_that_is_tried_again_says_so(mailbox: Mailbox, metadata_database: None) -> None:
+    """With a retry the first failure is one mail, the last another."""
+    fail(retries=1)
+
+    assert ["will be tried again", "failed"] == [mail.subject.split(": ")[0].split(" ", 2)[2] for mail in mailbox.mails]
+    assert ["Try: 1 of 2 (will be tried again)", "Try: 2 of 2 (failed)"] == [
+        line for mail in mailbox.mails for line in mail.text().splitlines() if line.startswith("Try")
+    ]
+
+
+def test_nobody_is_told_where_nobody_is_named(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without LISTINGS_ALERT_TO there is no callback, no mail and no connection."""
+    monkeypatch.delenv("LISTINGS_ALERT_TO")
+    tuning.cache_clear()
+
+    assert ({}, False) == (alerts.callbacks(), alerts.send("subject", ["line"]))
+    assert [] == mailbox.mails
+
+
+def tell(words: str, location: str) -> None:
+    """What Airflow does at the end of a failed task for a market, but for running it."""
+    request = {"location": location, "date": "2026-11-22"}
+    ti = SimpleNamespace(dag_id="extract_listings", task_id="land_listings", try_number=1, max_tries=0)
+    alerts.tell_failure({"ti": ti, "task": SimpleNamespace(request=request), "exception": ValueError(words)})
+
+
+def test_hostile_words_stay_words(mailbox: Mailbox) -> None:
+    """A market's name or an answer adds no header, no tag, no template, and what cannot be encoded is replaced."""
+    tell(words=HOSTILE, location=HOSTILE)
+
+    [mail] = mailbox.mails
+    assert (RECIPIENTS, None) == (mail.recipients, mail.message["Bcc"])
+    assert "\n" not in mail.subject
+    assert "<script>" not in mail.text("html")
+    assert "&lt;script&gt;" in mail.text("html")
+    assert "{{ conn.smtp_listings }}" in mail.text()
+    assert "\x1b" not in mail.text() + mail.subject
+
+
+def test_a_long_reason_is_cut(mailbox: Mailbox) -> None:
+    """An answer of a million characters makes a mail of a few thousand, and a subject of one line."""
+    tell(words="x" * 1_000_000, location="y" * 10_000)
+
+    [mail] = mailbox.mails
+    assert (True, True) == (len(mail.text()) < 13_000, len(mail.subject) <= 160)
+
+
+def test_no_secret_is_mailed(mailbox: Mailbox) -> None:
+    """What Airflow's masker knows is taken out of reason and subject."""
+    secret = "example-secret-not-real"
+    mask_secret(secret)
+    tell(words=f"HTTP 401 with {secret}", location=secret)
+
+    [mail] = mailbox.mails
+    assert secret not in mail.text() + mail.text("html") + mail.subject
+    assert "HTTP 401 with ***" in mail.text()
+
+
+def test_a_task_ended_from_outside_is_told_without_its_reason(mailbox: Mailbox) -> None:
+    """The context of Airflow's DAG processor, whose mapped task is not resolved and without an error, is enough."""
+    with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        mapped = Refused.partial(task_id="land_listings", words="").expand(request=[{"location": "tampa, fl"}])
+    ti = RuntimeTaskInstance.model_construct(
+        task_id="land_listings", dag_id=dag.dag_id, run_id="manual__1", try_number=2, map_index=3, task=mapped
+    )
+    alerts.tell_failure({"ti": ti, "task": mapped, "partition_key": "2026-11-22"})
+    alerts.tell_failure({})
+
+    mail, empty = mailbox.mails
+    lines = mail.text().splitlines()
+    assert {"Market: number 3 of the run's list (map index)", "Date: 2026-11-22", "Try: 2 of 2 (failed)"} <= {*lines}
+    assert f"Reason: {alerts.NO_REASON}" in lines
+    assert "/mapped/3" in mail.text()
+    assert "Market: all" in empty.text()
+
+
+@pytest.mark.parametrize(
+    ("partition", "market", "date"),
+    [
+        ("zillow56/houston-tx|2026-11-22", "zillow56/houston-tx", "2026-11-22"),
+        ("all|2026-11-22", "all", "2026-11-22"),
+        (None, "all", "not known"),
+    ],
+)
+def test_market_and_date_come_from_the_partition(
+    mailbox: Mailbox, partition: str | None, market: str, date: str
+) -> None:
+    """Where the task is for no single request, the run's partition says what it is about."""
+    alerts.tell_failure({"ti": SimpleNamespace(task_id="load"), "partition_key": partition})
+
+    [mail] = mailbox.mails
+    assert f"Market: {market}\nDate: {date}\n" in mail.text()
+
+
+def test_a_message_is_mailed_line_by_line(mailbox: Mailbox) -> None:
+    """Lines stay lines, escaped, in both forms; whether it was sent is said."""
+    assert alerts.send("Two things\nto do", ["1 < 2", "", "second"])
+
+    [mail] = mailbox.mails
+    assert "Two things to do" == mail.subject
+    assert "1 < 2\n\nsecond" == mail.text()
+    assert "<html><body><p>1 &lt; 2<br>\n<br>\nsecond</p></body></html>" == mail.text("html")
+
+
+def test_without_a_sender_the_first_recipient_is_it(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LISTINGS_ALERT_FROM may be left out."""
+    monkeypatch.delenv("LISTINGS_ALERT_FROM")
+    tuning.cache_clear()
+    alerts.send("subject", ["line"])
+
+    assert [RECIPIENTS[0]] == [mail.message["From"] for mail in mailbox.mails]
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A server that takes connections and never says a word; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_mail_server_that_is_down_costs_a_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Refused or silent, the mail is given up once, in a moment, and nothing is raised."""
+    monkeypatch.setattr(alerts, "SECONDS_PER_STEP", 1)
+    with silent_server() as silent:
+        for port in (1, silent):
+            use(monkeypatch, settings(port))
+            begin = time.monotonic()
+            with caplog.at_level(logging.ERROR, "include.alerts"):
+                assert alerts.send("subject", ["line"]) is False
+            assert time.monotonic() - begin < 5
+    tuning.cache_clear()
+
+    assert 2 == len([each for each in caplog.messages if each.startswith("No mail 'subject' to data@example.com")])
+
+
+def test_an_unknown_connection_costs_a_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, metadata_database: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where recipients are named and no server is, the log says which connection is missing."""
+    use(monkeypatch, {"LISTINGS_ALERT_TO": "data@example.com"})
+
+    assert alerts.send("subject", ["line"]) is False
+    tuning.cache_clear()
+    assert ["SMTP connection is not found"] == [
+        each.split(": ")[-1].rstrip(".") for each in caplog.messages if "No mail" in each
+    ]
