@@ -94,6 +94,8 @@ def connections(ports: Ports, secrets: Mapping[str, str]) -> dict[str, dict[str,
     return {
         "zillow_api": _family(ports, secrets, "zillow56.p.rapidapi.com"),
         "zillow_com4_api": _family(ports, secrets, "zillow-com4.p.rapidapi.com"),
+        "zillow_com1_api": _family(ports, secrets, "zillow-com1.p.rapidapi.com"),
+        "zillow_working_api": _family(ports, secrets, "zillow-working-api.p.rapidapi.com"),
         "aws_s3_conn": {
             "conn_type": "aws",
             "extra": {"role_arn": AIRFLOW_ROLE, "region_name": ACCOUNT_REGION},

@@ -67,11 +67,16 @@ class Extraction:
         ordinary = ExtractRequest("zillow56", market, location, DATE, EXTRACT_ID, "manual__example", page_limit)
         self.events = OutletEventAccessors()
         operator = LandListingsOperator(task_id="land_listings", request={**ordinary.to_dict(), **changes})
-        return operator.execute({"outlet_events": self.events, "ti": SimpleNamespace(start_date=started_at)})
+        ti = SimpleNamespace(start_date=started_at, map_index=0)
+        return operator.execute({"outlet_events": self.events, "ti": ti})
 
     def fault(self, *faults: dict[str, Any]) -> None:
         """Scripts what goes wrong, once each."""
         self.api.put("/_control/faults", json=list(faults)).raise_for_status()
+
+    def quota(self, limit: int) -> None:
+        """Sets how many requests the key may make in a month, those made already included."""
+        self.api.put("/_control/quota", json={"limit": limit}).raise_for_status()
 
     def asked(self) -> dict[str, int]:
         """How often each page was asked for since the last look."""
@@ -110,6 +115,12 @@ def environment(api: httpx.Client, aws: RunningMiniStack, bucket: str, key: str 
         "AIRFLOW_CONN_ZILLOW_API": json.dumps({**connection, "extra": _headers(key, "zillow56.p.rapidapi.com")}),
         "AIRFLOW_CONN_ZILLOW_COM4_API": json.dumps(
             {**connection, "extra": _headers(key, "zillow-com4.p.rapidapi.com")}
+        ),
+        "AIRFLOW_CONN_ZILLOW_COM1_API": json.dumps(
+            {**connection, "extra": _headers(key, "zillow-com1.p.rapidapi.com")}
+        ),
+        "AIRFLOW_CONN_ZILLOW_WORKING_API": json.dumps(
+            {**connection, "extra": _headers(key, "zillow-working-api.p.rapidapi.com")}
         ),
         "AIRFLOW_CONN_AWS_S3_CONN": json.dumps(
             {"conn_type": "aws", "login": "test", "password": "test", "extra": aws_extra}

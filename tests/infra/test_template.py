@@ -21,7 +21,8 @@ from tests.infra.template import (
 
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 WORK_QUEUES = {"CopyQueue": "CopyDeadLetterQueue", "TransformQueue": "TransformDeadLetterQueue"}
-CONNECTIONS = {"zillow_api", "zillow_com4_api", "aws_s3_conn", "conn_id_redshift", "redshift_copy_role"}
+APIS = {"zillow_api", "zillow_com4_api", "zillow_com1_api", "zillow_working_api"}
+CONNECTIONS = APIS | {"aws_s3_conn", "conn_id_redshift", "redshift_copy_role"}
 
 # Each resource with a wildcard, and why it needs one.
 WILDCARDS = {

@@ -5,10 +5,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,37 +15,17 @@ import httpx
 import pytest
 
 from local.listing_api.market import listings_on
+from tests.integration.listing_api_server import ROOT, command, serving
 
-ROOT = Path(__file__).parents[2]
 KEY = "example-key-not-real"
 ASK_56 = {"x-rapidapi-key": KEY, "x-rapidapi-host": "zillow56.p.rapidapi.com"}
 ASK_COM4 = {"x-rapidapi-key": KEY, "x-rapidapi-host": "zillow-com4.p.rapidapi.com"}
 FLAT = b'{ "results": [ {"zpid": 1} ],  "resultsPerPage": 41, "totalPages": 20, "totalResultCount": 13798 }'
 
 
-def _command(*options: object) -> list[str]:
-    return [sys.executable, "-m", "local.listing_api", *map(str, options)]
-
-
-@contextmanager
-def _serving(state: Path, *options: object) -> Iterator[httpx.Client]:
-    """A server of its own on a free port, and a client for it."""
-    process = subprocess.Popen(
-        _command("--port", 0, "--state", state, *options), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        with httpx.Client(base_url=address, timeout=10) as client:
-            yield client
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with _serving(tmp_path_factory.mktemp("state"), "--rate", 0, "--dirty", 0) as client:
+    with serving(tmp_path_factory.mktemp("state"), "--rate", 0, "--dirty", 0) as client:
         yield client
 
 
@@ -117,6 +95,64 @@ def test_zillow_com4_has_its_own_shape(api: httpx.Client) -> None:
     assert {"currentPage": 2, "limit": 50, "totalRecords": total, "totalPage": 20} == body["meta"]
     assert (True, "Success", 50) == (body["status"], body["message"], len(body["data"]))
     assert isinstance(body["data"][0]["price"]["value"], int)
+
+
+def test_zillow_com1_has_its_own_shape(api: httpx.Client) -> None:
+    """zillow-com1 sends zpid and address as text, null for what is missing, and its claims beside the list."""
+    body = _ask(api, "zillow-com1", "/propertyExtendedSearch", location="austin, tx", page=2)
+    total = len(listings_on(7, "austin, tx", date(2026, 11, 20)))
+    facts = {"resultsPerPage": 41, "totalPages": 20, "totalResultCount": total, "currentPage": 2, "schools": {}}
+    assert facts == {name: value for name, value in body.items() if name != "props"}
+    assert 41 == len(body["props"])
+    assert all(isinstance(row["zpid"], str) and isinstance(row["address"], str) for row in body["props"])
+    assert None in body["props"][0].values()
+
+
+def test_zillow_working_api_has_its_own_shape(api: httpx.Client) -> None:
+    """zillow-working-api is asked by query, wraps each listing and tells of its pages in pagesInfo."""
+    body = _ask(api, "zillow-working-api", "/search/byaddress", query="austin, tx", page=20, resultsPerPage=200)
+    total = len(listings_on(7, "austin, tx", date(2026, 11, 20)))
+    assert total == body["resultsCount"]
+    assert {"totalPages": 20, "currentPage": 20, "resultsPerPage": 200} == body["pagesInfo"]
+    assert (200, {"property"}) == (len(body["searchResults"]), {each["resultType"] for each in body["searchResults"]})
+    assert {"forSale"} == {each["property"]["listing"]["listingStatus"] for each in body["searchResults"]}
+
+
+def test_a_search_for_rent_returns_groups_without_price_or_bedrooms(api: httpx.Client) -> None:
+    """The flats of a building come as one propertyGroup; every other listing has a rent."""
+    asked = {"query": "austin, tx", "listingStatus": "forRent", "resultsPerPage": 200}
+    found = _ask(api, "zillow-working-api", "/search/byaddress", **asked)["searchResults"]
+    groups = [each["property"] for each in found if each["resultType"] == "propertyGroup"]
+    others = [each["property"] for each in found if each["resultType"] == "property"]
+    assert 4 <= len(groups) <= 40
+    assert not any({"price", "bedrooms"} & set(group) for group in groups)
+    assert all(800 <= other["price"]["value"] < 30_000 for other in others)
+
+
+@pytest.mark.parametrize(
+    ("family", "path", "wrong", "words"),
+    [
+        ("zillow-com1", "/propertyExtendedSearch", {"status_type": "ForRent"}, "Expected ForSale"),
+        ("zillow-working-api", "/search/byaddress", {"listingStatus": "sold"}, "Expected forSale or forRent"),
+        ("zillow-working-api", "/search/byaddress", {"resultsPerPage": 201}, "Expected a whole number from 1 to 200"),
+    ],
+)
+def test_each_family_refuses_what_it_does_not_know(
+    api: httpx.Client, family: str, path: str, wrong: dict[str, Any], words: str
+) -> None:
+    """A status or page size that the family has not is 400 with what was expected."""
+    place = {"location": "austin, tx", "query": "austin, tx"}
+    answer = api.get(path, params={**place, **wrong}, headers=_headers(family))
+    assert (400, True) == (answer.status_code, words in answer.json()["message"])
+
+
+def _ask(client: httpx.Client, family: str, path: str, **params: Any) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(path, params=params, headers=_headers(family)).raise_for_status().json()
+    return body
+
+
+def _headers(family: str) -> dict[str, str]:
+    return {"x-rapidapi-key": KEY, "x-rapidapi-host": f"{family}.p.rapidapi.com"}
 
 
 @pytest.mark.parametrize(
@@ -247,10 +283,10 @@ def test_a_wrong_control_is_refused_in_words(api: httpx.Client) -> None:
 
 def test_used_quota_and_clock_outlive_a_kill(tmp_path: Path) -> None:
     """After kill -9 and a restart, the used requests are still used, the clock is still set, and the last is 429."""
-    with _serving(tmp_path, "--quota", 3) as api:
+    with serving(tmp_path, "--quota", 3) as api:
         api.put("/_control/clock", json={"now": "2026-11-20T06:00:00Z"})
         assert ["2", "1"] == [_search(api).headers["x-ratelimit-requests-remaining"] for _ in range(2)]
-    with _serving(tmp_path, "--quota", 3) as api:
+    with serving(tmp_path, "--quota", 3) as api:
         third, fourth = _search(api), _search(api)
     assert third.headers["date"].startswith("Fri, 20 Nov 2026 06:00:")
     assert ("3", "0") == tuple(third.headers[f"x-ratelimit-requests-{name}"] for name in ("limit", "remaining"))
@@ -261,7 +297,7 @@ def test_used_quota_and_clock_outlive_a_kill(tmp_path: Path) -> None:
 
 def test_more_requests_a_second_than_allowed_are_refused(tmp_path: Path) -> None:
     """Of six requests at once with a rate of five the sixth is told to wait a second; after it, one passes."""
-    with _serving(tmp_path, "--rate", 5) as api:
+    with serving(tmp_path, "--rate", 5) as api:
         answers = [_search(api, "monowi, ne") for _ in range(6)]
         time.sleep(1.05)
         later = _search(api, "monowi, ne")
@@ -276,7 +312,7 @@ def test_recorded_pages_are_served_byte_for_byte(tmp_path: Path) -> None:
     folder = tmp_path / "recorded"
     folder.mkdir()
     (folder / "page-0001.json").write_bytes(FLAT)
-    with _serving(tmp_path / "state", "--recordings", folder, "--key", KEY) as api:
+    with serving(tmp_path / "state", "--recordings", folder, "--key", KEY) as api:
         first, second = _search(api), _search(api, page=2)
         refused = api.get("/search", params={"location": "austin, tx"}, headers=ASK_56 | {"x-rapidapi-key": "no"})
     assert first.content == FLAT
@@ -289,7 +325,7 @@ def test_the_key_of_a_secrets_file_is_subscribed(tmp_path: Path) -> None:
     """With --secrets the key in the file is let through, and no other, not even the example key."""
     secrets = tmp_path / "secrets.json"
     secrets.write_text(json.dumps({"listing_api_key": "filed-key-not-real", "loader": "another-secret-not-real"}))
-    with _serving(tmp_path / "state", "--secrets", secrets) as api:
+    with serving(tmp_path / "state", "--secrets", secrets) as api:
         asked = {
             key: api.get("/search", params={"location": "monowi, ne"}, headers=ASK_56 | {"x-rapidapi-key": key})
             for key in ("filed-key-not-real", "another-secret-not-real", KEY)
@@ -320,7 +356,7 @@ def test_a_secrets_file_without_a_key_ends_the_start(tmp_path: Path, content: st
 
 
 def _run(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(_command(*options), cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
 
 
 def test_a_malformed_recording_ends_the_start(tmp_path: Path) -> None:
@@ -350,8 +386,8 @@ def test_the_server_says_where_it_is_and_nothing_else(tmp_path: Path) -> None:
     """It prints one line with a loopback address, stays quiet while it serves, and ends on SIGTERM."""
     said = tmp_path / "said"
     with said.open("w") as output:
-        command = _command("--port", 0, "--state", tmp_path / "state")
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        server = command("--port", 0, "--state", tmp_path / "state")
+        process = subprocess.Popen(server, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 10
         while not said.read_text().endswith("\n") and time.monotonic() < deadline:

@@ -61,6 +61,29 @@ MISSING_OF_ZILLOW_COM4 = {
     "propertyDisplayRules.mls.mlsName": 22,
     "listing.listingSubType.isNewConstruction": 98,
 }
+# Of 41 and of 20 listings.
+MISSING_OF_ZILLOW_COM1 = {
+    "livingArea": 2,
+    "lotAreaValue": 2,
+    "lotAreaUnit": 2,
+    "zestimate": 29,
+    "rentZestimate": 15,
+    "datePriceChanged": 80,
+    "priceChange": 80,
+    "price": 0,
+    "address": 0,
+    "carouselPhotos": 100,
+    "variableData": 100,
+}
+MISSING_OF_ZILLOW_WORKING_API = {
+    "property.estimates": 0,
+    "property.estimates.zestimate": 15,
+    "property.estimates.rentZestimate": 10,
+    "property.price.value": 0,
+    "property.yearBuilt": 2,
+    "property.taxAssessment.taxAssessedValue": 8,
+    "resultType": 0,
+}
 TOLERANCE = 5  # percentage points
 
 
@@ -171,7 +194,12 @@ def test_a_zpid_may_stand_in_two_markets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "facts"), [("zillow56", MISSING_OF_ZILLOW56), ("zillow-com4", MISSING_OF_ZILLOW_COM4)]
+    ("family", "facts"),
+    [
+        ("zillow56", MISSING_OF_ZILLOW56),
+        ("zillow-com4", MISSING_OF_ZILLOW_COM4),
+        ("zillow-working-api", MISSING_OF_ZILLOW_WORKING_API),
+    ],
 )
 def test_missing_rates_are_those_of_real_pages(family: str, facts: dict[str, int], many: list[Listing]) -> None:
     """Each field is missing about as often as in the real pages, and then its key is absent, never null."""
@@ -183,6 +211,15 @@ def test_missing_rates_are_those_of_real_pages(family: str, facts: dict[str, int
             wrong[path] = (expected, missing)
     assert {} == wrong
     assert not any(value is None for row in rows for value in row.values())
+
+
+def test_zillow_com1_says_null_where_others_say_nothing(many: list[Listing]) -> None:
+    """What is missing is null about as often as in real pages, beyond what a plot or a plan lacks anyway."""
+    homes = [listing for listing in many if not (listing.house.is_lot or listing.house.is_plan)]
+    rows = _rows("zillow-com1", homes)
+    nulls = {name: 100 * sum(row[name] is None for row in rows) / len(rows) for name in MISSING_OF_ZILLOW_COM1}
+    wrong = {name: (each, nulls[name]) for name, each in MISSING_OF_ZILLOW_COM1.items() if abs(each - nulls[name]) > 8}
+    assert {} == wrong
 
 
 def test_oddities_of_real_pages_are_there(many: list[Listing]) -> None:

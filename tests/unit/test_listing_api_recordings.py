@@ -12,6 +12,9 @@ from local.listing_api.recordings import BadRecording, load_recordings
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 FLAT = b'{ "results": [ {"zpid": 1} ],  "resultsPerPage": 41, "totalPages": 20, "totalResultCount": 13798 }'
+TEXTS = b'{"props": [{"zpid": "3"}], "totalPages": 20, "schools": {}, "currentPage": 1}'
+WRAPPED = b'{"resultsCount": 1, "pagesInfo": {"totalPages": 3, "currentPage": 1}, "searchResults": [{"property": {}}]}'
+BELOW = b'{"data": {"searchResults": [{"property": {}}], "searchResultCounts": {}}, "page": 1}'
 NESTED = b'{"status": true, "message": "ok", "data": [{"zpid": 2}], "meta": {"currentPage": 1, "totalPage": 3}}'
 
 
@@ -33,6 +36,13 @@ def test_a_flat_folder_is_served_for_every_location(tmp_path: Path) -> None:
     ("family", "page", "expected"),
     [
         ("zillow56", FLAT, {"results": [], "resultsPerPage": 41, "totalPages": 20, "totalResultCount": 13798}),
+        ("zillow-com1", TEXTS, {"props": [], "totalPages": 20, "schools": {}, "currentPage": 2}),
+        (
+            "zillow-working-api",
+            WRAPPED,
+            {"resultsCount": 1, "pagesInfo": {"totalPages": 3, "currentPage": 2}, "searchResults": []},
+        ),
+        ("zillow-working-api", BELOW, {"data": {"searchResults": [], "searchResultCounts": {}}, "page": 1}),
         (
             "zillow-com4",
             NESTED,
@@ -45,7 +55,9 @@ def test_after_the_last_recorded_page_come_empty_ones(
 ) -> None:
     """A page that was not recorded has no listings and the last recorded page's facts."""
     pages = load_recordings(_write(tmp_path, page))
-    assert expected == json.loads(pages.body(FAMILIES[family], {"location": "houston, tx"}, 2, NOW))
+    assert expected == json.loads(
+        pages.body(FAMILIES[family], {"location": "houston, tx", "query": "houston, tx"}, 2, NOW)
+    )
 
 
 def test_folders_by_market_are_served_to_their_market(tmp_path: Path) -> None:
