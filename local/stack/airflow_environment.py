@@ -30,6 +30,8 @@ PRELOADED = (
 )
 # The local API takes more requests a second than a plan of the real one does.
 LOCAL_TUNING = {"LISTINGS_REQUESTS_PER_SECOND": "16", "LISTINGS_API_SLOTS": "3"}
+# The mail server is nothing of the stack's own: where there is one, the caller says so in Airflow's way.
+MAIL_CONNECTION = "AIRFLOW_CONN_SMTP_LISTINGS"
 # Settings of ours that the stack decides itself, whatever the caller's shell says.
 OWN = ("LISTINGS_HOME", "LISTINGS_STACK", "LISTINGS_PORT_")
 
@@ -37,7 +39,7 @@ OWN = ("LISTINGS_HOME", "LISTINGS_STACK", "LISTINGS_PORT_")
 def airflow_environment(home: Home, ports: Ports, deployment: Deployment, caller: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of Airflow's processes, but for the mark of the stack.
 
-    `caller` is the environment of who starts the stack: its LISTINGS_* settings are handed on.
+    `caller` is the environment of who starts the stack: its LISTINGS_* settings are handed on, and its mail server.
     """
     # Without a start date of its own Airflow would run the last due schedule as soon as a DAG is unpaused.
     tuning = {"LISTINGS_START_DATE": home.since(), **_tuning(caller)}
@@ -72,9 +74,11 @@ def database_url(ports: Ports, secrets: Mapping[str, str]) -> str:
 
 
 def _tuning(caller: Mapping[str, str]) -> dict[str, str]:
-    """The local defaults, and over them the caller's LISTINGS_* settings."""
+    """The local defaults, and over them the caller's LISTINGS_* settings and mail server."""
     handed_on = {
-        name: value for name, value in caller.items() if name.startswith("LISTINGS_") and not name.startswith(OWN)
+        name: value
+        for name, value in caller.items()
+        if name == MAIL_CONNECTION or (name.startswith("LISTINGS_") and not name.startswith(OWN))
     }
     return {**LOCAL_TUNING, **handed_on}
 

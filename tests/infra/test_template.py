@@ -22,7 +22,7 @@ from tests.infra.template import (
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 WORK_QUEUES = {"CopyQueue": "CopyDeadLetterQueue", "TransformQueue": "TransformDeadLetterQueue"}
 APIS = {"zillow_api", "zillow_com4_api", "zillow_com1_api", "zillow_working_api"}
-CONNECTIONS = APIS | {"aws_s3_conn", "conn_id_redshift", "redshift_copy_role"}
+CONNECTIONS = APIS | {"aws_s3_conn", "conn_id_redshift", "redshift_copy_role", "smtp_listings"}
 
 # Each resource with a wildcard, and why it needs one.
 WILDCARDS = {

@@ -179,14 +179,16 @@ def test_supervisord_knows_each_program_once(tmp_path: Path) -> None:
 
 
 def test_airflow_gets_the_outputs_and_the_callers_settings(tmp_path: Path) -> None:
-    """Airflow's environment has what was deployed and the caller's LISTINGS_ settings, and nothing else of theirs."""
-    caller = {"LISTINGS_RETRIES": "2", "LISTINGS_HOME": "/other", "LISTINGS_PORT_UI": "1", "AWS_PROFILE": "mine"}
-    found = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, caller)
+    """Airflow's environment has what was deployed and the caller's settings and mail server, and nothing else of theirs."""
+    theirs = {"LISTINGS_HOME": "/other", "LISTINGS_PORT_UI": "1", "AWS_PROFILE": "mine", "AIRFLOW_CONN_OTHER": "x://"}
+    ours = {"LISTINGS_RETRIES": "2", "AIRFLOW_CONN_SMTP_LISTINGS": "smtp://127.0.0.1:2525"}
+    found = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, {**theirs, **ours})
 
     assert "the LandingBucketName" == found["LISTINGS_LANDING_BUCKET"]
     assert "the key's id" == found["AWS_ACCESS_KEY_ID"]
     assert "2" == found["LISTINGS_RETRIES"]
-    assert set() == {"LISTINGS_HOME", "LISTINGS_PORT_UI", "AWS_PROFILE"} & set(found)
+    assert "smtp://127.0.0.1:2525" == found["AIRFLOW_CONN_SMTP_LISTINGS"]
+    assert set() == set(theirs) & set(found)
     assert "the role" == json.loads(found["AIRFLOW__SECRETS__BACKEND_KWARGS"])["role_arn"]
 
 
