@@ -28,6 +28,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "write    landing/listings/* landing/errors/* clean/ready/* clean/loads/* clean/reports/*",
         "look     queue/*",
         "send     queue/copy-raw queue/transform-listings",
+        "receive  queue/copy-raw-dead queue/transform-listings-dead",
+        "delete   queue/copy-raw-dead queue/transform-listings-dead",
         "read     secret/airflow/connections/*",
     ),
     "copy": (
