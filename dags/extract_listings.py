@@ -5,13 +5,15 @@
 unpausing it spends requests of your API key.
 
 **Reads** the listing API through the connection `zillow_api`. **Writes** each page as received to the landing
-bucket, `_manifest.json` last, and emits `landed_listings` for each market on its own.
+bucket, `_manifest.json` last, and emits `landed_listings` for each market on its own. Keeps the quota ledger there too.
 
 **Runs again** safely: clear a failed `land_listings` task and only the pages that it lacks are asked for. A set
 that is complete is announced again and costs nothing.
 
 **When it fails**, the failed mapped task names its market and repeats the API's own words; the other markets
 have gone on. A wrong key or a used-up quota is not cured by waiting: mend it, then clear the task.
+A run that may not fit into what is left of the quota is refused in `plan_requests`, which says by how much and what
+to do; nothing was asked of the API then.
 The date is the partition key, or the day of the run. The API serves only today: a date more than 36 hours away
 is refused unless `date_override` gives a reason, which the manifests record.
 """
@@ -21,12 +23,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 
 from include import markets
 from include.assets import LANDED_LISTINGS
-from include.dag_defaults import API_POOL, DEFAULT_ARGS, START_DATE, TAGS
-from include.operators import LandListingsOperator
+from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
+from include.operators import LandListingsOperator, refused_for_good
+from include.quota_ledger import reserve_plan
 from include.settings import tuning
 from include.sources import known_sources
 
@@ -38,20 +42,22 @@ def plan_requests(
     dag_run: Any = None,
     ti: Any = None,
 ) -> list[dict[str, Any]]:
-    """One `ExtractRequest` per market."""
+    """One `ExtractRequest` per market, for which the quota has reserved what they may spend."""
     assert params is not None
-    markets.refuse_unknown(dag_run.conf or {}, params)
-    requests = markets.plan(
-        source=params["source"],
-        locations=params["markets"],
-        page_limit=params["page_limit"],
-        partition_key=partition_key,
-        run_after=dag_run.run_after,
-        run_id=dag_run.run_id,
-        started_at=ti.start_date,
-        tolerance=tuning().date_tolerance,
-        date_override=params["date_override"],
-    )
+    with refused_for_good():
+        markets.refuse_unknown(dag_run.conf or {}, params)
+        requests = markets.plan(
+            source=params["source"],
+            locations=params["markets"],
+            page_limit=params["page_limit"],
+            partition_key=partition_key,
+            run_after=dag_run.run_after,
+            run_id=dag_run.run_id,
+            started_at=ti.start_date,
+            tolerance=tuning().date_tolerance,
+            date_override=params["date_override"],
+        )
+        reserve_plan(S3Hook(AWS_CONN_ID).get_conn(), requests, override=params["quota_override"])
     return [request.to_dict() for request in requests]
 
 
@@ -93,6 +99,12 @@ def plan_requests(
             type=["null", "string"],
             title="Reason for another date",
             description="Only when the partition key is not today: why what the API serves now stands for that date.",
+        ),
+        "quota_override": Param(
+            None,
+            type=["null", "string"],
+            title="Reason not to believe the API's quota",
+            description="Only when a run is refused for what the API last said of its quota: why there is more now.",
         ),
     },
 )

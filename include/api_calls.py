@@ -10,7 +10,12 @@ from typing import Any
 import requests
 import tenacity
 
-PASSING_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+PASSING_ERRORS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
 LONGEST_BACKOFF = 30.0
 
 Response = requests.Response

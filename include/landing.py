@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from include.bodies import ERROR_BYTES
 from include.keys import SetKey, page_name, page_number
 from include.receipts import ExtractRequest, LandedReceipt
 from include.sources import PageFacts, Source
@@ -83,7 +84,11 @@ class LandingSet:
         return _describe(number, body, facts, metadata), facts
 
     def put_error(self, number: int, status: int, body: bytes) -> str:
-        """Keeps a body that is not a page and returns its key; the same body twice is one object."""
+        """Keeps a body that is not a page and returns its key; the same body twice is one object.
+
+        More than the first `ERROR_BYTES` of it nobody needs.
+        """
+        body = body[:ERROR_BYTES]
         name = f"{page_name(number).removesuffix('.json')}-{status}-{sha256(body).hexdigest()[:12]}.body"
         key = self.key.errors_prefix + name
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body)

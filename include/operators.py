@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,16 +13,19 @@ import requests
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
+from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.http.operators.http import HttpOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
-from include import api_calls, landing, markets
+from include import api_calls, bodies, landing, markets
 from include.assets import LANDED_LISTINGS
 from include.keys import SetKey
 from include.loading import fault_noted
+from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
 from include.settings import resources, tuning
 from include.sources import NotAPage, PageFacts, Source, load_source
+from include.spending import Spending
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,12 +33,21 @@ if TYPE_CHECKING:
 Pages = list[tuple[landing.StoredPage, PageFacts]]
 
 
+@contextmanager
+def refused_for_good() -> Iterator[None]:
+    """Turns PlanRefused into a failure that is not tried again: what was refused once is refused again."""
+    try:
+        yield
+    except markets.PlanRefused as refused:
+        raise AirflowFailException(str(refused)) from refused
+
+
 class LandListingsOperator(HttpOperator):
     """Fetches every page of one market, lands each at once, completes the set, and announces it.
 
     Pages that landed in an earlier try of the same run are not asked for again; a set that is complete is
     only announced again. Whatever is not a page fails the task with the API's own words and is kept under
-    `errors/`.
+    `errors/`. No request goes out that the quota ledger did not grant, and none reads more than a page may have.
 
     The operator emits `landed_listings`: name it among the outlets.
 
@@ -54,15 +67,9 @@ class LandListingsOperator(HttpOperator):
         manifest = self._set.manifest()
         if manifest is None:
             self._pages: Pages = self._set.pages(self._source)
-            self._quota: dict[str, int] | None = None
-            if following := self._following():
-                # Planned in time, but perhaps cleared days later: what the API serves now is another day's.
-                markets.refuse_far_date(
-                    self._ask.date, context["ti"].start_date, self._ask.date_override, tuning().date_tolerance
-                )
-                self._prepare(following)
-                super().execute(context)
-            manifest = self._set.complete(self._pages, self._quota)
+            with refused_for_good(), self._spending:
+                self._fetch(context)
+            manifest = self._set.complete(self._pages, self._spending.quota)
         else:
             self.log.info("%s is complete: announced again, nothing asked for", self._set.key.manifest)
         receipt = landing.receipt(manifest)
@@ -80,9 +87,41 @@ class LandListingsOperator(HttpOperator):
         return load_source(self._ask.source)
 
     @cached_property
+    def _client(self) -> Any:
+        return S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+
+    @cached_property
     def _set(self) -> landing.LandingSet:
-        client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
-        return landing.LandingSet(client, resources().landing_bucket, self._ask)
+        return landing.LandingSet(self._client, resources().landing_bucket, self._ask)
+
+    @cached_property
+    def _spending(self) -> Spending:
+        ledger = QuotaLedger.of(self._client, self._ask.source)
+        return Spending(ledger, self._ask.extract_id, self._ask.market, len(self._pages))
+
+    @property
+    def hook(self) -> HttpHook:
+        """A hook whose requests are counted and whose answers are bounded."""
+        settings = tuning()
+        adapter = bodies.BoundedAdapter(
+            settings.page_bytes_limit, settings.response_timeout, self._spending.permit, self._spending.answered
+        )
+        return HttpHook(method=self.method, http_conn_id=self.http_conn_id, adapter=adapter)
+
+    def _fetch(self, context: Context) -> None:
+        following = self._following()
+        if following is None:
+            return
+        # Planned in time, but perhaps cleared days later: what the API serves now is another day's.
+        started_at = context["ti"].start_date
+        markets.refuse_far_date(self._ask.date, started_at, self._ask.date_override, tuning().date_tolerance)
+        self._spending.reserve(self._last_page() - len(self._pages))
+        self._prepare(following)
+        time.sleep(tuning().seconds_before_first_request(context["ti"].map_index))
+        try:
+            super().execute(context)
+        except api_calls.PASSING_ERRORS as fault:
+            self._fail(f"{type(fault).__name__}: {fault}")
 
     def _prepare(self, first: dict[str, Any]) -> None:
         self.http_conn_id = self._source.connection
@@ -100,9 +139,11 @@ class LandListingsOperator(HttpOperator):
     def _land_and_turn(self, response: requests.Response) -> dict[str, Any] | None:
         """Lands the page that came and says what to ask for next; HttpOperator calls it after every page."""
         number = len(self._pages) + 1
-        self._quota = api_calls.quota(response) or self._quota
         if response.status_code != 200:
             self._refuse(response, f"HTTP {response.status_code}: {self._words(response)}")
+        if size := bodies.too_big(response, limit := tuning().page_bytes_limit):
+            words = f"{size}, and a page may have {limit} after unpacking (LISTINGS_PAGE_BYTES_LIMIT)"
+            self._refuse(response, words, permanent=True)
         served = api_calls.served_at(response)
         try:
             page = self._set.put_page(
@@ -114,6 +155,7 @@ class LandListingsOperator(HttpOperator):
             )
         except NotAPage as fault:
             self._refuse(response, _in_words(fault))
+        bodies.forget(response)
         self._pages.append(page)
         self.log.info("page %d: %d listings, %d bytes", number, page[0].listings, page[0].bytes)
         following = self._following()
@@ -124,12 +166,14 @@ class LandListingsOperator(HttpOperator):
     def _following(self) -> dict[str, Any] | None:
         """The request for the page after those landed, or None when the market has no more or the limit is reached."""
         number = len(self._pages) + 1
-        if self._pages:
-            stored, facts = self._pages[-1]
-            last = min(self._ask.page_limit, facts.total_pages or self._ask.page_limit)
-            if stored.listings == 0 or number > last:
-                return None
+        if self._pages and (self._pages[-1][0].listings == 0 or number > self._last_page()):
+            return None
         return {"data": self._source.request_params(self._ask.location, number)}
+
+    def _last_page(self) -> int:
+        """The number of the last page to ask for, as far as is known yet."""
+        claimed = self._pages[-1][1].total_pages if self._pages else None
+        return min(self._ask.page_limit, claimed or self._ask.page_limit)
 
     def _tell(self, words: str) -> None:
         self.log.warning("page %d: %s", len(self._pages) + 1, words)
@@ -144,18 +188,22 @@ class LandListingsOperator(HttpOperator):
             return _in_words(fault)
         return response.reason or "no reason given"
 
-    def _refuse(self, response: requests.Response, words: str) -> NoReturn:
-        number = len(self._pages) + 1
+    def _refuse(self, response: requests.Response, words: str, *, permanent: bool = False) -> NoReturn:
         key = self._keep_error(response)
+        permanent = permanent or self._source.is_permanent(response.status_code, response.content)
+        self._fail(words, f"The answer is kept at s3://{resources().landing_bucket}/{key}", permanent=permanent)
+
+    def _fail(self, words: str, *more: str, permanent: bool = False) -> NoReturn:
+        """Fails the task in lines that a person can act on: what came, what is kept, what to do."""
+        number = len(self._pages) + 1
         kept = f"Pages 1 to {number - 1} are kept" if number > 1 else "Nothing landed yet"
         lines = (
             f"{self._ask.location} ({self._source.name}), page {number}: {words.rstrip('.')}.",
             f"{kept}; clear this task and it asks only for what is missing. A wrong market or family needs a new run.",
-            f"The answer is kept at s3://{resources().landing_bucket}/{key}",
+            *more,
         )
         for line in lines:
             self.log.error(line)
-        permanent = self._source.is_permanent(response.status_code, response.content)
         raise (AirflowFailException if permanent else AirflowException)(" ".join(lines))
 
 

@@ -63,6 +63,13 @@ class Tuning:
         """Pause of one task between two requests, so that all tasks of the pool together keep the rate."""
         return self.api_slots / self.requests_per_second
 
+    def seconds_before_first_request(self, map_index: int | None) -> float:
+        """Pause of the mapped task `map_index` (from 0; -1 or None: not mapped) before its first request.
+
+        So tasks that start together take turns. One that takes over a slot later pauses too, for less than a second.
+        """
+        return max(0, map_index or 0) % self.api_slots / self.requests_per_second
+
 
 @dataclass(frozen=True)
 class Resources:

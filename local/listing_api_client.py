@@ -24,6 +24,10 @@ class ListingApi:
         """Replaces the scripted faults."""
         self._call("PUT", "faults", list(faults))
 
+    def set_quota(self, limit: int) -> None:
+        """Sets how many requests each key may make a month, those made already included."""
+        self._call("PUT", "quota", {"limit": limit})
+
     def requests(self) -> Any:
         """What was asked so far: counts and the last requests."""
         return self._call("GET", "requests?last=1000")

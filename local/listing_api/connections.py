@@ -23,6 +23,11 @@ class ResettableProtocol(H11Protocol):
         super().connection_lost(exc)
 
 
+def is_connected(client: tuple[str, int]) -> bool:
+    """Whether a client (host, port) is still there."""
+    return (client[0], client[1]) in _open
+
+
 def reset_connection(client: tuple[str, int]) -> None:
     """Resets the connection of a client (host, port); what is not sent yet is lost."""
     transport = _open.get((client[0], client[1]))

@@ -24,6 +24,7 @@ def control_app(gateway: Gateway, facts: dict[str, Any]) -> Starlette:
         Route("/_control/clock", _guarded(controls.clock), methods=["GET", "PUT"]),
         Route("/_control/requests", _guarded(controls.requests), methods=["GET"]),
         Route("/_control/faults", _guarded(controls.faults), methods=["GET", "PUT"]),
+        Route("/_control/quota", _guarded(controls.quota), methods=["GET", "PUT"]),
         Route("/_control/reset", _guarded(controls.reset), methods=["POST"]),
     ]
     return Starlette(routes=routes)
@@ -68,6 +69,16 @@ class _Controls:
         if request.method == "PUT":
             self._gateway.faults.put(await _json(request))
         return JSONResponse(self._gateway.faults.report())
+
+    async def quota(self, request: Request) -> Response:
+        """What each key may ask a month; a PUT changes it, as somebody does who takes another plan."""
+        if request.method == "PUT":
+            wanted = await _json(request)
+            limit = wanted.get("limit") if isinstance(wanted, dict) else None
+            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+                raise ValueError('Expected {"limit": 500}, requests a month, 0 or more.')
+            self._gateway.subscriptions.quota = limit
+        return JSONResponse({"limit": self._gateway.subscriptions.quota})
 
     async def reset(self, request: Request) -> Response:
         """Forgets requests, faults, used quota and the set clock, or `?only=` one or more of them."""

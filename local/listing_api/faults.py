@@ -3,10 +3,12 @@
 A fault is a JSON object. What it hits: `family`, `location`, `page` (each optional), after `skip` hits
 (default 0), `times` times (default 1; null for ever). What it does, in this order: `delay_seconds`; `reset`
 (the connection is reset); `status`, `headers`, `body` (an object, or text sent as it is) replace the answer;
-`raw_body_bytes` sends so many spaces instead; `truncate_at` sends the first so many bytes as if they were
-all; `cut_at` announces all, sends so many bytes, waits `stall_seconds` and resets.
+`raw_body_bytes` sends so many spaces instead, `gzip_bytes` a gzip that unpacks to about so many; `truncate_at`
+sends the first so many bytes as if they were all; `chunked` announces no length; `drip_seconds` sends byte after
+byte with so long a pause; `cut_at` announces all, sends so many bytes, waits `stall_seconds` and resets.
 """
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,10 +29,15 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "headers": (dict,),
     "body": (dict, list, str),
     "raw_body_bytes": (int,),
+    "gzip_bytes": (int,),
+    "chunked": (bool,),
+    "drip_seconds": _NUMBER,
     "truncate_at": (int,),
     "cut_at": (int,),
     "stall_seconds": _NUMBER,
 }
+# A gzip may consist of several members that unpack one after the other.
+_MEMBER = 16_000_000
 
 
 @dataclass(slots=True)
@@ -41,6 +48,8 @@ class Answer:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None
+    chunked: bool = False
+    drip_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -81,9 +90,19 @@ class Fault:
             headers["content-type"] = "text/html" if isinstance(given, str) else "application/json"
         if "raw_body_bytes" in script:
             body = b" " * script["raw_body_bytes"]
+        if "gzip_bytes" in script:
+            body = _bomb(script["gzip_bytes"])
+            headers["content-encoding"] = "gzip"
         body = body[: script.get("truncate_at", len(body))]
         headers |= {name.lower(): str(value) for name, value in script.get("headers", {}).items()}
-        return Answer(script.get("status", answer.status), body, headers, script.get("cut_at"))
+        return Answer(
+            script.get("status", answer.status),
+            body,
+            headers,
+            script.get("cut_at"),
+            script.get("chunked", False),
+            script.get("drip_seconds"),
+        )
 
 
 class Faults:
@@ -118,6 +137,12 @@ class Faults:
                 fault.left -= 1
             return fault
         return None
+
+
+def _bomb(unpacked: int) -> bytes:
+    """A gzip that unpacks to `unpacked` spaces, rounded up to whole members: packed once, then repeated."""
+    member = min(unpacked, _MEMBER) or 1
+    return gzip.compress(b" " * member, mtime=0) * -(-unpacked // member)
 
 
 def _parse(number: int, script: object) -> Fault:

@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from local.listing_api.clock import Clock
-from local.listing_api.connections import reset_connection
+from local.listing_api.connections import is_connected, reset_connection
 from local.listing_api.families import FAMILIES, Family
 from local.listing_api.families.family import BadRequest, whole_number
 from local.listing_api.faults import Answer, Fault, Faults
@@ -93,10 +93,22 @@ def _message(status: int, text: str, headers: dict[str, str] | None = None) -> A
 async def _send(answer: Answer, fault: Fault | None, scope: Scope, send: Send) -> None:
     cut = answer.cut_at
     if answer.status:
-        headers = answer.headers | {"content-length": str(len(answer.body))}
+        headers = answer.headers | ({} if answer.chunked else {"content-length": str(len(answer.body))})
         lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": lines})
-        await send({"type": "http.response.body", "body": answer.body[:cut], "more_body": cut is not None})
+        if answer.drip_seconds is not None:
+            await _drip(answer.body, answer.drip_seconds, scope, send)
+        else:
+            await send({"type": "http.response.body", "body": answer.body[:cut], "more_body": cut is not None})
     if cut is not None:
         await asyncio.sleep(fault.stall_seconds if fault else 0)
         reset_connection(scope["client"])
+
+
+async def _drip(body: bytes, pause: float, scope: Scope, send: Send) -> None:
+    """Sends byte after byte, until the client has had enough."""
+    for place in range(len(body)):
+        if not is_connected(scope["client"]):
+            return
+        await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": place + 1 < len(body)})
+        await asyncio.sleep(pause)

@@ -152,6 +152,7 @@ def extraction(
     from tests.dags.backends import Extraction, environment
 
     _api_process.post("/_control/reset").raise_for_status()
+    _api_process.put("/_control/quota", json={"limit": 10_000}).raise_for_status()
     bucket = f"landing-{next(_bucket_numbers)}"
     for name, value in environment(_api_process, _ministack, bucket).items():
         monkeypatch.setenv(name, value)

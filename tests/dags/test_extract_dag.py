@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.xcom import XComModel
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.utils.session import create_session
 
 from include.keys import extract_id
-from include.markets import PlanRefused
 from tests.dags.backends import Extraction
 
 
@@ -69,18 +68,15 @@ def test_a_run_lands_every_market_and_announces_each(
         market: f"listings/source=zillow56/market={market}/date={day}/extract={extract_id(moment, done.run_id)}/"
         for market in ("houston-tx", "monowi-ne")
     }
-    assert (
-        sorted(
-            [
-                prefixes["houston-tx"] + "_manifest.json",
-                prefixes["houston-tx"] + "page-0001.json",
-                prefixes["houston-tx"] + "page-0002.json",
-                prefixes["monowi-ne"] + "_manifest.json",
-                prefixes["monowi-ne"] + "page-0001.json",
-            ]
-        )
-        == extraction.landed()
-    )
+    assert sorted(
+        [
+            prefixes["houston-tx"] + "_manifest.json",
+            prefixes["houston-tx"] + "page-0001.json",
+            prefixes["houston-tx"] + "page-0002.json",
+            prefixes["monowi-ne"] + "_manifest.json",
+            prefixes["monowi-ne"] + "page-0001.json",
+        ]
+    ) == extraction.landed("listings/")
     announced = events(done.run_id)
     assert {f"zillow56/houston-tx|{day}", f"zillow56/monowi-ne|{day}"} == set(announced)
     assert {"houston-tx": 20, "monowi-ne": 1} == {
@@ -130,14 +126,20 @@ def test_params_out_of_bounds_start_no_run(
 
 def plan(dags: dict[str, Any], dag_run: _Run, partition_key: str | None = None, **params: Any) -> list[dict[str, Any]]:
     """What plan_requests returns, called as a plain function."""
-    ordinary = {"markets": ["houston, tx"], "source": "zillow56", "page_limit": 2, "date_override": None}
+    ordinary = {
+        "markets": ["houston, tx"],
+        "source": "zillow56",
+        "page_limit": 2,
+        "date_override": None,
+        "quota_override": None,
+    }
     function = dags["extract_listings"].get_task("plan_requests").python_callable
     requests = function(params={**ordinary, **params}, partition_key=partition_key, dag_run=dag_run, ti=dag_run)
     assert isinstance(requests, list)
     return requests
 
 
-def test_the_plan_takes_the_key_or_the_day_of_the_run(dags: dict[str, Any]) -> None:
+def test_the_plan_takes_the_key_or_the_day_of_the_run(dags: dict[str, Any], extraction: Extraction) -> None:
     """With a partition key the date is the key, without one the day of run_after; the task's start is not asked."""
     late = _Run(datetime(2026, 11, 22, 23, 59, tzinfo=UTC), datetime(2026, 11, 23, 0, 1, tzinfo=UTC))
 
@@ -145,11 +147,11 @@ def test_the_plan_takes_the_key_or_the_day_of_the_run(dags: dict[str, Any]) -> N
     assert ["2026-11-22"] == [each["date"] for each in plan(dags, late)]
 
 
-def test_the_plan_refuses_a_date_that_is_not_today(dags: dict[str, Any]) -> None:
+def test_the_plan_refuses_a_date_that_is_not_today(dags: dict[str, Any], extraction: Extraction) -> None:
     """A date more than 36 hours off is refused, unless a reason is given, which the request carries."""
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
 
-    with pytest.raises(PlanRefused, match=r"2026-11-01 is more than 36 hours"):
+    with pytest.raises(AirflowFailException, match=r"2026-11-01 is more than 36 hours"):
         plan(dags, today, "2026-11-01")
     assert ["outage"] == [each["date_override"] for each in plan(dags, today, "2026-11-01", date_override="outage")]
 
@@ -158,9 +160,9 @@ def test_the_plan_refuses_what_is_no_market(dags: dict[str, Any]) -> None:
     """A market of several lines and one named twice are refused by name."""
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
 
-    with pytest.raises(PlanRefused, match="expected one line"):
+    with pytest.raises(AirflowFailException, match="expected one line"):
         plan(dags, today, markets=["houston\ntx"])
-    with pytest.raises(PlanRefused, match="named twice"):
+    with pytest.raises(AirflowFailException, match="named twice"):
         plan(dags, today, markets=["houston, tx", "Houston TX"])
 
 
@@ -169,5 +171,7 @@ def test_the_plan_refuses_a_param_that_there_is_none_of(dags: dict[str, Any]) ->
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
     today.conf = {"page_limt": 2}
 
-    with pytest.raises(PlanRefused, match="page_limt; known are date_override, markets, page_limit, source"):
+    with pytest.raises(
+        AirflowFailException, match="page_limt; known are date_override, markets, page_limit, quota_override, source"
+    ):
         plan(dags, today)

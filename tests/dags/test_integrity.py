@@ -211,6 +211,7 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
         "extract_listings.source",
         "extract_listings.page_limit",
         "extract_listings.date_override",
+        "extract_listings.quota_override",
         "load_listings.retry_suspects",
         "reconcile_listings.retry_stuck",
     } == set(params)

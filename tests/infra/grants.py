@@ -24,8 +24,9 @@ GRANTS: dict[str, tuple[str, ...]] = {
     "base": ("become role/airflow",),
     "airflow": (
         "list     landing raw clean",
-        "read     landing/listings/* landing/errors/* raw/*/_manifest.json clean/*",
-        "write    landing/listings/* landing/errors/* clean/ready/* clean/loads/* clean/reports/*",
+        "read     landing/listings/* landing/errors/* landing/quota/* raw/*/_manifest.json clean/*",
+        "write    landing/listings/* landing/errors/* landing/quota/*",
+        "write    clean/ready/* clean/loads/* clean/reports/*",
         "look     queue/*",
         "send     queue/copy-raw queue/transform-listings",
         "receive  queue/copy-raw-dead queue/transform-listings-dead",

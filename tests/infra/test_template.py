@@ -31,6 +31,7 @@ WILDCARDS = {
     "${CleanBucket.Arn}/*": "the TLS rule is about every object; Airflow reads clean sets and its own files",
     "${LandingBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
     "${LandingBucket.Arn}/errors/*": "error bodies lie under the same path as pages",
+    "${LandingBucket.Arn}/quota/*": "a ledger per family and month, of numbered entries",
     "${RawBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
     "${RawBucket.Arn}/listings/*/_manifest.json": "one manifest per set",
     "${CleanBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
@@ -223,8 +224,13 @@ def test_raw_is_kept_and_clean_outlives_landing(template: dict[str, Any]) -> Non
     """Raw never expires; clean sets and their markers outlive landed ones, or they would be taken for lost."""
     assert {} == _lifetimes(template, "RawBucket")
     landing, clean = _lifetimes(template, "LandingBucket"), _lifetimes(template, "CleanBucket")
-    assert {"listings/", "errors/"} == set(landing)
+    assert {"listings/", "errors/", "quota/"} == set(landing)
     assert min(clean["listings/"], clean["ready/"]) > landing["listings/"]
+
+
+def test_quota_ledgers_are_there_for_a_year(template: dict[str, Any]) -> None:
+    """What was spent can be looked up for more than a year, then it goes."""
+    assert 400 == _lifetimes(template, "LandingBucket")["quota/"]
 
 
 @pytest.mark.parametrize("queue", WORK_QUEUES)

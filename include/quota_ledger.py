@@ -1,0 +1,200 @@
+"""The quota ledger in the landing bucket: numbered entries, each put once, each with the account after it.
+
+An entry is a reservation (made by the plan, or by a task that lacks one) or a settlement (made by a task when
+it ends). It is put under the next free number with `If-None-Match: *`: who comes second reads again and judges
+anew, so that two runs can never both take the last requests. As on a bank statement each entry carries the
+balance: a reader lists one month and reads one entry, however many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from include.keys import quota_key, quota_number, quota_prefix
+from include.quota import Account, Limits, Reading, Reservation, holder
+from include.quota_rules import Wish, refuse_too_many
+from include.receipts import ExtractRequest
+from include.settings import resources, tuning
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+else:
+    S3Client = Any
+
+TRIES = 60
+LONGEST_PAUSE = 0.5
+
+Entry = tuple[dict[str, Any], Account]
+
+
+class LedgerBusy(RuntimeError):
+    """Others wrote each time; the message says how often it was tried."""
+
+
+class LedgerUnreadable(RuntimeError):
+    """The newest entry is not one of ours; the message names it."""
+
+
+class QuotaLedger:
+    """The ledger of one family's quota."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        source: str,
+        limits: Limits,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client, self._bucket, self.source = client, bucket, source
+        self._limits, self.clock = limits, clock
+
+    @classmethod
+    def of(cls, client: S3Client, source: str) -> QuotaLedger:
+        """The ledger of the deployed stack, under the limits in the settings."""
+        return cls(client, resources().landing_bucket, source, Limits(tuning().quota_budget, tuning().quota_reserve))
+
+    def plan(self, extract_id: str, requests: Mapping[str, int], override: str | None = None) -> None:
+        """Reserves what a run may spend per market, unless the run was planned before. Raises QuotaRefused."""
+        self._reserve(extract_id, requests, 0, override, once=True)
+
+    def reserve(self, extract_id: str, market: str, requests: int, landed: int, override: str | None = None) -> None:
+        """Reserves for one market, in place of what it had reserved. Raises QuotaRefused."""
+        self._reserve(extract_id, {market: requests}, landed, override, once=False)
+
+    def reservation(self, extract_id: str, market: str) -> Reservation | None:
+        """What a market has reserved and not settled, be it live or not."""
+        return self.account().reserved.get(holder(extract_id, market))
+
+    def settle(self, extract_id: str, market: str, spent: int, unread: int, reading: Reading | None) -> None:
+        """Counts what a market spent, of which `unread` requests came after `reading`, and gives back the rest."""
+        held_by = holder(extract_id, market)
+
+        def settled(account: Account, now: datetime) -> Entry | None:
+            if not spent and held_by not in account.reserved:
+                return None
+            entry = {"kind": "settlement", "extract_id": extract_id, "market": market, "spent": spent, "unread": unread}
+            return entry, account.settle(held_by, spent, unread, reading, now)
+
+        self._append(settled)
+
+    def account(self) -> Account:
+        """The account as it stands."""
+        return self._newest(self.clock())[1]
+
+    def _reserve(
+        self, extract_id: str, requests: Mapping[str, int], landed: int, override: str | None, *, once: bool
+    ) -> None:
+        wish = Wish(
+            self.source,
+            sum(requests.values()),
+            len(requests),
+            own=() if once else [holder(extract_id, market) for market in requests],
+            override=override,
+        )
+
+        def reserved(account: Account, now: datetime) -> Entry | None:
+            if once and extract_id in account.planned:
+                return None
+            refuse_too_many(account, wish, self._limits, now)
+            entry = {"kind": "reservation", "extract_id": extract_id, "markets": dict(requests), "override": override}
+            return entry, account.reserve(extract_id, requests, landed, now)
+
+        self._append(reserved)
+
+    def _append(self, make: Callable[[Account, datetime], Entry | None]) -> None:
+        """Puts the entry that `make` gives for the account as it stands, if any; anew when others were faster."""
+        identity = uuid4().hex
+        for attempt in range(TRIES):
+            now = self.clock()
+            number, account = self._newest(now)
+            made = make(account, now)
+            if made is None:
+                return
+            entry, after = made
+            key = quota_key(self.source, _month(now), number + 1)
+            body = {"id": identity, "at": now.isoformat(), **entry, "account": after.to_dict()}
+            if self._put_once(key, body) or self._is_there(key, identity):
+                return
+            time.sleep(min(0.01 * attempt, LONGEST_PAUSE))
+        raise LedgerBusy(
+            f"the quota ledger {quota_prefix(self.source, _month(self.clock()))} in {self._bucket} could not be "
+            f"written in {TRIES} tries, others were faster each time: clear the task"
+        )
+
+    def _newest(self, now: datetime) -> tuple[int, Account]:
+        """The number of the newest entry of this month, 0 when there is none yet, and the account after it."""
+        number, account = self._last_of(_month(now))
+        if account is not None:
+            return number, account
+        _, before = self._last_of(_month(now.replace(day=1) - timedelta(days=1)))
+        return 0, before.in_a_new_month() if before else Account()
+
+    def _last_of(self, month: str) -> tuple[int, Account | None]:
+        found = [
+            number
+            for part in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=quota_prefix(self.source, month)
+            )
+            for item in part.get("Contents", [])
+            if (number := quota_number(item["Key"])) is not None
+        ]
+        if not found:
+            return 0, None
+        key = quota_key(self.source, month, max(found))
+        try:
+            return max(found), Account.from_dict(self._read(key)["account"])
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            raise LedgerUnreadable(
+                f"s3://{self._bucket}/{key} is no entry of the quota ledger ({type(fault).__name__}: {fault}): "
+                "put back the version of the object that the pipeline wrote"
+            ) from fault
+
+    def _read(self, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        return found
+
+    def _is_there(self, key: str, identity: str) -> bool:
+        """Whether the entry that was in the way is our own, put by a request whose answer was lost."""
+        try:
+            return bool(self._read(key).get("id") == identity)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+                raise
+            return False
+
+    def _put_once(self, key: str, body: Mapping[str, Any]) -> bool:
+        """Puts an entry unless one is there; whether it was put."""
+        try:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=json.dumps(body, indent=1).encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise
+            return False
+        return True
+
+
+def reserve_plan(client: S3Client, requests: Sequence[ExtractRequest], override: str | None = None) -> None:
+    """Reserves what the requests of one run may spend, a page being a request. Raises QuotaRefused."""
+    for source in {request.source for request in requests}:
+        wanted = [request for request in requests if request.source == source]
+        QuotaLedger.of(client, source).plan(
+            wanted[0].extract_id, {request.market: request.page_limit for request in wanted}, override or None
+        )
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m}"
