@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from include.batches import Batch, Turn
+from include.keys import SetKey, set_of
 from include.sql_files import Connection, query
 
 ERROR_BYTES = 2000
@@ -62,6 +63,27 @@ def audit_since(connection: Connection, since: date) -> tuple[frozenset[Turn], d
     return _turns(connection, "snapshot_date >= %s", since)
 
 
+def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetKey]:
+    """Sets of a span of dates that the warehouse has taken, as whatever version cleaned them, and still has whole.
+
+    A set whose snapshots were lost is not among them, although the audit still tells of its load.
+    """
+    rows = _read(
+        connection,
+        """
+        select audit.set_id, audit.accepted, count(snapshots.zpid) as rows_found
+        from core.load_audit as audit
+        left join core.listing_snapshots as snapshots on audit.set_id = snapshots.set_id
+        where audit.status = 'loaded' and audit.snapshot_date between %s and %s
+        group by audit.set_id, audit.accepted
+        """,
+        first,
+        last,
+    )
+    loaded = {set_of(row["set_id"]) for row in rows}
+    return frozenset(loaded - {set_of(row["set_id"]) for row in rows if row["accepted"] != row["rows_found"]})
+
+
 def _turns(connection: Connection, which: str, day: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
     rows = _read(
         connection,
@@ -84,10 +106,10 @@ def _turn(row: dict[str, Any]) -> Turn:
     return Turn(str(row["set_id"]), row["replay"])
 
 
-def _read(connection: Connection, sql: str, day: date) -> list[dict[str, Any]]:
+def _read(connection: Connection, sql: str, *days: date) -> list[dict[str, Any]]:
     try:
         with closing(connection.cursor()) as cursor:
-            return query(cursor, sql, (day,))
+            return query(cursor, sql, days)
     finally:
         connection.rollback()  # ends the read: an open transaction would hold its locks and its snapshot
 

@@ -148,6 +148,11 @@ def quota_number(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def replay_key(replay: str, date: str, name: str) -> str:
+    """Where a replay keeps what it has to say of one date: `request` or `outcome`."""
+    return f"reports/replays/replay={replay}/date={date}/{name}.json"
+
+
 def notice_key(date: str, name: str) -> str:
     """Where the notice `name` of a date lies in the clean bucket once it was given."""
     if not _NOTICE.fullmatch(name):

@@ -5,6 +5,7 @@ Events wake, ledgers decide: an asset event may be lost, so no consumer asks whi
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,22 @@ class Ledger:
         keys = {key: SetKey.of(key) for key, _ in found}
         return sorted(of for key, of in keys.items() if of and key == of.manifest)
 
+    def kept(self, first: Date, last: Date, source: str | None, markets: Collection[str]) -> list[SetKey]:
+        """The complete sets in raw of the dates `first` to `last`; no source or no markets: of all."""
+        bucket = self.where.raw_bucket
+        sources = [f"listings/source={source}/"] if source else list(self._folders(bucket, "listings/"))
+        folders = [folder for each in sources for folder in self._folders(bucket, each)]
+        wanted = [folder for folder in folders if not markets or folder.rsplit("market=", 1)[-1][:-1] in markets]
+        return sorted(key for folder in wanted for key in self._kept_of_market(folder, first, last))
+
+    def _kept_of_market(self, folder: str, first: Date, last: Date) -> Iterator[SetKey]:
+        for name, _ in self._keys(self.where.raw_bucket, folder, after=f"{folder}date={first.isoformat()}"):
+            key = SetKey.of(name)
+            if key and key.date > last.isoformat():
+                return
+            if key and name == key.manifest:
+                yield key
+
     def unsensed(self, source: str, market: str, date: str) -> list[SetKey]:
         """The complete sets of one partition that wait to be let through as this stack's transform cleans them.
 
@@ -100,14 +117,33 @@ class Ledger:
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
         return ReadySet.from_dict(json.loads(body))
 
+    def repeat(self, key: SetKey, replay: str) -> None:
+        """Puts the set's ready marker again as that of the replay named, so that the set waits to be loaded anew."""
+        marker = self.markers(key.date)[key]
+        again = dataclasses.replace(self._read_ready(marker.key), replay=replay)
+        self.client.put_object(
+            Bucket=self.where.clean_bucket,
+            Key=key.ready(self.where.transform_version, replay),
+            Body=json.dumps(again.to_dict(), indent=1).encode(),
+            ContentType="application/json",
+        )
+
     def sets(self, bucket: str, ending: str, since: Date) -> Iterator[tuple[SetKey, datetime]]:
-        """Sets with an object that ends so, dates from `since` on: market by market, so that history costs nothing."""
+        """Sets with an object that ends so, dates from `since` on, and when it was put."""
+        for found, name, put_at in self.objects(bucket, since):
+            if name == ending:
+                yield found, put_at
+
+    def objects(self, bucket: str, since: Date) -> Iterator[tuple[SetKey, str, datetime]]:
+        """Every object of sets of dates from `since` on: its set, its name within it, when it was put.
+
+        Listed market by market, so that history costs nothing.
+        """
         for source in self._folders(bucket, "listings/"):
             for market in self._folders(bucket, source):
                 for key, put_at in self._keys(bucket, market, after=f"{market}date={since.isoformat()}"):
-                    found = SetKey.of(key)
-                    if found and key == found.prefix + ending:
-                        yield found, put_at
+                    if found := SetKey.of(key):
+                        yield found, key.removeprefix(found.prefix), put_at
 
     def _folders(self, bucket: str, prefix: str) -> Iterator[str]:
         pages = self.client.get_paginator("list_objects_v2")

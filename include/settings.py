@@ -42,6 +42,7 @@ class Tuning:
     date_tolerance_hours: float = 36.0
     sense_poke_interval: float = 10.0
     sense_timeout: float = 900.0
+    replay_timeout: float = 7200.0
     reject_share_limit: float = 0.05
     suspect_retries: int = 2
     reconcile_after: float = 600.0

@@ -1,0 +1,238 @@
+"""Replays: sets that lie in raw are cleaned again and loaded again, without a request to the API.
+
+A replay is named by its run. Per date it keeps two objects in the clean bucket: the request, which says what was
+asked for and by its own time of storage says since when, and the outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date as Date
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from include.audit import held_sets
+from include.gates import GateClosed, Gatekeeper
+from include.keys import SetKey, replay_key
+from include.ledger import Ledger
+from include.markets import LONGEST_LOCATION, slug
+from include.migrations import migrate
+from include.resend import send_again
+from include.settings import Resources
+from include.sql_files import Connection
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+else:
+    S3Client = SQSClient = Any
+
+MOST_DATES = 1000
+NAMED_AT_MOST = 10
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SLUG = re.compile(r"[a-z0-9-]{1,89}")
+
+Held = Callable[[Date, Date], Collection[SetKey]]
+"""Asks the warehouse which sets of a span of dates it has."""
+
+
+class ReplayRefused(ValueError):
+    """The run's params name nothing that could be replayed; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a replay is to bring again: dates, markets by their slugs (none: all) and a source (none: all)."""
+
+    first: Date
+    last: Date
+    markets: tuple[str, ...] = ()
+    source: str | None = None
+    only_missing: bool = False
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Wanted:
+        """The params of a run; ReplayRefused for dates that are none, a span that is empty or too long."""
+        first, last = (_date(name, params[name]) for name in ("from_date", "to_date"))
+        days = (last - first) / timedelta(days=1) + 1
+        if days < 1:
+            raise ReplayRefused(f"from_date {first} is after to_date {last}: exchange them")
+        if days > MOST_DATES:
+            raise ReplayRefused(f"{first} to {last} are {days:g} dates; a run takes {MOST_DATES}: make several of it")
+        markets = tuple(dict.fromkeys(_market(each) for each in params["markets"] or ()))
+        return cls(first, last, markets, params["source"], params["only_missing"])
+
+    def __str__(self) -> str:
+        """What is looked for, in words."""
+        markets = ", ".join(self.markets[:NAMED_AT_MOST]) + (", …" if len(self.markets) > NAMED_AT_MOST else "")
+        return f"{self.first} to {self.last}, source {self.source or 'any'}, markets {markets or 'any'}"
+
+    def sets(self, ledger: Ledger, held: Held, date: str | None = None) -> list[SetKey]:
+        """The sets to bring again, of one date or of all."""
+        first, last = (Date.fromisoformat(date),) * 2 if date else (self.first, self.last)
+        kept = ledger.kept(first, last, self.source, self.markets)
+        there = held(first, last) if self.only_missing and kept else ()
+        return [key for key in kept if key not in there]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a replay's date: ids of the sets let through, and why others were not, by their manifests."""
+
+    asked: int
+    let_through: tuple[str, ...]
+    refused: dict[str, str]
+
+    @property
+    def in_words(self) -> str | None:
+        """What did not come, or None."""
+        if not self.refused:
+            return None
+        named = [f"{name}: {words}" for name, words in list(self.refused.items())[:NAMED_AT_MOST]]
+        more = len(self.refused) - len(named)
+        return f"{len(self.refused)} of {self.asked} set(s) did not come. " + " | ".join(
+            named + ([f"and {more} more"] if more else [])
+        )
+
+
+def held_by(connection: Connection) -> Held:
+    """Asks this warehouse, whose tables are brought up to date first."""
+
+    def held(first: Date, last: Date) -> Collection[SetKey]:
+        migrate(connection)
+        return held_sets(connection, first, last)
+
+    return held
+
+
+def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:
+    """The dates that have sets to bring again; none when only what is missing was asked for and nothing is.
+
+    ReplayRefused when raw has no set at all of the dates, or none of a market that was named.
+    """
+    kept = ledger.kept(wanted.first, wanted.last, wanted.source, wanted.markets)
+    absent = sorted(set(wanted.markets) - {key.market for key in kept})
+    if not kept or absent:
+        there = sorted({key.market for key in ledger.kept(wanted.first, wanted.last, wanted.source, ())})
+        raise ReplayRefused(
+            f"no set lies in {ledger.where.raw_bucket} for {wanted}"
+            + (f": nothing of {', '.join(absent[:NAMED_AT_MOST])}" if absent else "")
+            + f". Of these dates it has {', '.join(there[:NAMED_AT_MOST]) or 'no market'}"
+        )
+    return sorted({key.date for key in wanted.sets(ledger, held)})
+
+
+@dataclass(frozen=True)
+class DateReplay:
+    """One date of a replay. Each step may be run again."""
+
+    client: S3Client
+    where: Resources
+    replay: str
+    date: str
+
+    def ask(self, queue: SQSClient, sets: Sequence[SetKey]) -> int:
+        """Writes the request down, then sends each set's manifest in raw to the transform; counts them."""
+        self._put("request", {"sets": [asdict(key) for key in sets]})
+        for key in sets:
+            send_again(queue, self.where.transform_queue_url, self.where.raw_bucket, key.manifest)
+        return len(sets)
+
+    def is_asked(self) -> bool:
+        """Whether the request was written down."""
+        return self._get("request") is not None
+
+    def missing(self) -> list[SetKey]:
+        """The sets asked for that were not cleaned since, by the clock of S3, whichever clocks we have."""
+        sets, since = self._request()
+        return [key for key in sets if not self._is_clean_since(key, since)]
+
+    def diagnosis(self, key: SetKey) -> str:
+        """Where to look for a set that does not come."""
+        return (
+            "not cleaned: the set is stuck before transform_listings. Look into the function's log and its dead-letter "
+            f"queue {self.where.transform_dead_letter_url} for {key.manifest}; mend the cause, then replay it again"
+        )
+
+    def let_through(self, gates: Gatekeeper) -> Outcome:
+        """Lets those that came through their gates, the newest extraction first, and writes the outcome down.
+
+        The newest first: should a load begin meanwhile, it finds whoever holds the day.
+        """
+        asked, _ = self._request()
+        missing = set(self.missing())
+        passed, refused = [], {}
+        for key in sorted(asked, key=lambda key: key.extract_id, reverse=True):
+            if key in missing:
+                refused[key.manifest] = self.diagnosis(key)
+                continue
+            try:
+                passed.append(gates.let_through(key, self.replay).set_id)
+            except (GateClosed, ClientError) as closed:
+                refused[key.manifest] = str(closed)
+        outcome = Outcome(len(asked), tuple(passed), refused)
+        self._put("outcome", asdict(outcome))
+        return outcome
+
+    def outcome(self) -> Outcome | None:
+        """What `let_through` wrote down."""
+        if not (found := self._get("outcome")):
+            return None
+        values = found[0]
+        return Outcome(values["asked"], tuple(values["let_through"]), values["refused"])
+
+    def _request(self) -> tuple[list[SetKey], datetime]:
+        found = self._get("request")
+        if found is None:
+            raise LookupError(f"{self.date}: nothing was asked for, the task before this one failed")
+        values, put_at = found
+        return [SetKey(**each) for each in values["sets"]], put_at
+
+    def _is_clean_since(self, key: SetKey, since: datetime) -> bool:
+        success = key.success(self.where.transform_version)
+        try:
+            put_at = self.client.head_object(Bucket=self.where.clean_bucket, Key=success)["LastModified"]
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        return put_at >= since  # S3 tells whole seconds
+
+    def _get(self, name: str) -> tuple[dict[str, Any], datetime] | None:
+        try:
+            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=replay_key(self.replay, self.date, name))
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return json.loads(found["Body"].read()), found["LastModified"]
+
+    def _put(self, name: str, body: Mapping[str, Any]) -> None:
+        self.client.put_object(
+            Bucket=self.where.clean_bucket,
+            Key=replay_key(self.replay, self.date, name),
+            Body=json.dumps({"replay": self.replay, "date": self.date, **body}, indent=1).encode(),
+            ContentType="application/json",
+        )
+
+
+def _date(name: str, value: Any) -> Date:
+    try:
+        if not _DATE.fullmatch(str(value)):
+            raise ValueError
+        return Date.fromisoformat(value)
+    except ValueError:
+        raise ReplayRefused(f"{name} {str(value)[:40]!r}: expected a date like 2026-11-22") from None
+
+
+def _market(name: Any) -> str:
+    text = str(name).strip()
+    if not text or not text.isprintable() or len(text) > LONGEST_LOCATION:
+        raise ReplayRefused(
+            f"market {text[:60]!r}: expected 1 to {LONGEST_LOCATION} printable characters, the name in the keys like "
+            'houston-tx or the location like "houston, tx"'
+        )
+    return text if _SLUG.fullmatch(text) else slug(text)
