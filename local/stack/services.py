@@ -131,6 +131,8 @@ def plain_environment(home: Home) -> dict[str, str]:
 def _ministack(home: Home, ports: Ports) -> dict[str, str]:
     """Exactly what MiniStack is to know: the Lambda functions' processes inherit it."""
     state = home.path / "ministack"
+    state.mkdir(parents=True, exist_ok=True)
+    state.chmod(0o700)  # it writes Secrets Manager's values into files that anybody might read
     for folder in ("state", "s3", "tmp"):
         (state / folder).mkdir(parents=True, exist_ok=True)
     return {
