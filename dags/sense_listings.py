@@ -4,7 +4,8 @@
 **Wakes** on `landed_listings`, a run per partition (`source/market|date`).
 
 **Reads** the ledger: every complete set of the partition that has no ready marker, whatever the events said. Waits
-for the exact `_SUCCESS.json` of each in the clean bucket, then checks origin, counts, share of rejects, checksums.
+for the exact `_SUCCESS.json` of each in the clean bucket, then checks origin, counts, columns that no listing fills,
+share of rejects, checksums. Fields that the adapter does not know are logged, and mailed once per market and day.
 **Writes** a ready marker per set and emits `clean_listings` for the same partition.
 
 **Runs again** safely: clear it, or trigger it by hand with the partition key, as often as you like.
@@ -25,8 +26,10 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import PartitionedAssetTimetable, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
+from include import alerts
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
+from include.drift import tell_unknown_fields
 from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, parse_partition
 from include.ledger import Ledger
@@ -51,9 +54,11 @@ def expect_sets(partition_key: str | None = None) -> list[str]:
 @task(outlets=[CLEAN_LISTINGS])
 def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
     """The `CleanReceipt` of the set, which is let through and announced; a closed gate fails with its own words."""
-    gatekeeper = Gatekeeper(S3Hook(AWS_CONN_ID).get_conn(), resources(), tuning().reject_share_limit)
+    client, where, key = S3Hook(AWS_CONN_ID).get_conn(), resources(), SetKey.from_key(S3Hook.parse_s3_url(url)[1])
+    # Before the gates: a field with a new name is what a closed one may be about.
+    tell_unknown_fields(client, where, key, alerts.send)
     try:
-        receipt = gatekeeper.let_through(SetKey.from_key(S3Hook.parse_s3_url(url)[1])).to_dict()
+        receipt = Gatekeeper(client, where, tuning().reject_share_limit).let_through(key).to_dict()
     except GateClosed as closed:
         raise AirflowFailException(str(closed)) from closed
     outlet_events[CLEAN_LISTINGS].extra = receipt

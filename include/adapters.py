@@ -31,6 +31,8 @@ CONVERSIONS = MappingProxyType(
 # Conversion -> how its value is read from JSON; a path that two columns share must be read in one way.
 _READ_AS = {"number": "number", "area": "number", "text": "text", "address_part": "text", "flag": "flag"}
 _RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units", "part"}
+_KEYS = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
+_KEYS |= {"ignored", "expected"}
 # What an address sent as one text is taken apart into.
 ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 
@@ -78,7 +80,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Adapter:
-    """One adapter file, checked against the contract. `columns` holds, per column, the rules in order."""
+    """One adapter file, checked against the contract. `columns` holds, per column, the rules in order.
+
+    `ignored` are paths that the family sends and nobody reads, each with all below it, so that they are no news.
+    `expected` are columns that some listing of any set of 20 or more fills: when none does, a field was renamed.
+    """
 
     source: str
     connection: str
@@ -91,18 +97,21 @@ class Adapter:
     columns: Mapping[str, tuple[Rule, ...]]
     flags: Mapping[str, str]
     maps: Mapping[str, Mapping[str, str]]
+    ignored: tuple[str, ...]
+    expected: tuple[str, ...]
 
 
 def parse_adapter(name: str, document: Any) -> Adapter:
     """The adapter that a YAML document describes; `name` is the file's stem, which `source` must repeat."""
     top = _mapping(name, document)
-    known = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
-    _only(name, top, known)
+    _only(name, top, _KEYS)
     if top.get("source") != name:
         raise AdapterError(f"{name}: source is {top.get('source')!r}, expected the file's own name, {name!r}")
     listings = _mapping(f"{name}.listings", top.get("listings"))
     errors = _mapping(f"{name}.errors", top.get("errors"))
     maps = {key: _frozen(_mapping(f"{name}.maps.{key}", each)) for key, each in top.get("maps", {}).items()}
+    columns = _columns(name, _mapping(f"{name}.columns", top.get("columns")), maps)
+    flags = _frozen(_mapping(f"{name}.flags", top.get("flags", {})))
     return Adapter(
         source=name,
         connection=_need(name, top, "connection", str),
@@ -112,9 +121,11 @@ def parse_adapter(name: str, document: Any) -> Adapter:
         page_facts=_frozen(_mapping(f"{name}.page_facts", top.get("page_facts"))),
         message_at=_paths(f"{name}.errors.message_at", errors.get("message_at")),
         permanent=_paths(f"{name}.errors.permanent", errors.get("permanent")),
-        columns=_columns(name, _mapping(f"{name}.columns", top.get("columns")), maps),
-        flags=_frozen(_mapping(f"{name}.flags", top.get("flags", {}))),
+        columns=columns,
+        flags=flags,
         maps=_frozen(maps),
+        ignored=_ignored(f"{name}.ignored", top, [*_paths_read(columns), *flags.values()]),
+        expected=_expected(f"{name}.expected", top, columns),
     )
 
 
@@ -197,6 +208,35 @@ def _check_shared_paths(name: str, rules: Mapping[str, tuple[Rule, ...]]) -> Non
                 first, before = read.setdefault(path, (column, way))
                 if before != way:
                     raise AdapterError(f"{name}.columns: {first} reads {path} as {before}, {column} as {way}")
+
+
+def _paths_read(rules: Mapping[str, tuple[Rule, ...]]) -> list[str]:
+    each = [rule for of_column in rules.values() for rule in of_column]
+    return [rule.path for rule in each] + [rule.unit_path for rule in each if rule.unit_path]
+
+
+def _ignored(where: str, top: Mapping[str, Any], read: list[str]) -> tuple[str, ...]:
+    """The ignored paths: none may hold, or lie in, what is read or ignored already."""
+    ignored = _paths(where, top["ignored"]) if "ignored" in top else ()
+    for index, path in enumerate(ignored):
+        for other in (*read, *ignored[:index]):
+            if f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}."):
+                what = "read" if other in read else "ignored"
+                raise AdapterError(f"{where}: {path} overlaps with {other}, which is {what} already")
+    return ignored
+
+
+def _expected(where: str, top: Mapping[str, Any], rules: Mapping[str, tuple[Rule, ...]]) -> tuple[str, ...]:
+    expected = _paths(where, top["expected"]) if "expected" in top else ()
+    arrow = {column.name: column.arrow for column in load_contract().listing.columns}
+    for index, column in enumerate(expected):
+        if column not in rules:
+            raise AdapterError(f"{where}: {column} has no rule; columns with one are {', '.join(rules)}")
+        if arrow[column] == "bool":
+            raise AdapterError(f"{where}: {column} is a flag, which is false where nothing is sent and never absent")
+        if column in expected[:index]:
+            raise AdapterError(f"{where}: {column} stands there twice")
+    return expected
 
 
 def _mapping(where: str, value: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,15 @@ from include.contract import load_contract
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, ready_prefix
 from include.receipts import CleanReceipt
 from include.settings import Resources
+from include.sources import load_source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
+
+
+_NAMED_AT_MOST = 5
 
 
 class GateClosed(ValueError):
@@ -42,6 +47,7 @@ class Gatekeeper:
         success = json.loads(self._read(key.success(self.where.transform_version)))
         self._check_origin(key, success, replay)
         self._check_counts(key, success)
+        self._check_columns(key, success)
         self._check_share(key, success)
         self._check_not_emptied(key, success)
         for name in (LISTINGS_FILE, REJECTS_FILE):
@@ -62,6 +68,7 @@ class Gatekeeper:
             rejected=ready.rejected,
             duplicates=ready.duplicates,
             unreadable=ready.unreadable,
+            unknown_fields=len(success["unknown_fields"]),
         )
 
     def _check_origin(self, key: SetKey, success: dict[str, Any], replay: str | None) -> None:
@@ -90,14 +97,29 @@ class Gatekeeper:
                 f"unreadable = {accounted} ({counts})"
             )
 
+    def _check_columns(self, key: SetKey, success: dict[str, Any]) -> None:
+        """That no listing at all has a price means that the API calls it otherwise now: its nulls are no news."""
+        if not (absent := success["absent_columns"]):
+            return
+        unknown = list(success["unknown_fields"])
+        raise GateClosed(
+            f"{key.manifest}: of {success['counts']['landed']} listings of {key.source}/{key.market} none has "
+            f"{_in_words([_with_paths(key.source, column) for column in absent])}. Nothing was loaded, the "
+            "warehouse keeps the market's earlier state. "
+            + (f"Fields that the adapter does not know: {_in_words(unknown)}. " if unknown else "")
+            + f"Let include/schemas/sources/{key.source}.yaml read where the value stands now (if the API has it no "
+            "more, take the column out of `expected`), deploy the transform, and clean the set again from raw: "
+            f"make replay FROM={key.date} TO={key.date} MARKETS={key.market}"
+        )
+
     def _check_share(self, key: SetKey, success: dict[str, Any]) -> None:
         counts = success["counts"]
         lost = counts["rejected"] + counts["unreadable"]
         if lost > 1 and lost / counts["landed"] > self.reject_share_limit:  # one bad row is no share
             raise GateClosed(
                 f"{key.manifest}: {lost} of {counts['landed']} listings were rejected "
-                f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; "
-                f"{success['rejects_by_reason']}): the warehouse keeps the market's earlier state. Look at "
+                f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; mostly "
+                f"{_commonest(success['rejects_by_reason'])}): the warehouse keeps the market's earlier state. Look at "
                 f"{key.clean_prefix(self.where.transform_version)}{REJECTS_FILE}; if the rejects are right, raise "
                 "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
             )
@@ -154,3 +176,22 @@ class Gatekeeper:
         body = self.client.get_object(Bucket=bucket or self.where.clean_bucket, Key=key)["Body"].read()
         assert isinstance(body, bytes)
         return body
+
+
+def _with_paths(source: str, column: str) -> str:
+    """A column with where in the payload its value was looked for."""
+    adapter = load_source(source).adapter
+    inside = f"{adapter.each}." if adapter.each else ""
+    paths = [inside + rule.path for rule in adapter.columns.get(column, ())]
+    return f"{column} ({' or '.join(paths)} in the payload)" if paths else column
+
+
+def _commonest(reasons: Mapping[str, int]) -> str:
+    """The commonest reasons, each with its count."""
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    return _in_words([f"{count} {reason}" for reason, count in ordered], 3)
+
+
+def _in_words(names: Sequence[str], at_most: int = _NAMED_AT_MOST) -> str:
+    shown = ", ".join(names[:at_most])
+    return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"

@@ -58,7 +58,7 @@ class LandedReceipt(_Record):
 
 @dataclass(frozen=True)
 class CleanReceipt(_Record):
-    """A set that passed its gates and has a ready marker in the clean bucket."""
+    """A set that passed its gates and has a ready marker in the clean bucket; counts are of listings and of fields."""
 
     set_id: str
     ready_key: str
@@ -67,3 +67,4 @@ class CleanReceipt(_Record):
     rejected: int
     duplicates: int
     unreadable: int
+    unknown_fields: int = 0

@@ -160,6 +160,8 @@ def compile_adapter(adapter: Adapter) -> dict[str, Any]:
         "columns": {column: [_compiled(rule) for rule in rules] for column, rules in adapter.columns.items()},
         "flags": dict(adapter.flags),
         "maps": {key: dict(each) for key, each in adapter.maps.items()},
+        "ignored": list(adapter.ignored),
+        "expected": list(adapter.expected),
     }
 
 

@@ -2,25 +2,31 @@
 
 A page goes through the first of these that works:
 
-1. the whole page into typed structs that hold only the leaves of the plan (msgspec, lax: "12" is a number);
-2. the page cut into rows (`msgspec.Raw`), each row typed by itself;
-3. the standard library's JSON, which also reads NaN, Infinity and broken surrogates, row by row.
+1. the whole page into typed structs of the leaves of the plan (msgspec, lax: "12" is a number). They hold the
+   ignored fields unread and allow no others, so that a page that passes has no unknown field;
+2. the same with others allowed; then its rows are searched for them;
+3. the page cut into rows (`msgspec.Raw`), each row typed by itself in these two ways;
+4. the standard library's JSON, which also reads NaN, Infinity and broken surrogates, row by row.
 
 A row that cannot be typed is looked at value by value, and becomes a `Fault` that names the first column, in
 contract order, whose value is wrong. A page that even the standard library cannot read is `Unreadable`.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
+from fields import Level, Tree, tree_of, unknown_fields
 from msgspec.structs import astuple
 from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan
 
 # Beyond 64 bits no column can hold it; saying so here keeps the columns free of Python's big integers.
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: Mapping[str, Any] = {NUMBER: float, INTEGER: _INT64, TEXT: str, FLAG: bool, ANYTHING: Any}
+# A field that is known and not read: its JSON is passed over, not parsed.
+_UNREAD: Any = msgspec.Raw
 _SHOWN_LIMIT = 200
 _BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -40,20 +46,35 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """A page's typed rows as positions and, per leaf, values in the same order; and its faulty rows."""
+    """A page's typed rows as positions and, per leaf, values in the same order; and its faulty rows.
+
+    `unknown` says, by path, how many of all its rows have a field that the adapter does not know.
+    """
 
     count: int
     positions: Sequence[int]
     rows: Sequence[Any]
     faults: Sequence[Fault]
+    unknown: Mapping[str, int]
 
 
 class _Node(msgspec.Struct, frozen=True):
-    """A struct of some level of the payload, an empty one of it, and per field a leaf's path or the level below."""
+    """A struct of some level of the payload, an empty one of it, and per field a leaf's path or the level below.
+
+    The fields that nobody reads come last, and are not in `below`.
+    """
 
     struct: Any
     empty: Any
     below: "list[_Node | str]"
+
+
+class _Typing(msgspec.Struct, frozen=True):
+    """One way to type rows: an item of the list of listings (a row, or what wraps it), and a whole page of them."""
+
+    item_decoder: Any
+    envelope: _Node
+    page_decoder: Any
 
 
 class PageReader:
@@ -62,14 +83,15 @@ class PageReader:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         types = {path: _TYPES[kind] | None for path, kind in plan.leaves.items()}
-        self._row = _node("Row", _tree(plan.leaves), types)
-        row = self._row.struct
-        item = msgspec.defstruct("Item", [("f0", row)], rename={"f0": plan.each}) if plan.each else row
-        self._item_decoder = msgspec.json.Decoder(item, strict=False)
-        self._row_decoder = msgspec.json.Decoder(row, strict=False)
-        self._typed_page = self._envelope(list[item])  # type: ignore[valid-type]
+        known = types | dict.fromkeys(plan.ignored, _UNREAD)
+        tree = tree_of(known)
+        self._known = Level.of(tree)
+        self._row = _node("Row", tree, known)
+        self._row_decoder = msgspec.json.Decoder(self._row.struct, strict=False)
+        # Two ways to type a row, with the same fields in the same places; the first allows no others.
+        self._closed = self._typing(_node("Row", tree, known, forbid_unknown_fields=True))
+        self._open = self._typing(self._row)
         self._raw_page = self._envelope(list[msgspec.Raw])
-        self._page_decoder = msgspec.json.Decoder(self._typed_page.struct, strict=False)
         self._raw_decoder = msgspec.json.Decoder(self._raw_page.struct, strict=False)
         self._leaf_decoders = {path: msgspec.json.Decoder(each, strict=False) for path, each in types.items()}
         self._any_leaves = [path for path, kind in plan.leaves.items() if kind == ANYTHING]
@@ -83,10 +105,15 @@ class PageReader:
     def read(self, page: bytes) -> Decoded:
         """The rows of a page; Unreadable where there is no list of rows."""
         try:
-            items = self._list_in(self._typed_page, self._page_decoder.decode(page))
+            rows = self._rows_of(page, self._closed)
         except _BAD_JSON:
-            return self._read_by_row(page)
-        return Decoded(len(items), range(len(items)), self._unwrap(items), ())
+            try:
+                rows = self._rows_of(page, self._open)
+            except _BAD_JSON:
+                return self._read_by_row(page)
+            unknown = Counter(path for body in self.bodies(page) for path in self._unknown_in(body))
+            return Decoded(len(rows), range(len(rows)), rows, (), unknown)
+        return Decoded(len(rows), range(len(rows)), rows, (), {})
 
     def bodies(self, page: bytes) -> list[bytes]:
         """Each row of the page as JSON text: as it was sent, or written anew where msgspec cannot cut the page."""
@@ -108,22 +135,42 @@ class PageReader:
         except (ValueError, RecursionError):
             return None
 
+    def _rows_of(self, page: bytes, typing: _Typing) -> list[Any]:
+        return self._unwrap(self._list_in(typing.envelope, typing.page_decoder.decode(page)))
+
     def _read_by_row(self, page: bytes) -> Decoded:
         bodies = self.bodies(page)
-        typed = [self._read_row(position, body) for position, body in enumerate(bodies)]
+        unknown: Counter[str] = Counter()
+        typed = [self._read_row(position, body, unknown) for position, body in enumerate(bodies)]
         good = [(position, row) for position, row in enumerate(typed) if not isinstance(row, Fault)]
         return Decoded(
             count=len(bodies),
             positions=[position for position, _ in good],
             rows=[row for _, row in good],
             faults=[row for row in typed if isinstance(row, Fault)],
+            unknown=unknown,
         )
 
-    def _read_row(self, position: int, body: bytes) -> Any:
+    def _read_row(self, position: int, body: bytes, unknown: Counter[str]) -> Any:
+        """The typed row, or its fault; counts the unknown fields that it has."""
         try:
-            return self._unwrap([self._item_decoder.decode(body)])[0]
+            return self._unwrap([self._closed.item_decoder.decode(body)])[0]
+        except _BAD_JSON:
+            unknown.update(self._unknown_in(body))
+        try:
+            return self._unwrap([self._open.item_decoder.decode(body)])[0]
         except _BAD_JSON as fault:
             return self._read_values(position, body, str(fault))
+
+    def _unknown_in(self, body: bytes) -> set[str]:
+        try:
+            item = msgspec.json.decode(body)
+        except _BAD_JSON:
+            try:
+                item = json.loads(body)
+            except (ValueError, RecursionError):
+                return set()
+        return unknown_fields(self._payload(item), self._known)
 
     def _read_values(self, position: int, body: bytes, said: str) -> Any:
         """A row by its leaves alone: what nobody reads may be broken; a leaf that is broken is the fault."""
@@ -160,12 +207,22 @@ class PageReader:
     def _payload(self, item: Any) -> Any:
         return item.get(self.plan.each) if self.plan.each and isinstance(item, dict) else item
 
+    def _typing(self, row: _Node) -> _Typing:
+        each = self.plan.each
+        item = msgspec.defstruct("Item", [("f0", row.struct)], rename={"f0": each}) if each else row.struct
+        envelope = self._envelope(list[item])  # type: ignore[valid-type]
+        return _Typing(
+            item_decoder=msgspec.json.Decoder(item, strict=False),
+            envelope=envelope,
+            page_decoder=msgspec.json.Decoder(envelope.struct, strict=False),
+        )
+
     def _unwrap(self, items: list[Any]) -> list[Any]:
         return [item.f0 for item in items] if self.plan.each else items
 
     def _envelope(self, rows: Any) -> _Node:
         paths = self.plan.listings_at
-        return _node("Envelope", _tree(paths), dict.fromkeys(paths, rows | None))
+        return _node("Envelope", tree_of(paths), dict.fromkeys(paths, rows | None))
 
     def _list_in(self, node: _Node, envelope: Any) -> list[Any]:
         found: Leaves = {}
@@ -194,24 +251,8 @@ _EXPECTED = {
     FLAG: "true or false",
 }
 
-Tree = dict[str, Any]  # name -> Tree, or the whole path where the name is a leaf
 
-
-def _tree(paths: Iterable[str]) -> Tree:
-    root: Tree = {}
-    for path in paths:
-        *parents, name = path.split(".")
-        node = root
-        for parent in parents:
-            node = node.setdefault(parent, {})
-            if isinstance(node, str):
-                raise ValueError(f"the adapter reads {node} as a value and {path} inside it")
-        if node.setdefault(name, path) != path:
-            raise ValueError(f"the adapter reads {path} as a value and others inside it")
-    return root
-
-
-def _node(name: str, tree: Tree, types: Mapping[str, Any]) -> _Node:
+def _node(name: str, tree: Tree, types: Mapping[str, Any], forbid_unknown_fields: bool = False) -> _Node:
     """A struct with a field per name of the tree; what is absent is None, or an empty struct.
 
     The fields are f0, f1, ... in the tree's order, since a name in JSON need not be one in Python.
@@ -221,20 +262,23 @@ def _node(name: str, tree: Tree, types: Mapping[str, Any]) -> _Node:
     for index, (key, inside) in enumerate(tree.items()):
         if isinstance(inside, str):
             members.append((f"f{index}", types[inside], None))
-            below.append(inside)
+            if types[inside] is not _UNREAD:
+                below.append(inside)
         else:
-            node = _node(key, inside, types)
+            node = _node(key, inside, types, forbid_unknown_fields)
             members.append((f"f{index}", node.struct | None, node.empty))
-            below.append(node)
+            if node.below:
+                below.append(node)
     names = {f"f{index}": key for index, key in enumerate(tree)}
     # No cycle can arise among numbers, texts and frozen structs: the collector need not look at them.
-    struct = msgspec.defstruct(name, members, rename=names, frozen=True, gc=False)
+    options: dict[str, Any] = {"frozen": True, "gc": False, "forbid_unknown_fields": forbid_unknown_fields}
+    struct = msgspec.defstruct(name, members, rename=names, **options)
     return _Node(struct, struct(), below)
 
 
 def _gather(rows: Sequence[Any], node: _Node, into: Leaves) -> None:
     columns = zip(*map(astuple, rows), strict=True) if rows else [()] * len(node.below)
-    for below, values in zip(node.below, columns, strict=True):
+    for below, values in zip(node.below, columns, strict=False):
         if isinstance(below, str):
             into[below] = values
         else:

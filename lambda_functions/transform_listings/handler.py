@@ -129,6 +129,8 @@ def success_record(
         "pages_unreadable": cleaned.pages_unreadable,
         "rejects_by_reason": dict(cleaned.rejects_by_reason),
         "oddities": dict(cleaned.oddities),
+        "unknown_fields": dict(cleaned.unknown_fields),
+        "absent_columns": list(cleaned.absent_columns),
         "files": {
             name: {"rows": rows[name], "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
             for name, body in files.items()

@@ -81,6 +81,8 @@ class Plan(msgspec.Struct, frozen=True):
     listings_at: tuple[str, ...]
     each: str | None
     flags: Mapping[str, str]
+    ignored: tuple[str, ...]
+    expected: tuple[str, ...]
 
     @property
     def payload(self) -> tuple[Column, ...]:
@@ -105,6 +107,8 @@ def make_plan(contract: Mapping[str, Any], source: Mapping[str, Any]) -> Plan:
         listings_at=tuple(source["listings_at"]),
         each=source["each"],
         flags=source["flags"],
+        ignored=tuple(source["ignored"]),
+        expected=tuple(source["expected"]),
     )
 
 

@@ -5,7 +5,7 @@ landed = clean + rejected + duplicates + unreadable, or a `SetError` says which 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from convert import Converted, Rows, arrow_type, convert, microseconds
 from decode import Decoded, PageReader, Unreadable
+from drift import Watch
 from oddities import find_oddities
 from plan import Plan
 from rejects import Reject, Rejects
@@ -40,6 +41,8 @@ class Cleaned(msgspec.Struct, frozen=True):
     pages_unreadable: int
     rejects_by_reason: Mapping[str, int]
     oddities: Mapping[str, int]
+    unknown_fields: Mapping[str, int]
+    absent_columns: Sequence[str]
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -65,6 +68,7 @@ class Cleaner:
         where a readable page holds another number of listings than the manifest counted at landing.
         """
         constants = _constants(manifest)
+        watch = Watch(self.plan, self._reader)
         tables: list[pa.Table] = []
         rejects: list[Reject] = []
         unreadable: list[int] = []
@@ -80,18 +84,22 @@ class Cleaner:
                 continue
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
+            watch.see_fields(decoded.unknown)
             chunk.append(_Page(raw_key, body, microseconds(entry["served_at"] or entry["received_at"]), decoded))
             rows += decoded.count
             size += len(body)
             if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
-                tables.append(self._clean_chunk(chunk, constants, rejects))
+                tables.append(self._clean_chunk(chunk, constants, rejects, watch))
                 chunk, rows, size = [], 0, 0
-        tables.append(self._clean_chunk(chunk, constants, rejects))
-        return self._assemble(manifest, tables, rejects, unreadable, constants)
+        tables.append(self._clean_chunk(chunk, constants, rejects, watch))
+        return self._assemble(manifest, tables, rejects, unreadable, constants, watch)
 
-    def _clean_chunk(self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: list[Reject]) -> pa.Table:
+    def _clean_chunk(
+        self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: list[Reject], watch: Watch
+    ) -> pa.Table:
         rows, origin = self._gather(chunk)
         made = {column.name: convert(column, rows) for column in self.plan.payload}
+        watch.see_columns(made)
         problems = _first_problems(made)
         for index, (column, problem) in problems.items():
             page = chunk[origin["page"][index].as_py()]
@@ -101,7 +109,9 @@ class Cleaner:
         for page in chunk:
             if page.decoded.faults:
                 bodies = self._reader.bodies(page.body)
-                rejects += (self._rejects.of_fault(page.raw_key, bodies[f.position], f) for f in page.decoded.faults)
+                for fault in page.decoded.faults:
+                    watch.see_untyped(bodies[fault.position])
+                    rejects.append(self._rejects.of_fault(page.raw_key, bodies[fault.position], fault))
         arrays = {name: each.array for name, each in made.items()}
         arrays["oddities"] = find_oddities(self.plan, rows, made)
         arrays["raw_key"] = pa.array([page.raw_key for page in chunk], pa.string()).take(origin["page"])
@@ -132,6 +142,7 @@ class Cleaner:
         rejects: list[Reject],
         unreadable: list[int],
         constants: Mapping[str, pa.Scalar],
+        watch: Watch,
     ) -> Cleaned:
         valid = pa.concat_tables(tables)
         listings = _last_of_duplicates(valid)
@@ -157,6 +168,8 @@ class Cleaner:
             pages_unreadable=len(unreadable),
             rejects_by_reason=_sorted(Counter(each["reason"] for each in rejects)),
             oddities=_sorted(Counter(",".join(listings["oddities"].drop_null().to_pylist()).split(","))),
+            unknown_fields=watch.unknown_fields(),
+            absent_columns=watch.absent_columns(),
         )
 
 

@@ -71,6 +71,8 @@ def success(**changes: Any) -> dict[str, Any]:
         "pages_unreadable": 0,
         "rejects_by_reason": {"price_missing": 1},
         "oddities": {},
+        "unknown_fields": {},
+        "absent_columns": [],
         "files": {
             "listings.parquet": {"rows": 38, "bytes": 13, "sha256": sha256(b"38 clean rows").hexdigest()},
             "rejects.parquet": {"rows": 1, "bytes": 10, "sha256": sha256(b"one reject").hexdigest()},

@@ -68,7 +68,7 @@ def test_letting_through_twice_leaves_one_marker() -> None:
         ({"counts": counts(40, 38, 1, 2)}, "40 listings landed, but clean + rejected + duplicates + unreadable = 41"),
         (
             {"counts": counts(41, 38, rejected=3)},
-            "3 of 41 listings were rejected (7.3%, limit 5.0%; {'price_miss",
+            "3 of 41 listings were rejected (7.3%, limit 5.0%; mostly 1 price_missing): the warehouse keeps",
         ),
         ({"counts": counts(41, 1, unreadable=40)}, "40 of 41 listings were rejected (97.6%"),
         ({"counts": counts(41, 0, rejected=41)}, "41 of 41 listings were rejected (100.0%"),

@@ -230,4 +230,5 @@ def test_an_adapter_that_is_not_understood_is_refused(document: dict[str, Any], 
 @pytest.mark.parametrize("name", known_sources())
 def test_a_compiled_adapter_holds_no_secret_and_no_request(name: str) -> None:
     """The transform gets what it needs to read listings, and nothing that asks for them."""
-    assert {"source", "listings_at", "each", "columns", "flags", "maps"} == set(compile_source(name))
+    parts = {"source", "listings_at", "each", "columns", "flags", "maps", "ignored", "expected"}
+    assert parts == set(compile_source(name))
