@@ -61,6 +61,10 @@ fmt: setup ## Format the code and fix what the linter can fix
 	@$(test) -m ruff check --fix .
 	@$(test) -m ruff format .
 
+.PHONY: chaos
+chaos: setup ## Kill a process at a moment, by seed, and compare the warehouse (SEEDS=50 FIRST=1 PROCESS=kind)
+	@$(test) -m tests.chaos --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(PROCESS),--process $(PROCESS))
+
 .PHONY: bench
 bench: setup ## Measure the transform beside the classic tutorial's work
 	@$(test) -m bench.transform

@@ -35,8 +35,12 @@ def airflow_programs(ports: Ports, environment: Mapping[str, str]) -> list[Progr
         "airflow-dag-processor": ["dag-processor"],
         "airflow-triggerer": ["triggerer", "--skip-serve-logs"],
     }
+    # A scheduler that is killed leaves its workers behind: the next one ends them before it starts.
+    first = {"airflow-scheduler": [str(BIN / "python"), "-m", "local.scheduler"]}
     return [
-        Program(name, "airflow", [str(BIN / "airflow"), *commands[name]], environment, stop_seconds=10)
+        Program(
+            name, "airflow", [*first.get(name, []), str(BIN / "airflow"), *commands[name]], environment, stop_seconds=10
+        )
         for name in NAMES
     ]
 

@@ -62,6 +62,7 @@ class Stack:
     :param recordings: folder of recorded pages that the listing API serves instead of its simulated market
     :param say: is told each step in a line
     :param settings: the LISTINGS_* settings that Airflow gets; default those of this process
+    :param airflow_settings: AIRFLOW__<SECTION>__<KEY> settings that go before the stack's own
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Stack:
         recordings: Path | str | None = None,
         say: Callable[[str], None] = print,
         settings: Mapping[str, str] | None = None,
+        airflow_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home = Home.at(home)
         self.recordings = _existing_folder(recordings)
         self.settings = os.environ if settings is None else settings
+        self.airflow_settings = airflow_settings or {}
         self.ports = ports or self._ports()
         self._say = say
         self._supervisor = Supervisor(self.home)
@@ -211,7 +214,8 @@ class Stack:
             self._say(f"warning: a DAG file does not import: {error}")
 
     def _environment(self, deployed: Deployment) -> dict[str, str]:
-        return airflow_environment(self.home, self.ports, deployed, self.settings)
+        made = airflow_environment(self.home, self.ports, deployed, self.settings)
+        return {**made, **self.airflow_settings}
 
     def _state(self) -> State:
         state = State.read(self.home.state_file)

@@ -1,0 +1,38 @@
+"""The short form of `make chaos`: five seeds, each of which kills one process of a stack that is theirs alone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.plan import disturbance
+from tests.chaos.runner import Runner, chaos_stack
+
+# They share a scene, and with it the one undisturbed run.
+SEEDS = range(1, 6)
+
+pytestmark = pytest.mark.timeout(420)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    """A stack that notices dead tasks early, and its runner."""
+    home = Path(tempfile.mkdtemp(prefix="listings-chaos-")).resolve()
+    home.chmod(0o755)  # PostgreSQL's own user must get through
+    try:
+        with chaos_stack(home, lambda line: None) as stack:
+            yield Runner(stack)
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(runner: Runner, seed: int) -> None:
+    """After a kill -9 and what a clock or a person does about it, `core` is that of an undisturbed run."""
+    outcome = runner.run(disturbance(seed))
+    assert outcome.is_right, "\n".join([outcome.line(), *outcome.wrongs()])
+    assert "nothing" != outcome.victim
