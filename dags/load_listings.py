@@ -3,8 +3,9 @@
 
 **Wakes** on `clean_listings`; the sets of a date share the key `all|date`, one run at a time.
 
-**Reads** the ready markers of the date and subtracts what `core.load_audit` has: the ledger decides, not the
-events. Unsuspected sets make one batch; each suspect is loaded alone. Nothing to load: the run ends at once.
+**Reads** the ready markers that the deployed transform's sets of the date have, of each the newest replay's, and
+subtracts what `core.load_audit` has: the ledger decides, not the events. Unsuspected sets make one batch; each suspect
+is loaded alone. Nothing to load: the run ends at once.
 **Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
 commit. Emits `warehouse_listings`, `all|date`.
 
@@ -61,9 +62,9 @@ def plan_batches(
 
 
 @task
-def create_staging(batch: dict[str, Any]) -> None:
+def create_staging(batch: dict[str, Any], ti: Any = None) -> None:
     """Empty staging tables of the batch's own."""
-    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+    with loading.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         loading.create_staging(connection, batch)
 
 

@@ -7,14 +7,14 @@ GROUP = "listings"
 LANDED_LISTINGS = Asset(name="landed_listings", uri="s3://listings-landing/listings", group=GROUP)
 """A complete set lies in the landing bucket. Partition: source/market|date.
 
-Emitted by: extract_listings (the mapped task of the market), reconcile_listings.
+Emitted by: extract_listings (the mapped task of the market), reconcile_listings, redrive_listings.
 Consumed by: sense_listings.
 """
 
 CLEAN_LISTINGS = Asset(name="clean_listings", uri="s3://listings-clean/listings", group=GROUP)
 """A set passed its gates and is ready to load. Partition: source/market|date.
 
-Emitted by: sense_listings, reconcile_listings.
+Emitted by: sense_listings, reconcile_listings, replay_listings.
 Consumed by: load_listings.
 """
 

@@ -6,12 +6,14 @@ Amazon SQS moves messages by itself (StartMessageMoveTask); the local stand-in d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from include.keys import MANIFEST
+from include.keys import MANIFEST, SetKey, parse_partition
+from include.ledger import Ledger
+from include.settings import Resources
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -23,6 +25,8 @@ RECEIVED_AT_ONCE = 10
 # A queue spread over servers may answer with less than it holds, so an empty answer is asked for twice.
 _EMPTY_ANSWERS = 2
 _HELD_WHILE_MOVED = 60
+# The rest is announced by the hourly reconciliation: what a task returns stays below 10 kB.
+_ANNOUNCED_AT_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,20 @@ def move_back(client: SQSClient, dead_letter_url: str, queue_url: str) -> Moved:
         moved += len(found)
         left -= len(found)
     return Moved(moved, tuple(named))
+
+
+def queues(where: Resources) -> dict[str, tuple[str, str]]:
+    """Dead-letter queue and source queue of each function."""
+    return {
+        "copy_raw": (where.copy_dead_letter_url, where.copy_queue_url),
+        "transform_listings": (where.transform_dead_letter_url, where.transform_queue_url),
+    }
+
+
+def waiting_partitions(ledger: Ledger, named: Iterable[str]) -> list[str]:
+    """The partitions of these manifests that have landed sets which nobody let through yet."""
+    partitions = sorted({key.partition for name in named if (key := SetKey.of(name))})
+    return [each for each in partitions if ledger.unsensed(*parse_partition(each))][:_ANNOUNCED_AT_MOST]
 
 
 def manifests(body: str) -> Iterator[str]:

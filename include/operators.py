@@ -15,14 +15,16 @@ from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
 from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.http.operators.http import HttpOperator
+from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from include import api_calls, bodies, landing, markets
 from include.assets import LANDED_LISTINGS
-from include.keys import SetKey
+from include.keys import SetKey, extract_id
 from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
+from include.replay import NAMED_AT_MOST, DateReplay
 from include.settings import resources, tuning
 from include.sources import NotAPage, PageFacts, Source, load_source
 from include.spending import Spending
@@ -115,11 +117,13 @@ class LandListingsOperator(HttpOperator):
         # Planned in time, but perhaps cleared days later: what the API serves now is another day's.
         started_at = context["ti"].start_date
         markets.refuse_far_date(self._ask.date, started_at, self._ask.date_override, tuning().date_tolerance)
-        self._spending.reserve(self._last_page() - len(self._pages))
         self._prepare(following)
-        time.sleep(tuning().seconds_before_first_request(context["ti"].map_index))
         try:
+            self._spending.reserve(self._last_page() - len(self._pages))
+            time.sleep(tuning().seconds_before_first_request(context["ti"].map_index))
             super().execute(context)
+        except markets.PlanRefused as refused:
+            self._fail(str(refused), permanent=True)
         except api_calls.PASSING_ERRORS as fault:
             self._fail(f"{type(fault).__name__}: {fault}")
 
@@ -256,6 +260,43 @@ class CleanSetSensor(S3KeySensor):
             f"manifest {stuck.manifest} in the dead-letter queue {dead_letters} and in the function's log; "
             "reconcile_listings sends it again"
         )
+
+
+class ReplayedSetsSensor(BaseSensorOperator):
+    """Waits until every set that a replay asked for has been cleaned since; on time-out names those that were not.
+
+    :param date: the date of the replay that is waited for (templated).
+    """
+
+    template_fields: Sequence[str] = ("date",)
+
+    def __init__(self, *, date: str, aws_conn_id: str = "aws_s3_conn", **kwargs: Any) -> None:
+        super().__init__(mode="reschedule", **kwargs)
+        self.date = date
+        self.aws_conn_id = aws_conn_id
+
+    def poke(self, context: Context) -> bool:
+        """Whether none is missing."""
+        missing = self._replay(context).missing()
+        self.log.info("%d of the sets of %s are not clean yet", len(missing), self.date)
+        return not missing
+
+    def execute(self, context: Context) -> None:
+        """Pokes once; raises AirflowSensorTimeout with the names when the time is up."""
+        try:
+            super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            date = self._replay(context)
+            if missing := date.missing():
+                named = "; ".join(f"{key.manifest}: {date.diagnosis(key)}" for key in missing[:NAMED_AT_MOST])
+                raise AirflowSensorTimeout(
+                    f"{len(missing)} set(s) of {self.date} did not come in {self.timeout:g} s: {named}"
+                ) from timeout
+
+    def _replay(self, context: Context) -> DateReplay:
+        run = context["dag_run"]
+        client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
+        return DateReplay(client, resources(), extract_id(run.run_after, run.run_id), self.date)
 
 
 def _in_words(fault: NotAPage) -> str:

@@ -100,14 +100,10 @@ class Outcome:
         )
 
 
-def held_by(connection: Connection) -> Held:
-    """Asks this warehouse, whose tables are brought up to date first."""
-
-    def held(first: Date, last: Date) -> Collection[SetKey]:
-        migrate(connection)
-        return held_sets(connection, first, last)
-
-    return held
+def held(connection: Connection, first: Date, last: Date) -> Collection[SetKey]:
+    """The sets of a span of dates that the warehouse has whole; its tables are brought up to date first."""
+    migrate(connection)
+    return held_sets(connection, first, last)
 
 
 def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:

@@ -67,10 +67,10 @@ def test_whoever_consumes_is_in_the_register(dags: dict[str, Any]) -> None:
 
 
 def test_the_chain_goes_from_the_api_to_the_warehouse(dags: dict[str, Any]) -> None:
-    """extract → landed → sense → clean → load → warehouse, and reconciliation wakes again at both joints."""
+    """extract → landed → sense → clean → load → warehouse, and what mends wakes again at both joints."""
     assert {
-        "landed_listings": {"extract_listings", "reconcile_listings"},
-        "clean_listings": {"sense_listings", "reconcile_listings"},
+        "landed_listings": {"extract_listings", "reconcile_listings", "redrive_listings"},
+        "clean_listings": {"sense_listings", "reconcile_listings", "replay_listings"},
         "warehouse_listings": {"load_listings"},
     } == emitters(dags)
     assert {

@@ -15,7 +15,14 @@ from include.operators import CleanSetSensor, LandListingsOperator
 from include.sources import known_sources
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 
-DAG_IDS = ["extract_listings", "load_listings", "reconcile_listings", "sense_listings"]
+DAG_IDS = [
+    "extract_listings",
+    "load_listings",
+    "reconcile_listings",
+    "redrive_listings",
+    "replay_listings",
+    "sense_listings",
+]
 LONGEST_DAG_FILE = 140
 GONE = re.compile(r"\b(logical_date|execution_date|data_interval\w*|ds|ds_nodash|ts|ts_nodash|prev_\w+_success)\b")
 LOOK_UPS = {
@@ -109,10 +116,10 @@ def test_a_dag_tells_the_person_on_call_what_to_know(dags: dict[str, Any], dag_i
 
 
 def test_every_task_has_an_owner_and_a_limit(dags: dict[str, Any]) -> None:
-    """Each task is ours and ends in time, and only the sensor's look is repeated."""
+    """Each task is ours and ends in time, and only a sensor's look is repeated."""
     policies = {name: (task.owner, task.retries, task.execution_timeout) for name, task in tasks_of(dags)}
 
-    repeated = {"sense_listings.sense_set.wait_until_clean": 3}
+    repeated = {"sense_listings.sense_set.wait_until_clean": 3, "replay_listings.replay_date.wait": 3}
     long = {"extract_listings.land_listings": timedelta(hours=2)}
     half = timedelta(minutes=30)
     assert {name: ("listings", repeated.get(name, 0), long.get(name, half)) for name in policies} == policies
@@ -213,6 +220,12 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
         "extract_listings.date_override",
         "extract_listings.quota_override",
         "load_listings.retry_suspects",
+        "replay_listings.from_date",
+        "replay_listings.to_date",
+        "replay_listings.markets",
+        "replay_listings.source",
+        "replay_listings.only_missing",
+        "reconcile_listings.days",
         "reconcile_listings.retry_stuck",
     } == set(params)
     assert [] == [name for name, param in params.items() if not (param.schema.get("title") and param.description)]

@@ -24,7 +24,7 @@ class _Recording(Instance):
         self.task = task
 
 
-@pytest.mark.parametrize("step", STEPS[1:])
+@pytest.mark.parametrize("step", STEPS)
 def test_the_reason_of_each_step_is_recorded(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whichever COPY or load failed, its words reach the audit and the error of the run."""
     failed = Instance(f"load_batch.{step}", map_index=1)

@@ -1,0 +1,141 @@
+"""
+### Cleans and loads again what lies in raw, without asking the API
+
+**Wakes** by hand only. With "only what is missing" it is a backfill: the sets that the warehouse does not hold whole.
+
+**Reads** the sets of these dates in the raw bucket. **Writes**, date by date: `ask` sends each set's manifest to
+`transform_listings` once more, `wait` until each `_SUCCESS.json` is newer than the request, `let_through` checks them
+at their gates, puts a ready marker that names this replay, and emits `clean_listings`, so that `load_listings`
+takes them although it has had them. Request and outcome lie under `reports/replays/` in the clean bucket.
+
+**Runs again** safely: clear a failed date, or start another replay of the same dates; both end in the same rows.
+A replay with the same transform changes nothing; with another one it leaves what a fresh warehouse would have.
+
+**When `wait` times out** or `tell_the_rest` fails, the error names each set that did not come and why: not cleaned,
+or the gate that is closed. The others went on; whether their load succeeded is said by `load_listings`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.hooks.sqs import SqsHook
+from airflow.sdk import Param, TriggerRule, dag, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from include import markets, replay
+from include.assets import CLEAN_LISTINGS
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.gates import Gatekeeper
+from include.keys import extract_id, partition_of
+from include.ledger import Ledger
+from include.operators import ReplayedSetsSensor
+from include.settings import resources, tuning
+from include.sources import known_sources
+
+
+@task
+def plan_dates(params: Any = None, dag_run: Any = None) -> list[str]:
+    """The dates that have sets to bring again."""
+    markets.refuse_unknown(dag_run.conf or {}, params)
+    try:
+        wanted = replay.Wanted.from_params(params)
+        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _held)
+    except replay.ReplayRefused as refused:
+        raise AirflowFailException(str(refused)) from refused
+
+
+@task
+def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
+    """The number of sets of the date that were sent to the transform again."""
+    its = _date_of(dag_run, date)
+    sets = replay.Wanted.from_params(params).sets(Ledger(its.client, its.where), _held, date)
+    return its.ask(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), sets)
+
+
+@task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
+def let_through(date: str, dag_run: Any = None, outlet_events: Any = None) -> int:
+    """The number of sets that passed their gates and were announced; skipped when none did."""
+    its = _date_of(dag_run, date)
+    if not its.is_asked():
+        raise AirflowSkipException(f"nothing of {date} was asked for")
+    passed = its.let_through(Gatekeeper(its.client, its.where, tuning().reject_share_limit)).let_through
+    if not passed:
+        raise AirflowSkipException(f"no set of {date} came")
+    outlet_events[CLEAN_LISTINGS].add_partitions(sorted({partition_of(set_id) for set_id in passed}))
+    outlet_events[CLEAN_LISTINGS].extra = {"by": "replay_listings", "replay": its.replay, "sets": len(passed)}
+    return len(passed)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def tell_the_rest(date: str, dag_run: Any = None) -> None:
+    """Fails with the names of the sets that did not come, when there is any."""
+    outcome = _date_of(dag_run, date).outcome()
+    if outcome is None:
+        raise AirflowFailException(f"{date} was not let through: see why ask or let_through failed, then clear it")
+    if words := outcome.in_words:
+        raise AirflowFailException(f"{date}: {words}")
+
+
+def _held(*span: Any) -> Any:
+    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        return replay.held(connection, *span)
+
+
+def _date_of(run: Any, date: str) -> replay.DateReplay:
+    return replay.DateReplay(S3Hook(AWS_CONN_ID).get_conn(), resources(), extract_id(run.run_after, run.run_id), date)
+
+
+@task_group
+def replay_date(date: str) -> None:
+    wait = ReplayedSetsSensor(
+        task_id="wait",
+        date=date,
+        aws_conn_id=AWS_CONN_ID,
+        poke_interval=tuning().sense_poke_interval,
+        timeout=tuning().replay_timeout,
+        retries=3,  # looking again harms nothing: for a poke whose process died
+        retry_delay=timedelta(seconds=10),
+    )
+    ask(date) >> wait >> let_through(date) >> tell_the_rest(date)
+
+
+@dag(
+    dag_display_name="replay_listings",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=START_DATE,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=TAGS,
+    params={
+        "from_date": Param(type="string", format="date", title="From", description="The first date."),
+        "to_date": Param(type="string", format="date", title="To", description="The last date, included."),
+        "markets": Param(
+            [],
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Markets",
+            description='One per line, as in the keys (houston-tx) or as extracted ("houston, tx"); none: all.',
+        ),
+        "source": Param(
+            None, type=["null", "string"], enum=[None, *known_sources()], title="API family", description="None: all."
+        ),
+        "only_missing": Param(
+            False,
+            type="boolean",
+            title="Only what is missing",
+            description="Backfill: only sets that the warehouse does not hold whole.",
+        ),
+    },
+)
+def replay_listings() -> None:
+    replay_date.expand(date=plan_dates())
+
+
+replay_listings()
