@@ -1,17 +1,19 @@
 """
-### Finds sets that stopped on their way and sends them on
+### Finds what stopped on its way, sends it on, and says what a person must do
 
 **Wakes** hourly; safe at any time and as often as you like.
 
-**Reads** the ledgers of the last seven days: manifests in landing and raw, `_SUCCESS.json` and ready markers in
-clean, `core.load_audit` in Redshift. What is younger than ten minutes may still arrive by itself and is left alone.
-**Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and
-`landed_listings` is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same
-event. Ready but not loaded: `clean_listings` is emitted again. Whatever arrives twice changes nothing.
-Staging tables that failed loads left a day ago are dropped.
+**Reads** the ledgers of the last seven dates (`days`): pages and manifests in landing and raw, `_SUCCESS.json` and
+ready markers in clean, `core.load_audit` and the rows of `core.listing_snapshots`, and both dead-letter queues. What is
+younger than ten minutes may still arrive by itself and is left alone.
+**Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and `landed_listings`
+is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same event. Ready but not
+loaded, or suspect: `clean_listings` is emitted again. Rows other than the audit counts: the ready marker is put
+again for a new turn. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
 
-**When `report_the_rest` fails**, its error names the sets that only a person can mend, and how: those that failed
-to load alone, and those that six hours of sending again did not bring through.
+**When `report_the_rest` fails**, its error is one message, mailed once a day: a heading per kind, the names, what to
+do. It tells of partitions that are overdue, extractions that stopped half-way, dead letters, sets stuck for six
+hours after they were first sent again, sets that failed alone, rows without a set. See docs/operations.md.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import reconcile
+from include import alerts, reconcile
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.gaps import Gaps
+from include.keys import extract_id
+from include.settings import tuning
 
 
 @task
@@ -36,14 +40,20 @@ def find_gaps(ti: Any = None, params: dict[str, Any] | None = None) -> dict[str,
     assert params is not None
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         return reconcile.find_gaps(
-            connection, S3Hook(AWS_CONN_ID).get_conn(), ti.start_date, retry_stuck=params["retry_stuck"]
+            connection,
+            S3Hook(AWS_CONN_ID).get_conn(),
+            SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(),
+            ti.start_date,
+            days=params["days"],
+            retry_stuck=params["retry_stuck"],
         ).to_dict()
 
 
 @task
 def send_again(gaps: dict[str, Any]) -> int:
     """The number of notifications put back on the Lambdas' queues."""
-    return reconcile.send_stopped(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), Gaps.from_dict(gaps))
+    queues, buckets = SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), S3Hook(AWS_CONN_ID).get_conn()
+    return reconcile.send_stopped(queues, buckets, Gaps.from_dict(gaps))
 
 
 @task(outlets=[LANDED_LISTINGS])
@@ -53,15 +63,18 @@ def announce_landed(gaps: dict[str, Any], outlet_events: Any = None) -> list[str
 
 
 @task(outlets=[CLEAN_LISTINGS])
-def announce_ready(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]:
-    """Emits for every partition that is ready and not loaded; skipped when there is none."""
-    return _announce(outlet_events[CLEAN_LISTINGS], reconcile.ready_partitions(Gaps.from_dict(gaps)))
+def announce_ready(gaps: dict[str, Any], outlet_events: Any = None, dag_run: Any = None) -> list[str]:
+    """Emits for every partition that is ready and not, or not wholly, loaded; skipped when there is none."""
+    found = Gaps.from_dict(gaps)
+    reconcile.repeat_turns(S3Hook(AWS_CONN_ID).get_conn(), found, extract_id(dag_run.run_after, dag_run.run_id))
+    return _announce(outlet_events[CLEAN_LISTINGS], reconcile.ready_partitions(found))
 
 
-@task
-def report_the_rest(gaps: dict[str, Any]) -> None:
-    """Fails with the message that a person needs, when there is anything left to do."""
-    if message := reconcile.for_a_person(Gaps.from_dict(gaps)):
+@task(on_failure_callback=None, on_retry_callback=None)
+def report_the_rest(gaps: dict[str, Any], ti: Any = None) -> None:
+    """Fails with the message that a person needs, when there is anything to do, and mails it once a day."""
+    day = ti.start_date.date().isoformat()
+    if message := reconcile.report(S3Hook(AWS_CONN_ID).get_conn(), Gaps.from_dict(gaps), day, alerts.send):
         raise AirflowFailException(message)
 
 
@@ -84,12 +97,20 @@ def _announce(event: Any, partitions: list[str]) -> list[str]:
     default_args=DEFAULT_ARGS,
     tags=TAGS,
     params={
+        "days": Param(
+            max(1, tuning().reconcile_days),
+            type="integer",
+            minimum=1,
+            maximum=400,
+            title="Days",
+            description="How many dates to look back on: more after a long outage, or for a set of an earlier date.",
+        ),
         "retry_stuck": Param(
             False,
             type="boolean",
             title="Retry what is stuck",
             description="Send also the sets again that were sent for hours and wait for a person.",
-        )
+        ),
     },
 )
 def reconcile_listings() -> None:

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime
 from typing import Any
 
 from include.batches import Turn
-from include.keys import MANIFEST, SUCCESS, SetKey, set_of
-from include.ledger import Ledger
+from include.holdings import Holding
+from include.keys import MANIFEST, SUCCESS, SetKey, page_number, set_of
+from include.ledger import Ledger, Marker
+from include.notices import given
+
+_OF_SETS = ("not_copied", "not_clean", "not_sensed", "half_extracted")
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Sets that stopped on their way, each named once, at the place where it stopped.
+    """Sets and partitions that stopped on their way, each named once, at the place where it stopped.
 
-    `stuck` sets stopped so long ago that sending them again has not helped; it names their manifests and places.
+    The first group is mended by sending on: `suspect` sets failed in a batch and are tried alone, `without_rows`
+    are those whose rows in the warehouse are not as many as its audit says. The others wait for a person:
+
+    - `given_up`: sets that failed alone too often.
+    - `stuck`: manifests that were sent again for hours, and where they stopped.
+    - `dead_lettered`: a line per dead-letter queue that is not empty.
+    - `half_extracted`: sets with pages and no manifest; `pages` has how many, in the same order.
+    - `overdue`: partitions that are expected, not in the warehouse, and can still be extracted or sent on.
+    - `lost`: partitions that are not in the warehouse, nor landed, and whose date no API serves any more.
+    - `without_set`: sets that have rows in the warehouse and pages nowhere.
+    - `to_replay`: sets whose rows and audit differ, cleaned by another transform than the one that runs.
     """
 
     not_copied: tuple[SetKey, ...] = ()
     not_clean: tuple[SetKey, ...] = ()
     not_sensed: tuple[SetKey, ...] = ()
     not_loaded: tuple[str, ...] = ()
+    suspect: tuple[str, ...] = ()
+    without_rows: tuple[str, ...] = ()
+
     given_up: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
+    dead_lettered: tuple[str, ...] = ()
+    half_extracted: tuple[SetKey, ...] = ()
+    pages: tuple[int, ...] = ()
+    overdue: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    without_set: tuple[str, ...] = ()
+    to_replay: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The gaps as plain JSON types."""
@@ -34,64 +58,128 @@ class Gaps:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Gaps:
         """The gaps back from `to_dict`."""
-
-        def keys(name: str) -> tuple[SetKey, ...]:
-            return tuple(SetKey(**each) for each in values[name])
-
-        return cls(
-            not_copied=keys("not_copied"),
-            not_clean=keys("not_clean"),
-            not_sensed=keys("not_sensed"),
-            not_loaded=tuple(values["not_loaded"]),
-            given_up=tuple(values["given_up"]),
-            stuck=tuple(values["stuck"]),
-        )
+        found: dict[str, Any] = {
+            name: tuple(SetKey(**each) for each in listed) if name in _OF_SETS else tuple(listed)
+            for name, listed in values.items()
+        }
+        return cls(**found)
 
 
-def stopped(
-    ledger: Ledger,
-    *,
-    since: Date,
-    put_before: datetime,
-    stuck_before: datetime,
-    loaded: Collection[Turn],
-    given_up: Collection[Turn],
-) -> Gaps:
-    """Where sets of dates from `since` on, complete before `put_before`, stopped.
+@dataclass(frozen=True)
+class Limits:
+    """What counts as stopped: dates from `since` on, by when a thing was put.
 
-    Those complete before `stuck_before` that are not ready yet are stuck. `loaded` and `given_up` are turns
-    that the warehouse's audit holds; a set loaded as any version cleaned it has arrived.
+    Complete before `put_before`: no longer on its way by itself. First sent again before `stuck_before`: sending has
+    not helped. Newest page before `half_before`: nobody extracts it any more.
     """
-    completed = dict(ledger.sets(ledger.where.landing_bucket, MANIFEST, since))
-    landed = {key for key, put_at in completed.items() if put_at < put_before}
-    copied = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since)}
-    clean = {
-        key
-        for key, _ in ledger.sets(
-            ledger.where.clean_bucket, f"transform={ledger.where.transform_version}/{SUCCESS}", since
+
+    since: Date
+    put_before: datetime
+    stuck_before: datetime
+    half_before: datetime
+
+
+@dataclass(frozen=True)
+class _Landing:
+    """What lies in the landing bucket: when each set was completed, and the pages of those that are not."""
+
+    completed: Mapping[SetKey, datetime]
+    unfinished: Mapping[SetKey, list[datetime]]
+
+    @classmethod
+    def read(cls, ledger: Ledger, since: Date) -> _Landing:
+        completed: dict[SetKey, datetime] = {}
+        pages: dict[SetKey, list[datetime]] = {}
+        for key, name, put_at in ledger.objects(ledger.where.landing_bucket, since):
+            if name == MANIFEST:
+                completed[key] = put_at
+            elif page_number(f"/{name}"):
+                pages.setdefault(key, []).append(put_at)
+        return cls(completed, {key: put for key, put in pages.items() if key not in completed})
+
+    def half_extracted(self, before: datetime) -> list[SetKey]:
+        """Sets whose newest page is older than `before`, unless a later extraction of their partition is complete."""
+        newest: dict[str, str] = {}
+        for key in self.completed:
+            newest[key.partition] = max(key.extract_id, newest.get(key.partition, ""))
+        return sorted(
+            key
+            for key, put in self.unfinished.items()
+            if max(put) < before and key.extract_id > newest.get(key.partition, "")
         )
-    }
-    dates = {key.date for key in landed}
+
+
+def find(
+    ledger: Ledger, limits: Limits, *, loaded: Collection[Turn], failed: Mapping[Turn, bool], held: Iterable[Holding]
+) -> tuple[Gaps, frozenset[str]]:
+    """Where sets stopped, and the partitions that have a complete set in landing.
+
+    `loaded` and `failed` are turns of the warehouse's audit; `failed` says of each whether it was given up. `held`
+    is what the warehouse holds. A set loaded as any version cleaned it has arrived.
+    """
+    landing = _Landing.read(ledger, limits.since)
+    landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before}
+    raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, limits.since)}
+    success = f"transform={ledger.where.transform_version}/{SUCCESS}"
+    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, limits.since)}
+    holdings = {set_of(each.set_id): each for each in held if each.rows}
+    dates = {key.date for key in (*landed, *holdings)} | {set_of(turn.set_id).date for turn in loaded}
     ready = {key: marker for date in dates for key, marker in ledger.markers(date).items()}
     arrived = landed & (ready.keys() | {set_of(turn.set_id) for turn in loaded})
-    unloaded = {ready[key].turn for key in landed & ready.keys() if ready[key].put_at < put_before} - set(loaded)
-    stopped = {
-        "not copied": landed - copied - arrived,
-        "not clean": (landed & copied) - clean - arrived,
-        "not let through": (landed & copied & clean) - arrived,
+    unloaded = {ready[key].turn for key in landed & ready.keys() if ready[key].put_at < limits.put_before}
+    unloaded -= set(loaded)
+    halted = {
+        # Raw is kept for good: also what is loaded belongs there.
+        "not copied": landed - raw - (arrived - holdings.keys()),
+        "not clean": (landed & raw) - clean - arrived,
+        "not let through": (landed & raw & clean) - arrived,
     }
+    sent = _first_sent(ledger, {key for keys in halted.values() for key in keys})
+
+    def is_stuck(key: SetKey) -> bool:
+        return key in sent and sent[key] < limits.stuck_before
 
     def recent(place: str) -> tuple[SetKey, ...]:
-        return tuple(sorted(key for key in stopped[place] if completed[key] >= stuck_before))
+        return tuple(sorted(key for key in halted[place] if not is_stuck(key)))
 
-    stuck = {
-        f"{key.manifest} ({place})" for place, keys in stopped.items() for key in keys if completed[key] < stuck_before
-    }
-    return Gaps(
+    without_rows, to_replay = _differing(held, ready)
+    half = landing.half_extracted(limits.half_before)
+    pages_somewhere = raw | landing.completed.keys()
+    gaps = Gaps(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),
         not_sensed=recent("not let through"),
-        not_loaded=tuple(sorted(turn.set_id for turn in unloaded - set(given_up))),
-        given_up=tuple(sorted(turn.set_id for turn in unloaded & set(given_up))),
-        stuck=tuple(sorted(stuck)),
+        not_loaded=tuple(sorted(turn.set_id for turn in unloaded - failed.keys())),
+        suspect=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn) is False)),
+        given_up=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn))),
+        stuck=tuple(sorted(f"{k.manifest} ({place})" for place, keys in halted.items() for k in keys if is_stuck(k))),
+        without_rows=without_rows,
+        to_replay=to_replay,
+        without_set=tuple(sorted(each.set_id for key, each in holdings.items() if key not in pages_somewhere)),
+        half_extracted=tuple(half),
+        pages=tuple(len(landing.unfinished[key]) for key in half),
     )
+    return gaps, frozenset(key.partition for key in landing.completed)
+
+
+def resent_notice(key: SetKey, transform_version: str) -> str:
+    """The notice that the set was sent again; of the version, as a new one begins anew."""
+    return f"resent~{transform_version}~{key.source}~{key.market}~{key.extract_id.lower()}"
+
+
+def _first_sent(ledger: Ledger, keys: Collection[SetKey]) -> dict[SetKey, datetime]:
+    """When each set was first sent again, of those that were."""
+    version, found = ledger.where.transform_version, {}
+    for date in {key.date for key in keys}:
+        found[date] = given(ledger.client, ledger.where.clean_bucket, date, f"resent~{version}~")
+    names = {key: resent_notice(key, version) for key in keys}
+    return {key: found[key.date][name] for key, name in names.items() if name in found[key.date]}
+
+
+def _differing(held: Iterable[Holding], ready: Mapping[SetKey, Marker]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others."""
+    differing = {each.set_id for each in held if each.accepted is not None and each.rows != each.accepted}
+    without_audit = {each.set_id for each in held if each.accepted is None}
+    marked = {marker.set_id for marker in ready.values()}
+    # What is ready and unknown to the audit waits to be loaded anyhow.
+    return tuple(sorted(differing & marked)), tuple(sorted((differing | without_audit) - marked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -34,3 +35,13 @@ def first_time(client: S3Client, bucket: str, date: str, name: str, body: Mappin
             raise
         return False
     return True
+
+
+def given(client: S3Client, bucket: str, date: str, beginning: str) -> dict[str, datetime]:
+    """The notices of a date whose names begin so, and when each was put."""
+    folder, ending = notice_key(date, "x").split("x.")
+    found: dict[str, datetime] = {}
+    for part in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder + beginning):
+        for item in part.get("Contents", []):
+            found[item["Key"].removeprefix(folder).removesuffix(f".{ending}")] = item["LastModified"]
+    return found

@@ -1,14 +1,22 @@
-"""The hourly reconciliation: compares the ledgers, re-sends notifications, names what only a person can mend."""
+"""The hourly reconciliation: compares the ledgers, sends on what it can, names what only a person can mend."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include import warehouse
+from include import gaps as ledgers
+from include import notices, warehouse
 from include.audit import audit_since
-from include.gaps import Gaps, stopped
-from include.keys import partition_of
+from include.dead_letters import peek
+from include.freshness import Expectation
+from include.gap_report import dead_letter_line, for_a_person
+from include.gaps import Gaps, Limits
+from include.holdings import holdings
+from include.keys import partition_of, set_of
 from include.ledger import Ledger, is_given_up
 from include.resend import send_again
 from include.settings import resources, tuning
@@ -25,33 +33,91 @@ STAGING_LIFETIME = timedelta(days=1)
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def find_gaps(connection: Connection, client: S3Client, started_at: datetime, *, retry_stuck: bool) -> Gaps:
-    """Sets of the last days that stopped on their way, but for those still young enough to arrive by themselves.
+def find_gaps(
+    connection: Connection,
+    client: S3Client,
+    queues: SQSClient,
+    started_at: datetime,
+    *,
+    days: int,
+    retry_stuck: bool,
+) -> Gaps:
+    """What of the last `days` dates stopped on its way, but for what is still young enough to arrive by itself.
 
     `retry_stuck`: those that are stuck are sent again like any other. Also drops what failed loads left in staging.
     """
     warehouse.migrate(connection)
     warehouse.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
-    since = (started_at - timedelta(days=tuning().reconcile_days)).date()
-    loaded, failed = audit_since(connection, since)
-    return stopped(
-        Ledger(client, resources()),
-        since=since,
-        put_before=started_at - timedelta(seconds=tuning().reconcile_after),
-        stuck_before=NEVER if retry_stuck else started_at - timedelta(seconds=tuning().reconcile_patience),
-        loaded=loaded,
-        given_up={turn for turn, failures in failed.items() if is_given_up(failures, tuning().suspect_retries)},
+    limits = _limits(started_at, days, retry_stuck)
+    # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
+    held = holdings(connection, limits.since)
+    loaded, failed = audit_since(connection, limits.since)
+    given_up = {turn: is_given_up(failures, tuning().suspect_retries) for turn, failures in failed.items()}
+    gaps, landed = ledgers.find(Ledger(client, resources()), limits, loaded=loaded, failed=given_up, held=held)
+    arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
+    return replace(
+        _with_freshness(gaps, limits.since, started_at, arrived, landed), dead_lettered=_dead_letters(queues)
     )
 
 
-def send_stopped(client: SQSClient, gaps: Gaps) -> int:
-    """Puts the lost notifications of sets that were not copied or not cleaned back on their queues; counts them."""
+def _limits(started_at: datetime, days: int, retry_stuck: bool) -> Limits:
+    return Limits(
+        since=(started_at - timedelta(days=days)).date(),
+        put_before=started_at - timedelta(seconds=tuning().reconcile_after),
+        stuck_before=NEVER if retry_stuck else started_at - timedelta(seconds=tuning().reconcile_patience),
+        half_before=started_at - timedelta(seconds=tuning().half_extracted_after),
+    )
+
+
+def _with_freshness(gaps: Gaps, since: date, now: datetime, loaded: frozenset[str], landed: frozenset[str]) -> Gaps:
+    """Adds what is overdue or lost; a half extraction that no API can complete any more is lost, not half."""
+    expectation = Expectation(
+        markets=tuning().expected_markets,
+        start=tuning().start_date,
+        within=timedelta(hours=tuning().freshness_hours),
+        tolerance=tuning().date_tolerance,
+    )
+    overdue, lost = expectation.late(since=since, now=now, loaded=loaded, landed=landed)
+    past = {key.partition for key in gaps.half_extracted if expectation.is_past(date.fromisoformat(key.date), now)}
+    kept = [
+        (key, pages) for key, pages in zip(gaps.half_extracted, gaps.pages, strict=True) if key.partition not in past
+    ]
+    return replace(
+        gaps,
+        half_extracted=tuple(key for key, _ in kept),
+        pages=tuple(pages for _, pages in kept),
+        overdue=overdue,
+        lost=tuple(sorted({*lost, *(past - loaded - landed)})),
+    )
+
+
+def _dead_letters(queues: SQSClient) -> tuple[str, ...]:
+    where = resources()
+    functions = {"copy_raw": where.copy_dead_letter_url, "transform_listings": where.transform_dead_letter_url}
+    found = {name: peek(queues, url) for name, url in functions.items()}
+    return tuple(dead_letter_line(name, each) for name, each in found.items() if each.count)
+
+
+def send_stopped(queues: SQSClient, client: S3Client, gaps: Gaps) -> int:
+    """Puts the lost notifications of sets that were not copied or not cleaned back on their queues; counts them.
+
+    Notes of each set that it was sent on for the first time: its patience begins then.
+    """
     where = resources()
     for key in gaps.not_copied:
-        send_again(client, where.copy_queue_url, where.landing_bucket, key.manifest)
+        send_again(queues, where.copy_queue_url, where.landing_bucket, key.manifest)
     for key in gaps.not_clean:
-        send_again(client, where.transform_queue_url, where.raw_bucket, key.manifest)
+        send_again(queues, where.transform_queue_url, where.raw_bucket, key.manifest)
+    for key in (*gaps.not_copied, *gaps.not_clean, *gaps.not_sensed):
+        name = ledgers.resent_notice(key, where.transform_version)
+        notices.first_time(client, where.clean_bucket, key.date, name, asdict(key))
     return len(gaps.not_copied) + len(gaps.not_clean)
+
+
+def repeat_turns(client: S3Client, gaps: Gaps, replay: str) -> None:
+    """Puts the ready markers of sets without their rows again, as those of the replay named."""
+    for set_id in gaps.without_rows:
+        Ledger(client, resources()).repeat(set_of(set_id), replay)
 
 
 def landed_partitions(gaps: Gaps) -> list[str]:
@@ -61,24 +127,31 @@ def landed_partitions(gaps: Gaps) -> list[str]:
 
 
 def ready_partitions(gaps: Gaps) -> list[str]:
-    """Partitions whose `clean_listings` must be emitted again: their sets are ready and not loaded."""
-    return sorted({partition_of(set_id) for set_id in gaps.not_loaded})
+    """Partitions whose `clean_listings` must be emitted again: their sets are ready and not, or not wholly, loaded."""
+    return sorted({partition_of(set_id) for set_id in (*gaps.not_loaded, *gaps.suspect, *gaps.without_rows)})
 
 
-def for_a_person(gaps: Gaps) -> str | None:
-    """What only a person can mend, or None."""
-    parts = []
-    if gaps.given_up:
-        parts.append(
-            f"{len(gaps.given_up)} set(s) failed to load alone {tuning().suspect_retries} times: "
-            f"{', '.join(gaps.given_up)}. Their reasons stand in core.load_audit (status suspect, column error); mend "
-            "them, then trigger load_listings with the partition key all|<date> and retry_suspects"
-        )
-    if gaps.stuck:
-        parts.append(
-            f"{len(gaps.stuck)} set(s) are stuck although they were sent again for "
-            f"{tuning().reconcile_patience / 3600:g} hours: {', '.join(gaps.stuck)}. Not copied, not clean: look into "
-            "the function's log and dead-letter queue; not let through: the error of sense_listings names the gate. "
-            "Mend the cause, then trigger reconcile_listings with retry_stuck"
-        )
-    return ". ".join(parts) or None
+def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable[str]], bool]) -> str | None:
+    """The message for a person, or None; the same news is mailed once a `day` (YYYY-MM-DD).
+
+    What is lost nobody can mend, so that it is said once.
+    """
+    bucket = resources().clean_bucket
+    gaps = replace(gaps, lost=tuple(each for each in gaps.lost if _is_news(client, bucket, each)))
+    if not (lines := for_a_person(gaps)):
+        return None
+    name = f"reconcile~{_fingerprint(gaps)}"
+    if not notices.given(client, bucket, day, name) and mail("[listings] reconcile_listings needs you", lines):
+        notices.first_time(client, bucket, day, name, {"lines": lines})
+    return "\n".join(lines)
+
+
+def _is_news(client: S3Client, bucket: str, partition: str) -> bool:
+    head, day = partition.split("|")
+    return notices.first_time(client, bucket, day, f"lost~{head.replace('/', '~')}", {"partition": partition})
+
+
+def _fingerprint(gaps: Gaps) -> str:
+    """The same for the same names, whatever else the message says."""
+    waiting = (gaps.given_up, gaps.stuck, gaps.dead_lettered, gaps.half_extracted, gaps.overdue, gaps.lost)
+    return sha256(repr((*waiting, gaps.without_set, gaps.to_replay)).encode()).hexdigest()[:12]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from include import reconcile
 from include.gaps import Gaps
-from tests.unit.examples import KEY
+from include.settings import resources
+from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
+from tests.unit.examples import ENVIRONMENT, KEY
+from tests.unit.memory_s3 import MemoryS3
 
 
 def call(dags: dict[str, Any], task_id: str, *arguments: Any, **context: Any) -> Any:
@@ -38,9 +46,11 @@ def test_a_person_can_have_the_stuck_ones_sent_again(
     monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
     monkeypatch.setattr(S3Hook, "get_conn", lambda hook: None)
 
-    gaps = call(dags, "find_gaps", ti=SimpleNamespace(start_date=None), params={"retry_stuck": retry_stuck})
+    monkeypatch.setattr(SqsHook, "get_conn", lambda hook: None)
 
-    assert [{"retry_stuck": retry_stuck}] == asked
+    gaps = call(dags, "find_gaps", ti=SimpleNamespace(start_date=None), params={"days": 9, "retry_stuck": retry_stuck})
+
+    assert [{"days": 9, "retry_stuck": retry_stuck}] == asked
     assert found == Gaps.from_dict(json.loads(json.dumps(gaps)))
 
 
@@ -53,8 +63,41 @@ def test_the_hourly_run_does_not_retry_what_is_stuck(dags: dict[str, Any]) -> No
         param.resolve("yes")
 
 
-def test_what_is_stuck_fails_the_report(dags: dict[str, Any]) -> None:
-    """The last task fails with the sets that only a person can mend, and passes when there is none."""
-    call(dags, "report_the_rest", Gaps(not_copied=(KEY,)).to_dict())
-    with pytest.raises(AirflowFailException, match=r"1 set\(s\) are stuck .*: a manifest \(not clean\)"):
-        call(dags, "report_the_rest", Gaps(stuck=("a manifest (not clean)",)).to_dict())
+@pytest.mark.parametrize("days", [0, -1, 401, "week"])
+def test_days_are_a_number_of_dates(dags: dict[str, Any], days: Any) -> None:
+    """A week is looked back on unless a person names another number from 1 to 400."""
+    param = dags["reconcile_listings"].params.get_param("days")
+
+    assert 7 == param.resolve()
+    with pytest.raises(ParamValidationError):
+        param.resolve(days)
+
+
+def test_what_is_stuck_fails_the_report(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last task fails with the message for a person, and passes when there is none."""
+    buckets = MemoryS3("clean")
+    monkeypatch.setattr(S3Hook, "get_conn", lambda hook: buckets)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    resources.cache_clear()
+    ti = SimpleNamespace(start_date=datetime(2026, 11, 22, tzinfo=UTC))
+
+    call(dags, "report_the_rest", Gaps(not_copied=(KEY,)).to_dict(), ti=ti)
+    with pytest.raises(AirflowFailException, match=r"1 set\(s\) are stuck [^\n]*\n  a manifest \(not clean\)\n→ "):
+        call(dags, "report_the_rest", Gaps(stuck=("a manifest (not clean)",)).to_dict(), ti=ti)
+    resources.cache_clear()
+
+
+def test_the_report_mails_by_itself_and_only_so() -> None:
+    """Where mail is configured every task has the callbacks but for the report, which would mail every hour."""
+    code = (
+        "import json; from airflow.dag_processing.dagbag import DagBag; "
+        f"dag = DagBag({str(DAGS_FOLDER)!r}).dags['reconcile_listings']; "
+        "print(json.dumps({t.task_id: [len(t.on_failure_callback), len(t.on_retry_callback)] for t in dag.tasks}))"
+    )
+    environment = {**os.environ, "LISTINGS_ALERT_TO": "data@example.com", "PYTHONPATH": str(PROJECT_ROOT)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout.splitlines()[-1])
+
+    assert [0, 0] == found.pop("report_the_rest")
+    assert {"find_gaps": [1, 1], "send_again": [1, 1], "announce_landed": [1, 1], "announce_ready": [1, 1]} == found

@@ -1,11 +1,12 @@
 """A notice is given once."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from include.keys import MalformedKey
-from include.notices import first_time
+from include.notices import first_time, given
 from tests.unit.memory_s3 import MemoryS3
 
 NAME = "drift~zillow56~houston-tx"
@@ -33,3 +34,13 @@ def test_a_name_that_would_leave_the_folder_is_refused(name: str) -> None:
     """Only plain letters, digits, tildes and dashes make a notice's key."""
     with pytest.raises(MalformedKey, match="expected a-z"):
         first_time(MemoryS3("clean"), "clean", "2026-11-22", name, {})  # type: ignore[arg-type]
+
+
+def test_what_was_given_is_found_by_its_beginning() -> None:
+    """The names of a date's notices come with the moment each was put; those of other dates and names don't."""
+    moment = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    s3 = MemoryS3("clean", clock=lambda: moment)
+    for date, name in (("2026-11-22", NAME), ("2026-11-22", "resent~a"), ("2026-11-23", "drift~b")):
+        first_time(s3, "clean", date, name, {})  # type: ignore[arg-type]
+
+    assert {NAME: moment} == given(s3, "clean", "2026-11-22", "drift~")  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """What reconciliation does about each kind of gap, and what it leaves to a person."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +10,7 @@ from include import reconcile
 from include.gaps import Gaps
 from include.keys import SetKey
 from include.settings import resources, tuning
-from tests.unit.examples import ENVIRONMENT, KEY, VERSION
+from tests.unit.examples import ENVIRONMENT, KEY, VERSION, buckets, ready_set
 from tests.unit.test_resend import Queue
 
 COPYING = KEY
@@ -19,7 +19,12 @@ SENSING = replace(KEY, market="miami-fl")
 READY = replace(KEY, market="tampa-fl").set_id(VERSION)
 GIVEN_UP = replace(KEY, market="dallas-tx").set_id(VERSION)
 STUCK = f"{replace(KEY, market='waco-tx').manifest} (not clean)"
-GAPS = Gaps((COPYING,), (CLEANING,), (SENSING,), (READY,), (GIVEN_UP,), (STUCK,))
+SUSPECT = replace(KEY, market="laredo-tx").set_id(VERSION)
+WITHOUT_ROWS = replace(KEY, market="abilene-tx").set_id(VERSION)
+REPLAY = "20261123T080000Z-ffffff"
+GAPS = Gaps(
+    (COPYING,), (CLEANING,), (SENSING,), (READY,), (SUSPECT,), (WITHOUT_ROWS,), given_up=(GIVEN_UP,), stuck=(STUCK,)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +44,7 @@ def test_each_notification_goes_back_on_the_queue_that_lost_it() -> None:
     """What was not copied goes to copy-raw from landing, what is not clean to the transform from raw; nothing else."""
     queue = Queue()
 
-    assert 2 == reconcile.send_stopped(queue, GAPS)
+    assert 2 == reconcile.send_stopped(queue, buckets(), GAPS)
     sent = [(url, json.loads(body)["Records"][0]["s3"]) for url, body in queue.messages]
     assert [
         ("http://queues/copy-raw", "landing"),
@@ -53,11 +58,11 @@ def test_nothing_stopped_sends_nothing() -> None:
     queue = Queue()
 
     assert (0, [], [], [], None) == (
-        reconcile.send_stopped(queue, Gaps()),
+        reconcile.send_stopped(queue, buckets(), Gaps()),
         queue.messages,
         reconcile.landed_partitions(Gaps()),
         reconcile.ready_partitions(Gaps()),
-        reconcile.for_a_person(Gaps()),
+        reconcile.report(buckets(), Gaps(), "2026-11-22", Post().send),
     )
 
 
@@ -79,47 +84,85 @@ def test_two_sets_of_a_partition_are_one_announcement() -> None:
 
 
 def test_what_is_ready_wakes_the_load() -> None:
-    """Sets ready and not loaded have their clean partition emitted again; those given up don't."""
-    assert ["zillow56/tampa-fl|2026-11-22"] == reconcile.ready_partitions(GAPS)
-
-
-def test_a_person_is_told_which_sets_and_what_to_do() -> None:
-    """The message names the sets given up, where their reasons are, and how to load them after mending."""
-    message = reconcile.for_a_person(replace(GAPS, stuck=()))
-
-    assert message is not None
-    assert "retry_stuck" not in message
-    assert GIVEN_UP in message
-    assert READY not in message
+    """Sets ready and not loaded, suspect, or without their rows have their partition emitted; those given up don't."""
     assert [
-        "1 set(s)",
-        "2 times",
-        "core.load_audit",
-        "retry_suspects",
-    ] == [words for words in ("1 set(s)", "2 times", "core.load_audit", "retry_suspects") if words in message]
+        "zillow56/abilene-tx|2026-11-22",
+        "zillow56/laredo-tx|2026-11-22",
+        "zillow56/tampa-fl|2026-11-22",
+    ] == reconcile.ready_partitions(GAPS)
 
 
-def test_a_person_is_told_what_is_stuck_and_where() -> None:
-    """The message names the stuck manifests with their places, for how long they were sent, and how to send again."""
-    message = reconcile.for_a_person(replace(GAPS, given_up=()))
+def test_what_is_sent_is_noted_once() -> None:
+    """Each set sent on has a notice of the first time; a second run adds none and renews none."""
+    s3, queue = buckets(), Queue()
+    reconcile.send_stopped(queue, s3, GAPS)
+    first = {key: s3.buckets["clean"][key].put_at for key in s3.keys("clean")}
+    reconcile.send_stopped(queue, s3, GAPS)
 
-    assert message is not None
-    assert message.startswith(f"1 set(s) are stuck although they were sent again for 6 hours: {STUCK}. ")
-    assert ("dead-letter queue" in message, "reconcile_listings with retry_stuck" in message) == (True, True)
-    assert ("core.load_audit" in message, COPYING.manifest in message) == (False, False)
+    assert [
+        f"reports/notices/date=2026-11-22/resent~{VERSION}~zillow56~{market}~20261122t060003z-1f3a9c.json"
+        for market in ("austin-tx", "houston-tx", "miami-fl")
+    ] == list(first)
+    assert first == {key: s3.buckets["clean"][key].put_at for key in s3.keys("clean")}
 
 
-def test_both_kinds_are_told_at_once() -> None:
-    """What failed to load and what is stuck stand in one message."""
-    message = reconcile.for_a_person(GAPS)
+def test_what_lacks_rows_gets_another_turn() -> None:
+    """The ready marker of a set with other rows than its audit says is put again as a replay's."""
+    s3 = buckets()
+    s3.put_object(Bucket="clean", Key=KEY.ready(VERSION), Body=json.dumps(ready_set().to_dict()).encode())
+    reconcile.repeat_turns(s3, Gaps(without_rows=(KEY.set_id(VERSION),)), REPLAY)
 
-    assert message is not None
-    assert [GIVEN_UP, STUCK] == [each for each in (GIVEN_UP, STUCK) if each in message]
+    again = json.loads(s3.get_object(Bucket="clean", Key=KEY.ready(VERSION, REPLAY))["Body"].read())
+    assert ready_set().to_dict() | {"replay": REPLAY} == again
+
+
+class Post:
+    """Takes mail, or is down."""
+
+    def __init__(self, is_up: bool = True) -> None:
+        self.is_up = is_up
+        self.mails: list[str] = []
+
+    def send(self, subject: str, lines: Iterable[str]) -> bool:
+        """Keeps the lines of a mail if it is up."""
+        if self.is_up:
+            self.mails.append("\n".join(lines))
+        return self.is_up
+
+
+def test_the_same_news_is_mailed_once_a_day() -> None:
+    """Every run says the message; the mail goes out for the first of a day and for other names."""
+    s3, post = buckets(), Post()
+    said = [reconcile.report(s3, GAPS, day, post.send) for day in ("2026-11-22", "2026-11-22", "2026-11-23")]
+    other = reconcile.report(s3, Gaps(stuck=("another",)), "2026-11-23", post.send)
+
+    assert [said[0]] * 3 == said
+    assert [said[0], said[0], other] == post.mails
+
+
+def test_a_mail_that_did_not_go_is_tried_again() -> None:
+    """While the mail server is down nothing is noted, so that the next run mails."""
+    s3, post = buckets(), Post(is_up=False)
+    reconcile.report(s3, GAPS, "2026-11-22", post.send)
+    post.is_up = True
+    reconcile.report(s3, GAPS, "2026-11-22", post.send)
+
+    assert 1 == len(post.mails)
+
+
+def test_what_is_lost_is_said_once() -> None:
+    """Nobody can mend it: the first run tells of it, the next one, on whatever day, is content."""
+    s3, post, lost = buckets(), Post(), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
+    first = reconcile.report(s3, lost, "2026-11-22", post.send)
+
+    assert "zillow56/houston-tx|2026-11-02" in (first or "")
+    assert None is reconcile.report(s3, lost, "2026-11-23", post.send)
+    assert [first] == post.mails
 
 
 def test_nobody_is_called_for_what_mends_itself() -> None:
     """Sets that are sent or announced again are no matter for a person."""
-    assert reconcile.for_a_person(replace(GAPS, given_up=(), stuck=())) is None
+    assert None is reconcile.report(buckets(), replace(GAPS, given_up=(), stuck=()), "2026-11-22", Post().send)
 
 
 def test_gaps_travel_as_json() -> None:

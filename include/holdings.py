@@ -1,0 +1,52 @@
+"""What the warehouse holds of each set, and what its audit says that it should."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+
+from include.sql_files import Connection, query
+
+# One statement: what a load commits between two would look like a difference.
+_HOLDINGS = """
+with held as (
+    select set_id, count(*) as found
+    from core.listing_snapshots
+    where snapshot_date >= %s
+    group by set_id
+),
+
+taken as (
+    select set_id, accepted
+    from core.load_audit
+    where status = 'loaded' and snapshot_date >= %s
+)
+
+select coalesce(taken.set_id, held.set_id) as set_id, coalesce(held.found, 0) as found, taken.accepted
+from taken
+full outer join held on taken.set_id = held.set_id
+order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One set: its rows in core.listing_snapshots, and those that the audit counts; None when it is not there."""
+
+    set_id: str
+    rows: int
+    accepted: int | None
+
+
+def holdings(connection: Connection, since: date) -> list[Holding]:
+    """Every set of dates from `since` on that has rows or is loaded by the audit, in the order of their ids."""
+    try:
+        with closing(connection.cursor()) as cursor:
+            rows = query(cursor, _HOLDINGS, (since, since))
+    finally:
+        connection.rollback()
+    return [
+        Holding(str(row["set_id"]), int(row["found"]), None if row["accepted"] is None else int(row["accepted"]))
+        for row in rows
+    ]

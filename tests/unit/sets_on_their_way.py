@@ -1,0 +1,80 @@
+"""Buckets on which sets go their way, for tests of the ledgers and of the gaps between them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from include.batches import Turn
+from include.gaps import Gaps, Limits, find, resent_notice
+from include.holdings import Holding
+from include.keys import SetKey, notice_key
+from include.ledger import Ledger
+from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, ready_set
+from tests.unit.memory_s3 import MemoryS3
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SIX_HOURS_BEFORE = NOON - timedelta(hours=6)
+SINCE = date(2026, 11, 15)
+FIRST_REPLAY, LAST_REPLAY = "20261123T080000Z-ffffff", "20261123T080001Z-000000"
+LATER_EXTRACTION = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
+
+
+class Stack:
+    """Buckets on which sets go their way, and the ledger over them; `now` is when the next object is put."""
+
+    def __init__(self) -> None:
+        self.now = NOON - timedelta(hours=1)
+        self.s3: MemoryS3 = buckets(clock=lambda: self.now)
+        self.ledger = Ledger(self.s3, RESOURCES)
+
+    def put(self, bucket: str, key: str, body: bytes = b"{}") -> None:
+        """Puts any object."""
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def land(self, *sets: SetKey) -> None:
+        """Lands complete sets of two pages."""
+        for key in sets:
+            for name in ("page-0001.json", "page-0002.json", "_manifest.json"):
+                self.put("landing", key.prefix + name)
+
+    def copy(self, *sets: SetKey) -> None:
+        """Copies sets to raw."""
+        for key in sets:
+            self.put("raw", key.manifest)
+
+    def clean(self, *sets: SetKey, version: str = VERSION) -> None:
+        """Cleans sets."""
+        for key in sets:
+            self.put("clean", key.success(version))
+
+    def sense(self, *sets: SetKey, version: str = VERSION, replay: str | None = None) -> None:
+        """Puts the ready markers of sets."""
+        for key in sets:
+            body = json.dumps(ready_set(key, version, replay=replay).to_dict()).encode()
+            self.put("clean", key.ready(version, replay), body)
+
+    def page(self, key: SetKey, number: int = 1) -> None:
+        """Lands a page of a set."""
+        self.put("landing", f"{key.prefix}page-{number:04d}.json")
+
+    def resend(self, *sets: SetKey, version: str = VERSION) -> None:
+        """Notes that sets were sent again."""
+        for key in sets:
+            self.put("clean", notice_key(key.date, resent_notice(key, version)))
+
+    def gaps(
+        self,
+        loaded: tuple[Turn, ...] = (),
+        failed: Mapping[Turn, bool] | None = None,
+        held: tuple[Holding, ...] = (),
+        stuck_before: datetime = SIX_HOURS_BEFORE,
+    ) -> Gaps:
+        """The gaps at noon: but for what was put in the ten minutes before, half after an hour without a page."""
+        limits = Limits(SINCE, NOON - timedelta(minutes=10), stuck_before, NOON - timedelta(hours=1))
+        return find(self.ledger, limits, loaded=loaded, failed=failed or {}, held=held)[0]
+
+
+def turn(key: SetKey, version: str = VERSION, replay: str | None = None) -> Turn:
+    """The turn of a set as the audit has it."""
+    return Turn(key.set_id(version), replay)
