@@ -47,6 +47,10 @@ test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, temp
 test-integration: setup browser ## Run the tests against the real stand-in, and end to end
 	@$(test) -m pytest $(wildcard tests/integration tests/e2e)
 
+.PHONY: fuzz
+fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages (EXAMPLES=n: so many)
+	@$(test) -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES))
+
 .PHONY: lint
 lint: setup ## Check style and the import law (ruff)
 	@$(test) -m ruff check .

@@ -1,0 +1,62 @@
+"""Reads raw pages with nothing but the standard library, to count and find rows another way than the product does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Where each family puts its list of listings: the first of these that is a list.
+PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "zillow56": (("results",),),
+    "zillow-com4": (("data",),),
+    "zillow-com1": (("props",),),
+    "zillow-working-api": (("searchResults",), ("data", "searchResults")),
+}
+
+
+def raw_rows(page: bytes, family: str) -> list[Any]:
+    """The rows of a page as plain JSON values; ValueError where it holds no list of them."""
+    found = on_an_empty_stack(lambda: _read(page, family))
+    if not isinstance(found, list):
+        raise ValueError(f"no list of listings: {found}")
+    return found
+
+
+def on_an_empty_stack(read: Callable[[], T]) -> T:
+    """What `read` gives on a thread of its own: how deep JSON may nest depends on how full the stack is."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(read).result()
+
+
+def payload_of(row: Any, family: str) -> Any:
+    """What describes the home in a row: the row itself, or what it wraps."""
+    return row.get("property") if family == "zillow-working-api" and isinstance(row, dict) else row
+
+
+def is_zpid(sent: Any, zpid: int) -> bool:
+    """Whether what was sent as zpid is that number, be it written as a number or as text."""
+    if isinstance(sent, bool) or not isinstance(sent, int | float | str):
+        return False
+    try:
+        return Decimal(sent) == zpid
+    except InvalidOperation:
+        return False
+
+
+def _read(page: bytes, family: str) -> Any:
+    try:
+        document = json.loads(page)
+    except (ValueError, RecursionError) as fault:
+        return repr(fault)
+    for place in PLACES[family]:
+        there = document
+        for name in place:
+            there = there.get(name) if isinstance(there, dict) else None
+        if isinstance(there, list):
+            return there
+    return "no list"
