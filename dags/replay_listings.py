@@ -42,8 +42,7 @@ def plan_dates(params: Any = None, dag_run: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
     markets.refuse_unknown(dag_run.conf or {}, params)
     try:
-        wanted = replay.Wanted.from_params(params)
-        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _held)
+        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), replay.Wanted.from_params(params), _held)
     except replay.ReplayRefused as refused:
         raise AirflowFailException(str(refused)) from refused
 
