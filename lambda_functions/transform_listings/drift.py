@@ -33,7 +33,7 @@ class Watch:
 
     def see_fields(self, unknown: Mapping[str, int]) -> None:
         """Counts the unknown fields of a page."""
-        for path in sorted(unknown):
+        for path in sorted(unknown, key=lambda each: (-unknown[each], each)):
             if path in self._fields or len(self._fields) < _MOST_COUNTED:
                 self._fields[path] += unknown[path]
 

@@ -1,0 +1,256 @@
+"""What the transform says of an API that changes: fields that nobody knows, and columns that nothing fills."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.adapters import parse_adapter
+from include.contract import compile_contract
+from include.sources import compile_adapter, known_sources, load_source
+from local.listing_api.families import FAMILIES
+from local.listing_api.pages import SimulatedPages
+from tests.unit.test_sources import zillow56
+from tests.unit.transform_code import PREFIX, ROOT, clean, clean_rows, cleaner, manifest_of, row
+
+from plan import make_plan  # isort: skip
+from transform import Cleaner  # isort: skip
+
+
+def listings_of(source: str) -> list[dict[str, Any]]:
+    """25 sound listings of a family as the local API serves them, no plots; the objects may be changed."""
+    pages = SimulatedPages(seed=7, page_size=100, pages_cap=20, dirty_share=0.0)
+    family = FAMILIES[source]
+    body = pages.body(family, {family.location_param: "tampa, fl"}, 1, datetime(2026, 11, 22, 6, tzinfo=UTC))
+    items = family.listings_in(json.loads(body)) or []
+    return [item for item in items if listing_in(source, item).get("bedrooms")][:25]
+
+
+def listing_in(source: str, item: dict[str, Any]) -> dict[str, Any]:
+    """The listing itself, which some families wrap."""
+    each = load_source(source).adapter.each
+    return item[each] if each else item
+
+
+def sound_rows(count: int, **values: Any) -> list[dict[str, Any]]:
+    """So many zillow56 listings that fill what is expected, and these values; None takes one away."""
+    full = {
+        "price": 100000.0,
+        "homeType": "CONDO",
+        "homeStatus": "FOR_SALE",
+        "bedrooms": 2.0,
+        "bathrooms": 1.0,
+        "livingArea": 900.0,
+        "streetAddress": "1 Example St",
+        "city": "Houston",
+        "state": "TX",
+        "zipcode": "77002",
+        "latitude": 29.7,
+        "longitude": -95.3,
+    }
+    listing = {name: value for name, value in {**full, **values}.items() if value is not None}
+    return [{"zpid": 1 + number, **listing} for number in range(count)]
+
+
+@pytest.mark.parametrize("source", known_sources())
+def test_what_a_family_sends_today_is_all_known(source: str) -> None:
+    """The fixtures and the local API's pages, also of a search for rent, hold no unknown field."""
+    served, family = SimulatedPages(seed=7, page_size=100, pages_cap=20, dirty_share=0.05), FAMILIES[source]
+    at, fixed = datetime(2026, 11, 22, 6, tzinfo=UTC), (ROOT / "tests" / "fixtures" / source).glob("page-*.json")
+    queries = [{family.location_param: "tampa, fl", **rent} for rent in ({}, {"listingStatus": "forRent"})]
+    pages = [each.read_bytes() for each in fixed] + [served.body(family, query, 1, at) for query in queries]
+    for page in pages:
+        cleaned = clean((page, load_source(source).read_page(page).listings), source=source)
+        assert {} == cleaned.unknown_fields
+        assert set() == {"zpid", "home_type", "bedrooms", "latitude"} & set(cleaned.absent_columns)
+
+
+@pytest.mark.parametrize("beside", [row(9), row(9, price="--"), row(9, note=float("nan"), price=float("inf"))])
+def test_unknown_fields_are_counted_by_listing(beside: dict[str, Any]) -> None:
+    """A new field counts where it stands, at the top and in an object that is read, whatever else the page holds."""
+    found = clean_rows(
+        row(1, solar=True),
+        row(2, solar=None, listing_sub_type={"is_newHome": True, "is_pending": True}),
+        row(3, price="--", solar={"panels": [1]}),
+        beside,
+    ).unknown_fields
+    assert {"listing_sub_type.is_pending": 1, "solar": 3} == {path: found[path] for path in found if path != "note"}
+    assert ("note" in beside) is ("note" in found)
+
+
+def test_an_unknown_field_changes_nothing_else() -> None:
+    """Listings, rejects and counts are those of the same page without the field."""
+    rows = [row(1, city="Houston"), row(2, price="--"), {"zpid": "x", "price": 1}, row(4, bedrooms=3)]
+    without, with_it = clean_rows(*rows), clean_rows(*({**each, "solar": [{"x": 1}]} for each in rows))
+    assert {"solar": 4} == with_it.unknown_fields
+    assert without.listings.equals(with_it.listings)
+    assert without.rejects.drop_columns("body").equals(with_it.rejects.drop_columns("body"))
+    assert without.counts == with_it.counts
+
+
+def test_an_ignored_path_covers_what_is_below() -> None:
+    """A photo list, an object in an ignored object, a null: no news, and whatever stands there costs no listing."""
+    odd: list[Any] = [None, 5, "x", [], {"anything": {"below": 1}}, float("nan"), "\ud800"]
+    cleaned = clean_rows(*(row(1 + number, open_house_info=value, imgSrc=value) for number, value in enumerate(odd)))
+    assert ({}, len(odd)) == (cleaned.unknown_fields, cleaned.counts["clean"])
+
+
+def test_a_list_and_an_unread_object_are_not_looked_into() -> None:
+    """What is unknown is named once, by its outermost name."""
+    cleaned = clean_rows(row(1, agents=[{"name": "x"}], school={"name": {"first": "y"}}))
+    assert {"agents": 1, "school": 1} == cleaned.unknown_fields
+
+
+def test_a_wrapped_listing_is_looked_at_inside() -> None:
+    """Paths of a family that wraps its listings begin where its adapter's do."""
+    item = {"resultType": "property", "property": {"zpid": 1, "price": {"value": 5, "perYear": 1}, "solar": True}}
+    assert {"price.perYear": 1, "solar": 1} == clean_rows(item, source="zillow-working-api").unknown_fields
+
+
+def test_an_ignored_path_may_lie_in_an_object_that_nobody_reads() -> None:
+    """Only that path is known of it, and columns beside it are read as ever."""
+    document = zillow56(ignored=["agent.name", "agent.office.city"])
+    listings = [row(1, agent={"name": "x", "office": {"city": 1, "zip": 2}}, city="Houston"), row(2, agent=5)]
+    body = json.dumps({"results": listings}).encode()
+    manifest = manifest_of([(body, 2)])
+    plan = make_plan(compile_contract(), compile_adapter(parse_adapter("zillow56", document)))
+    cleaned = Cleaner(plan).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
+    assert {"agent.office.zip": 1} == cleaned.unknown_fields
+    assert ["Houston", None] == cleaned.listings["city"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("price.value", '"price.value"'),
+        ('say "hi"\n', '"say \\"hi\\"\\n"'),
+        ("\0", '"\\u0000"'),
+        ("\ud800", '"\\ud800"'),
+        ("", '""'),
+        ("é", '"\\u00e9"'),
+        ("x" * 10_000, "x" * 99 + "…"),
+        ("\0" * 10_000, '"' + "\\u0000" * 16 + "\\u…"),
+        ("__proto__", "__proto__"),
+    ],
+)
+def test_a_hostile_name_is_a_short_printable_path(name: str, path: str) -> None:
+    """Dots, quotes, control characters, half characters and length: one line of at most 100 characters."""
+    cleaned = clean_rows(row(1, **{name: 1}), row(2, listing_sub_type={name: 1}))
+    found = list(cleaned.unknown_fields)
+    assert path in found
+    assert 2 == len(found)
+    assert all(len(each) <= 100 and each.isprintable() for each in found)
+    assert 2 == cleaned.counts["clean"]
+
+
+def test_of_many_unknown_fields_the_commonest_are_named() -> None:
+    """Fifty are named, in the alphabet's order, and one that every listing has is among them."""
+    rows = [row(1 + number, **{f"f{number}x{each}": 1 for each in range(300)}, zebra=1) for number in range(10)]
+    found = clean_rows(*rows).unknown_fields
+    assert (50, 10, "f0x0", "zebra") == (len(found), found["zebra"], *(list(found)[at] for at in (0, -1)))
+    backwards = [dict(reversed(each.items())) for each in rows]
+    assert list(found.items()) == list(clean_rows(*backwards).unknown_fields.items())
+
+
+@pytest.mark.parametrize(
+    ("rows", "absent"),
+    [
+        (sound_rows(20), []),
+        (sound_rows(20, price=None), ["price"]),
+        (sound_rows(19, price=None), []),
+        ([*sound_rows(19, price=None), row(20)], []),
+        (sound_rows(20, price="call"), []),
+        (sound_rows(20, price=-1), []),
+        (sound_rows(20, city="  "), ["city"]),
+        (sound_rows(20, city=None, state=None), ["city", "state"]),
+        (sound_rows(19, city=None) + sound_rows(1, city="", price="call"), ["city"]),
+        (sound_rows(19, city=None) + sound_rows(1, city="X", price="call"), []),
+        (sound_rows(20, bedrooms=None), ["bedrooms"]),
+        (sound_rows(19, bedrooms=None) + sound_rows(30, bedrooms=None, homeType="LOT"), []),
+        (sound_rows(20, bedrooms=None, homeType="HOUSEBOAT"), ["bedrooms"]),
+        (sound_rows(20, zestimate=None), []),
+        (sound_rows(20, price=None, listPrice=100000.0), ["price"]),
+    ],
+)
+def test_a_column_that_nothing_fills_is_absent(rows: list[dict[str, Any]], absent: list[str]) -> None:
+    """From 20 listings on, sound or rejected; a wrong value is a value, a blank is none, and plots have no bedrooms."""
+    assert absent == clean_rows(*rows).absent_columns
+
+
+def test_columns_are_looked_for_in_all_pages() -> None:
+    """One listing on the last of many pages fills a column; pages that nothing can read say nothing."""
+    page = (json.dumps({"results": sound_rows(40, city=None)}).encode(), 40)
+    last = (json.dumps({"results": sound_rows(1)}).encode(), 1)
+    assert ["city"] == clean(*[page] * 60).absent_columns
+    assert [] == clean(*[page] * 60, last).absent_columns
+    assert (
+        [] == clean((b"<html>", 40), (json.dumps({"results": sound_rows(19, city=None)}).encode(), 19)).absent_columns
+    )
+
+
+def test_listings_that_are_no_objects_fill_nothing() -> None:
+    """A wrapper with another name leaves every expected column empty, but for what plots may lack."""
+    renamed = [{"resultType": "property", "home": {"zpid": 1, "price": {"value": 5}}} for _ in range(20)]
+    cleaned = clean_rows(*renamed, source="zillow-working-api")
+    assert {"zpid", "price", "street_address", "listed_at"} <= set(cleaned.absent_columns)
+    assert {"row_invalid": 20} == cleaned.rejects_by_reason
+
+
+@pytest.mark.parametrize("source", known_sources())
+def test_every_expected_column_of_a_family_is_watched(source: str) -> None:
+    """With a path taken out of all listings just the columns that are read there are absent; else none is."""
+    assert [] == clean_rows(*listings_of(source), source=source).absent_columns
+    for column in cleaner(source).plan.payload:
+        if column.name in cleaner(source).plan.expected:
+            items = listings_of(source)
+            for item in items:
+                _take_out(listing_in(source, item), column.rules[0].path)
+            absent = clean_rows(*items, source=source).absent_columns
+            assert {column.name} <= set(absent)
+            sharing = [each.name for each in cleaner(source).plan.payload if each.rules and _reads(each, column)]
+            assert set(absent) <= set(sharing)
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "value", "column"),
+    [
+        ("zillow56", "bedrooms", "three", "bedrooms"),
+        ("zillow56", "listing_sub_type", "is_newHome", "is_new_home"),
+        ("zillow-com1", "price", "$634,500", "price"),
+        ("zillow-com1", "address", {"street": "1 Example St"}, "street_address"),
+        ("zillow-com4", "price", 634500, "price"),
+        ("zillow-com4", "location.latitude", "29.7 N", "latitude"),
+        ("zillow-working-api", "price", [634500], "price"),
+        ("zillow-working-api", "yearBuilt", "unknown", "year_built"),
+    ],
+)
+def test_a_field_with_a_new_type_is_a_reject_that_can_be_found(
+    source: str, path: str, value: object, column: str
+) -> None:
+    """The reject names column, path and value in its detail, and page and position; the others are clean."""
+    items = listings_of(source)
+    _take_out(listing_in(source, items[3]), path, value)
+    cleaned = clean_rows(*items, source=source)
+    (reject,) = cleaned.rejects.to_pylist()
+    assert (f"{column}_invalid", f"{PREFIX}page-0001.json", 3) == (
+        reject["reason"],
+        reject["raw_key"],
+        reject["raw_position"],
+    )
+    assert reject["detail"].startswith(f"{column}: {path} is {json.dumps(value)}, expected ")
+    assert ({}, []) == (cleaned.unknown_fields, cleaned.absent_columns)
+
+
+def _take_out(listing: dict[str, Any], path: str, put: object = None) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        listing = listing.get(parent, {})
+    if put is None:
+        listing.pop(name, None)
+    else:
+        listing[name] = put
+
+
+def _reads(one: Any, other: Any) -> bool:
+    return one.rules[0].path == other.rules[0].path
