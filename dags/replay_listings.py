@@ -1,7 +1,7 @@
 """
 ### Cleans and loads again what lies in raw, without asking the API
 
-**Wakes** by hand only. With "only what is missing" it is a backfill: the sets that the warehouse does not hold whole.
+**Wakes** by hand only. With "only missing" it is a backfill: the sets that the warehouse does not hold whole.
 
 **Reads** the sets of these dates in the raw bucket. **Writes**, date by date: `ask` sends each set's manifest to
 `transform_listings` once more, `wait` until each `_SUCCESS.json` is newer than the request, `let_through` checks them
@@ -42,7 +42,8 @@ def plan_dates(params: Any = None, dag_run: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
     markets.refuse_unknown(dag_run.conf or {}, params)
     try:
-        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), replay.Wanted.from_params(params), _held)
+        wanted = replay.Wanted.from_params(params)
+        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _held)
     except replay.ReplayRefused as refused:
         raise AirflowFailException(str(refused)) from refused
 
@@ -126,10 +127,7 @@ def replay_date(date: str) -> None:
             None, type=["null", "string"], enum=[None, *known_sources()], title="API family", description="None: all."
         ),
         "only_missing": Param(
-            False,
-            type="boolean",
-            title="Only what is missing",
-            description="Backfill: only sets that the warehouse does not hold whole.",
+            False, type="boolean", title="Only missing", description="Backfill: only what the warehouse lacks."
         ),
     },
 )
