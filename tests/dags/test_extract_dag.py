@@ -175,3 +175,49 @@ def test_the_plan_refuses_a_param_that_there_is_none_of(dags: dict[str, Any]) ->
         AirflowFailException, match="page_limt; known are date_override, markets, page_limit, quota_override, source"
     ):
         plan(dags, today)
+
+
+def test_the_plan_refuses_what_the_quota_has_not(
+    dags: dict[str, Any], extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By how much, of what, and what to do is said before anything is asked of the API; fewer markets then fit."""
+    monkeypatch.setenv("LISTINGS_QUOTA_BUDGET", "50")
+    monkeypatch.setenv("LISTINGS_QUOTA_RESERVE", "5")
+    today = _Run(datetime.now(UTC))
+
+    with pytest.raises(
+        AirflowFailException,
+        match=r"60 requests of zillow56 are wanted and 45 are left, 15 too few: of 50 budgeted for .* "
+        r"5 are kept back .* name fewer markets, lower the page limit to 15, raise LISTINGS_QUOTA_BUDGET, or wait",
+    ):
+        plan(dags, today, markets=["houston, tx", "austin, tx", "phoenix, az"], page_limit=20)
+    assert ({}, []) == (extraction.asked(), extraction.landed())
+    assert 2 == len(plan(dags, today, markets=["houston, tx", "austin, tx"], page_limit=20))
+
+
+def test_a_plan_that_is_cleared_reserves_once(
+    dags: dict[str, Any], extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planned twice the same run holds 40 of 50; another run of 20 is refused, of 10 is not."""
+    monkeypatch.setenv("LISTINGS_QUOTA_BUDGET", "50")
+    one = _Run(datetime.now(UTC))
+    for _ in range(2):
+        plan(dags, one, markets=["houston, tx", "austin, tx"], page_limit=20)
+    other = _Run(datetime.now(UTC) + timedelta(seconds=1))
+
+    assert 1 == len(extraction.landed("quota/"))
+    with pytest.raises(AirflowFailException, match="and 10 are left, 10 too few"):
+        plan(dags, other, page_limit=20)
+    assert [10] == [each["page_limit"] for each in plan(dags, other, page_limit=10)]
+
+
+def test_a_run_that_does_not_fit_fails_before_its_first_request(
+    dags: dict[str, Any], metadata_database: None, extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a real run plan_requests fails, and no market is extracted."""
+    monkeypatch.setenv("LISTINGS_QUOTA_BUDGET", "3")
+
+    failed = run(dags["extract_listings"], datetime.now(UTC) - timedelta(minutes=3))
+
+    assert ("failed", "failed") == (str(failed.state), str(failed.get_task_instance("plan_requests").state))
+    assert ({}, []) == (extraction.asked(), extraction.landed())

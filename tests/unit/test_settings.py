@@ -69,6 +69,9 @@ def test_other_variables_are_left_alone() -> None:
         ("LISTINGS_REQUESTS_PER_SECOND", "0"),
         ("LISTINGS_API_SLOTS", "0"),
         ("LISTINGS_REQUEST_TIMEOUT", "0"),
+        ("LISTINGS_RESPONSE_TIMEOUT", "0"),
+        ("LISTINGS_PAGE_BYTES_LIMIT", "0"),
+        ("LISTINGS_QUOTA_BUDGET", "-1"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(variable: str, text: str) -> None:
@@ -103,6 +106,14 @@ def test_zero_means_zero_where_zero_is_sense() -> None:
 def test_all_slots_together_keep_the_rate() -> None:
     """Three tasks at six requests a second in all leave half a second between two of each."""
     assert 0.5 == Tuning(requests_per_second=6.0, api_slots=3).seconds_between_requests
+
+
+def test_tasks_that_start_together_take_turns() -> None:
+    """With two slots at four requests a second the second task begins a quarter of a second later."""
+    two = Tuning(requests_per_second=4.0, api_slots=2)
+
+    assert [0.0, 0.25, 0.0, 0.25] == [two.seconds_before_first_request(index) for index in range(4)]
+    assert [0.0, 0.0] == [two.seconds_before_first_request(index) for index in (-1, None)]
 
 
 def test_resources_come_from_their_variables() -> None:
