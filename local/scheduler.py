@@ -1,12 +1,15 @@
 """`python -m local.scheduler COMMAND…`: ends what a killed scheduler left behind, then becomes the scheduler.
 
-The executor's workers do not notice that their scheduler is gone: they keep both ends of the queue that they wait
-at, and would wait for good, each with its memory. One that is at work finishes its task, as nobody else knows of it.
+The executor's workers outlive a scheduler that is killed. One that is at work shall finish its task: it tells the
+api-server itself how that ended. But it writes its log to the scheduler's output too, and who reads that output stops
+when the scheduler ends; so a process between them goes on reading. One that is idle would wait for good at a queue
+whose both ends it holds, with all its memory: the next scheduler ends it.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import NoReturn
@@ -44,6 +47,31 @@ def end(processes: Iterator[psutil.Process]) -> int:
     return ended
 
 
+def pass_on(source: int, target: int) -> None:
+    """Copies what comes until nobody can write any more; when nobody reads `target` any more, to nowhere."""
+    while piece := os.read(source, 65536):
+        try:
+            while piece:
+                piece = piece[os.write(target, piece) :]
+        except BrokenPipeError:
+            continue
+
+
+def give_output_a_reader() -> None:
+    """Puts a process between our output and who reads it now, that lives as long as anybody writes."""
+    source, ours = os.pipe()
+    if os.fork() == 0:
+        os.close(ours)
+        # Asked to stop with the others, it first passes on what they say while they stop.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        pass_on(source, sys.stdout.fileno())
+        os._exit(0)
+    os.close(source)
+    for output in (sys.stdout, sys.stderr):
+        os.dup2(ours, output.fileno())
+    os.close(ours)
+
+
 def main() -> NoReturn:
     """The command line."""
     command = sys.argv[1:]
@@ -51,6 +79,7 @@ def main() -> NoReturn:
         raise SystemExit("expected the scheduler's command: python -m local.scheduler airflow scheduler")
     if ended := end(left_behind(os.environ[MARK])):
         print(f"ended {ended} processes that a killed scheduler left behind", flush=True)
+    give_output_a_reader()
     os.execv(command[0], command)  # noqa: S606 - it becomes that program, without a shell
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,6 +55,28 @@ def test_idle_workers_of_this_stack_are_ended_and_no_others(start: Start, tmp_pa
     assert "ended 2 processes that a killed scheduler left behind\nthe scheduler\n" == done.stdout
     assert [-9, -9] == [idle.wait(5), forks.wait(5)]
     assert [None, None] == [busy.poll(), foreign.poll()]
+
+
+def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_path: Path) -> None:
+    """The scheduler is killed and its log closed, as supervisord does: its worker writes, and comes to its end."""
+    done = tmp_path / "done"
+    worker = f"sleep 0.3; for n in 1 2 3 4 5; do echo line $n || exit 1; sleep 0.05; done; touch '{done}'"
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "local.scheduler", "/bin/sh", "-c", f"({worker}) & echo begun; wait"],
+        env={**os.environ, "LISTINGS_STACK": str(tmp_path)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert scheduler.stdout is not None
+    assert b"begun\n" == scheduler.stdout.readline()
+    scheduler.kill()
+    scheduler.stdout.close()
+    scheduler.wait()
+
+    deadline = time.monotonic() + 10
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert done.exists()
 
 
 def test_without_a_command_it_says_what_it_expected() -> None:
