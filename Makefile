@@ -14,6 +14,8 @@ lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
+# What a replay or a backfill is about.
+span := --from "$(FROM)" --to "$(TO)" --source "$(SOURCE)" --markets $(foreach market,$(MARKETS),"$(market)")
 
 ##@ Run
 
@@ -32,6 +34,20 @@ down: run-environments ## Stop the stack and leave no process, port or lock behi
 .PHONY: status
 status: run-environments ## Show what runs, where to look, the last runs and the counts
 	@$(local) -m local.stack status
+
+##@ Mend
+
+.PHONY: replay
+replay: run-environments ## Clean and load again what lies in raw: FROM=2026-11-01 TO=2026-11-22 [MARKETS="houston-tx austin-tx"] [SOURCE=zillow56]
+	@$(local) -m local.replay replay $(span)
+
+.PHONY: backfill
+backfill: run-environments ## The same, but only for sets that the warehouse lacks
+	@$(local) -m local.replay backfill $(span)
+
+.PHONY: redrive
+redrive: run-environments ## Put dead-lettered messages back on their queues
+	@$(local) -m local.replay redrive
 
 ##@ Check
 

@@ -16,6 +16,10 @@ SETTLED = ("success", "failed")
 class AirflowRefused(RuntimeError):
     """The API answered with an error; the message has the status and the API's words."""
 
+    def __init__(self, words: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(words)
+
 
 @dataclass
 class AirflowApi:
@@ -62,11 +66,33 @@ class AirflowApi:
 
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
         """The log of a task instance's latest try, a line per event."""
+        return "\n".join(_text(line) for line in self._log(dag_id, run_id, task))
+
+    def reason(self, dag_id: str, run_id: str, task: dict[str, Any]) -> str:
+        """Why a task instance failed: the words of the last exception in its log, or the log's last line."""
+        lines = self._log(dag_id, run_id, task)
+        raised = [each for line in lines if isinstance(line, dict) for each in line.get("error_detail") or []]
+        return str(raised[-1]["exc_value"]) if raised else _text(lines[-1]) if lines else "its log is empty"
+
+    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """What a task returned, or None where it returned nothing."""
         path = (
-            f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task['task_id']}"
-            f"/logs/{task['try_number']}?map_index={task['map_index']}"
+            f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}"
+            f"/xcomEntries/return_value?map_index={map_index}&stringify=false"
         )
-        return "\n".join(_text(line) for line in self.get(path)["content"])
+        try:
+            return self.get(path)["value"]
+        except AirflowRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def events_of(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The asset events that a run emitted."""
+        path = f"/assets/events?limit=1000&source_dag_id={dag_id}&source_run_id={quote(run_id, safe='')}"
+        events = self.get(path)["asset_events"]
+        assert isinstance(events, list)
+        return events
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Makes a pool with this many slots, or gives an existing one this many."""
@@ -86,6 +112,13 @@ class AirflowApi:
             time.sleep(0.5)
         raise TimeoutError(f"{dag_id} run {run_id} has not settled in {timeout:g} s")
 
+    def _log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[Any]:
+        path = (
+            f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task['task_id']}"
+            f"/logs/{task['try_number']}?map_index={task['map_index']}"
+        )
+        return list(self.get(path)["content"])
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         if not self._token:
             login = {"username": self.user, "password": self.password}
@@ -102,7 +135,7 @@ class AirflowApi:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             words = error.read().decode(errors="replace")[:1000]
-            raise AirflowRefused(f"{method} {path}: {error.code} {error.reason}: {words}") from error
+            raise AirflowRefused(f"{method} {path}: {error.code} {error.reason}: {words}", error.code) from error
 
 
 def _text(line: Any) -> str:

@@ -1,0 +1,175 @@
+"""`make replay`, `make backfill` and `make redrive`: start the DAG, wait until all is loaded, and show what came."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from local.airflow_api import AirflowApi
+from local.clients import loader_connection
+from local.shell import leave_out_foreign_settings
+from local.stack import Stack, StackError
+from local.stack.endings import in_a_sentence
+
+DAG = "replay_listings"
+REDRIVE = "redrive_listings"
+# Of many dates: what a whole run may take. A replay that stopped says so long before.
+PATIENCE = 4 * 3600.0
+LOAD_PATIENCE = 600.0
+_LOADS = """
+select snapshot_date, set_id,
+    max(case when status = 'loaded' then 1 else 0 end) as loaded,
+    max(case when status = 'loaded' then '' else error end) as error
+from core.load_audit
+where replay = %s
+group by snapshot_date, set_id
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one date: sets asked for, let through and loaded."""
+
+    date: str
+    asked: int
+    let_through: int
+    loaded: int
+
+
+def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
+    """Runs the replay and waits for its loads; 0 when every set asked for is loaded, else 1 after the DAG's words."""
+    airflow = stack.airflow()
+    run_id = airflow.trigger(DAG, conf=conf)
+    with console.status(f"{DAG}: {conf['from_date']} to {conf['to_date']}"):
+        state = airflow.wait_for_run(DAG, run_id, PATIENCE)
+        complaints = _words(airflow, DAG, run_id)
+        dates = airflow.returned(DAG, run_id, "plan_dates") or []
+        asked, passed = (
+            [int(airflow.returned(DAG, run_id, f"replay_date.{task}", at) or 0) for at in range(len(dates))]
+            for task in ("ask", "let_through")
+        )
+        loaded, errors = _wait_until_loaded(stack, airflow, run_id, sum(passed)) if sum(passed) else ({}, [])
+    lines = [Line(day, asked[at], passed[at], loaded.get(day, 0)) for at, day in enumerate(dates)]
+    show(lines, console)
+    for words in complaints + errors:
+        console.print(words, style="red", markup=False, soft_wrap=True)
+    if not lines and state == "success":
+        console.print("Nothing is missing: the warehouse holds every set of these dates that lies in raw.")
+    return 0 if state == "success" and all(line.asked == line.loaded for line in lines) else 1
+
+
+def redrive(stack: Stack, console: Console) -> int:
+    """Moves the dead letters back and says how many; 1 when a move failed."""
+    airflow = stack.airflow()
+    run_id = airflow.trigger(REDRIVE)
+    state = airflow.wait_for_run(REDRIVE, run_id, PATIENCE)
+    for at, function in enumerate(("copy_raw", "transform_listings")):
+        if moved := airflow.returned(REDRIVE, run_id, "move_back", at):
+            console.print(f"{function}: {moved['messages']} message(s) back on its queue")
+    for words in _words(airflow, REDRIVE, run_id):
+        console.print(words, style="red", markup=False, soft_wrap=True)
+    return 0 if state == "success" else 1
+
+
+def show(lines: Sequence[Line], console: Console) -> None:
+    """Prints the lines as a table."""
+    if not lines:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("date", "sets asked", "let through", "loaded"):
+        table.add_column(name, justify="left" if name == "date" else "right")
+    for line in lines:
+        table.add_row(line.date, str(line.asked), str(line.let_through), str(line.loaded))
+    console.print(table)
+
+
+def _words(airflow: AirflowApi, dag_id: str, run_id: str) -> list[str]:
+    """What the failed tasks of a run say, each thing once."""
+    failed = [task for task in airflow.tasks(dag_id, run_id) if task["state"] == "failed"]
+    return list(dict.fromkeys(f"{task['task_id']}: {airflow.reason(dag_id, run_id, task)}" for task in failed))
+
+
+def _wait_until_loaded(
+    stack: Stack, airflow: AirflowApi, run_id: str, through: int
+) -> tuple[dict[str, int], list[str]]:
+    """How many sets of each date came in by this replay, and why others failed."""
+    [name] = {event["extra"]["replay"] for event in airflow.events_of(DAG, run_id)}
+    until = time.monotonic() + LOAD_PATIENCE
+    while len(found := _loads(stack, name)) < through:
+        if time.monotonic() > until:
+            raise StackError(
+                f"only {len(found)} of the {through} sets let through were loaded or failed in {LOAD_PATIENCE:.0f} s: "
+                f"look at load_listings, {stack.ui_url}/dags/load_listings"
+            )
+        time.sleep(1)
+    loaded: dict[str, int] = {}
+    for day, _, is_loaded, _ in found:
+        loaded[day] = loaded.get(day, 0) + is_loaded
+    errors = [f"{set_id}: {error}" for _, set_id, is_loaded, error in found if not is_loaded]
+    return loaded, errors
+
+
+def _loads(stack: Stack, name: str) -> list[tuple[str, str, int, str]]:
+    try:
+        with closing(loader_connection(stack)) as connection:
+            rows = connection.execute(_LOADS, (name,)).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName):
+        return []  # the first load makes them
+    return [(str(day), set_id, loaded, error) for day, set_id, loaded, error in rows]
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a date, like make replay FROM=2026-11-01 TO=2026-11-22"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 when all came, 1 when something did not, 2 when it was asked wrongly, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m local.replay", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("replay", "backfill"):
+        command = commands.add_parser(name)
+        command.add_argument("--from", dest="first", type=_day, required=True, help="the first date")
+        command.add_argument("--to", dest="last", type=_day, required=True, help="the last date")
+        command.add_argument("--markets", nargs="*", default=[], help="as in the keys: houston-tx austin-tx; none: all")
+        command.add_argument("--source", default="", help="the API family; none: all")
+    commands.add_parser("redrive")
+    asked = parser.parse_args(arguments)
+    leave_out_foreign_settings()
+    console = Console(highlight=False)
+
+    def work() -> int:
+        stack = Stack(say=lambda line: None)
+        if not stack.is_up():
+            raise StackError("no stack is up; start one with `make up`")
+        if asked.command == "redrive":
+            return redrive(stack, console)
+        conf = {
+            "from_date": asked.first,
+            "to_date": asked.last,
+            "markets": asked.markets,
+            "source": asked.source or None,
+            "only_missing": asked.command == "backfill",
+        }
+        return replay(stack, conf, console)
+
+    return in_a_sentence(work, lambda sentence: console.print(sentence, style="red", soft_wrap=True, markup=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
