@@ -31,7 +31,7 @@ class Gaps:
     - `overdue`: partitions that are expected, not in the warehouse, and can still be extracted or sent on.
     - `lost`: partitions that are not in the warehouse, nor landed, and whose date no API serves any more.
     - `without_set`: sets that have rows in the warehouse and pages nowhere.
-    - `to_replay`: sets whose rows and audit differ, cleaned by another transform than the one that runs.
+    - `to_replay`: sets whose rows and audit differ, and that only another transform than the running one cleaned.
     """
 
     not_copied: tuple[SetKey, ...] = ()
@@ -134,7 +134,8 @@ def find(
         "not clean": (landed & raw) - clean - arrived,
         "not let through": (landed & raw & clean) - arrived,
     }
-    sent = _first_sent(ledger, {key for keys in halted.values() for key in keys})
+    sent_on = {key for keys in halted.values() for key in keys}
+    sent = _first_sent(ledger, sent_on)
 
     def is_stuck(key: SetKey) -> bool:
         return key in sent and sent[key] < limits.stuck_before
@@ -142,9 +143,11 @@ def find(
     def recent(place: str) -> tuple[SetKey, ...]:
         return tuple(sorted(key for key in halted[place] if not is_stuck(key)))
 
-    without_rows, to_replay = _differing(held, ready)
     half = landing.half_extracted(limits.half_before)
     pages_somewhere = raw | landing.completed.keys()
+    without_rows, differing = _differing(held, ready)
+    # What is sent on anyhow comes to another turn by itself; what has no pages cannot be cleaned again.
+    to_replay = tuple(each for each in differing if set_of(each) in pages_somewhere - sent_on)
     gaps = Gaps(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),

@@ -1,9 +1,10 @@
-"""The search for gaps over a real warehouse and a real S3."""
+"""The search for gaps over a real warehouse, a real S3 and real queues."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,62 +12,167 @@ import pytest
 
 from include import reconcile
 from include.gaps import Gaps
-from include.keys import SetKey
+from include.keys import set_of
+from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
-from tests.integration.staged_sets import rows, seen, stage
+from tests.integration.staged_sets import Seen, load, rows, seen, stage
 from tests.integration.warehouse_fixture import Warehouse
-from tests.unit.examples import ENVIRONMENT, KEY
+from tests.unit.examples import ENVIRONMENT, KEY, VERSION
 
 NOW = datetime.now(UTC)
 LANDED = replace(KEY, date=NOW.date().isoformat())
 BUCKETS = ("landing", "raw", "clean")
+DEAD = ("copy-raw-dead", "transform-listings-dead")
+REPLAY = "20261123T080000Z-ffffff"
+SETTINGS = ("RECONCILE_AFTER", "RECONCILE_PATIENCE", "SUSPECT_RETRIES", "EXPECTED_MARKETS", "FRESHNESS_HOURS")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack's empty buckets and dead-letter queues, and its warehouse."""
+
+    connection: Connection
+    s3: Any
+    sqs: Any
+    dead_letters: tuple[str, ...]
+
+    def gaps(self, hours: float = 1, days: int = 7, retry_stuck: bool = False) -> Gaps:
+        """What a reconciliation finds that starts so many hours from now."""
+        started_at = datetime.now(UTC) + timedelta(hours=hours)
+        return reconcile.find_gaps(self.connection, self.s3, self.sqs, started_at, days=days, retry_stuck=retry_stuck)
+
+    def put(self, bucket: str, key: str, body: str = "{}") -> None:
+        """Puts an object."""
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
+
+    def bring(self, *sets: Seen) -> None:
+        """Puts what the buckets have of sets that are ready."""
+        for each in sets:
+            key, version = set_of(each.set_id), each.ready.transform_version
+            self.put("landing", key.manifest)
+            self.put("raw", key.manifest)
+            self.put("clean", key.success(version))
+            self.put("clean", key.ready(version, each.ready.replay), json.dumps(each.ready.to_dict()))
+
+    def run(self, sql: str, *values: Any) -> None:
+        """Changes the warehouse behind the pipeline's back."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values)
+        self.connection.commit()
 
 
 @pytest.fixture
-def s3(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A stack's three buckets with one set, which landed now and came no further."""
+def stack(core_tables: Connection, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack on which nothing ever ran."""
+    s3, sqs = warehouse.ministack.client("s3"), warehouse.ministack.client("sqs")
+    urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in DEAD]
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for name in ("RECONCILE_AFTER", "RECONCILE_PATIENCE", "RECONCILE_DAYS", "SUSPECT_RETRIES"):
+    for name, url in zip(("COPY", "TRANSFORM"), urls, strict=True):
+        monkeypatch.setenv(f"LISTINGS_{name}_DEAD_LETTER_URL", url)
+    for name in SETTINGS:
         monkeypatch.delenv(f"LISTINGS_{name}", raising=False)
+    monkeypatch.setenv("LISTINGS_START_DATE", (NOW - timedelta(days=1)).isoformat())
     resources.cache_clear()
     tuning.cache_clear()
-    client = warehouse.ministack.client("s3")
     for bucket in BUCKETS:
-        client.create_bucket(Bucket=bucket)
-    client.put_object(Bucket="landing", Key=LANDED.manifest, Body=b"{}")
-    yield client
-    client.delete_object(Bucket="landing", Key=LANDED.manifest)
+        s3.create_bucket(Bucket=bucket)
+    yield Stack(core_tables, s3, sqs, tuple(urls))
     for bucket in BUCKETS:
-        client.delete_bucket(Bucket=bucket)
+        for each in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+        s3.delete_bucket(Bucket=bucket)
+    for url in urls:
+        sqs.delete_queue(QueueUrl=url)
     resources.cache_clear()
     tuning.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("hours", "retry_stuck", "sent", "stuck"),
-    [(0, False, 0, 0), (1, False, 1, 0), (7, False, 0, 1), (7, True, 1, 0), (8 * 24, True, 0, 0)],
-)
-def test_what_is_sent_again_and_what_is_stuck(
-    core_tables: Connection, s3: Any, hours: int, retry_stuck: bool, sent: int, stuck: int
-) -> None:
-    """A set is left alone, sent again after ten minutes, stuck after six hours but for a retry, past after a week."""
-    found = reconcile.find_gaps(core_tables, s3, datetime.now(UTC) + timedelta(hours=hours), retry_stuck=retry_stuck)
+class Queue:
+    """Takes what is sent again; that it is what S3 sends is proven elsewhere."""
 
-    not_copied: tuple[SetKey, ...] = (LANDED,) * sent
-    assert Gaps(not_copied=not_copied, stuck=(f"{LANDED.manifest} (not copied)",) * stuck) == found
+    def send_message(self, **message: str) -> dict[str, str]:
+        """Takes a message."""
+        return {"MessageId": "1"}
+
+
+def test_patience_begins_with_the_first_sending(stack: Stack) -> None:
+    """A set is left alone, sent after ten minutes however old, stuck six hours after that but for a retry."""
+    stack.put("landing", LANDED.manifest)
+    waiting, stuck = Gaps(not_copied=(LANDED,)), Gaps(stuck=(f"{LANDED.manifest} (not copied)",))
+
+    assert (Gaps(), waiting, waiting) == (stack.gaps(hours=0), stack.gaps(hours=1), stack.gaps(hours=100))
+    assert 1 == reconcile.send_stopped(Queue(), stack.s3, waiting)  # type: ignore[arg-type]
+    assert (waiting, stuck) == (stack.gaps(hours=5.9), stack.gaps(hours=6.1))
+    assert (waiting, Gaps()) == (stack.gaps(hours=7, retry_stuck=True), stack.gaps(hours=8 * 24 + 1))
+    assert stuck == stack.gaps(hours=8 * 24 + 1, days=9)
 
 
 @pytest.mark.parametrize(("hours", "left"), [(23, [("failed",)]), (25, [])])
-def test_staging_of_a_day_ago_is_dropped(
-    core_tables: Connection, s3: Any, hours: int, left: list[tuple[str, ...]]
-) -> None:
+def test_staging_of_a_day_ago_is_dropped(stack: Stack, hours: int, left: list[tuple[str, ...]]) -> None:
     """What a failed load left in staging is kept for a day, and gone with its tables after it."""
-    stage(core_tables, "failed", seen({1: 100}))
+    stage(stack.connection, "failed", seen({1: 100}))
 
-    reconcile.find_gaps(core_tables, s3, datetime.now(UTC) + timedelta(hours=hours), retry_stuck=False)
+    stack.gaps(hours)
 
-    assert left == rows(core_tables, "select batch_id from staging.batches")
+    assert left == rows(stack.connection, "select batch_id from staging.batches")
     tables = "select count(*) from information_schema.tables where table_schema = 'staging' and table_name like %s"
-    assert bool(left) is (rows(core_tables, tables, "%_failed")[0][0] > 0)
+    assert bool(left) is (rows(stack.connection, tables, "%_failed")[0][0] > 0)
+
+
+def test_lost_rows_are_loaded_by_another_turn(stack: Stack) -> None:
+    """Rows that somebody deleted are missed by the count, and are there again after the turn that they are given."""
+    whole, torn = seen({1: 100, 2: 200}, version=VERSION), seen({3: 300, 4: 400}, market="humble-tx", version=VERSION)
+    stack.bring(whole, torn)
+    load(stack.connection, "first", whole, torn)
+    assert Gaps() == stack.gaps(days=400)
+
+    stack.run("delete from core.listing_snapshots where zpid = 3")
+    found = stack.gaps(days=400)
+    assert Gaps(without_rows=(torn.set_id,)) == found
+
+    reconcile.repeat_turns(stack.s3, found, REPLAY)
+    assert replace(found, not_loaded=(torn.set_id,)) == stack.gaps(days=400)
+    load(stack.connection, "second", replace(torn, ready=replace(torn.ready, replay=REPLAY)))
+    assert Gaps() == stack.gaps(days=400)
+
+
+def test_rows_without_their_set_are_named(stack: Stack) -> None:
+    """Rows whose pages are gone have no source; those of an earlier transform that the audit lost are cleaned again."""
+    early, gone = seen({1: 100}), seen({2: 200}, market="humble-tx")
+    stack.bring(early)
+    load(stack.connection, "first", early, gone)
+    stack.run("delete from core.load_audit where set_id = %s", early.set_id)
+
+    assert Gaps(without_set=(gone.set_id,), not_clean=(set_of(early.set_id),)) == stack.gaps(days=400)
+    stack.s3.delete_object(Bucket="landing", Key=set_of(early.set_id).manifest)
+    assert Gaps(without_set=(gone.set_id,), to_replay=(early.set_id,)) == stack.gaps(days=400)
+
+
+def test_dead_letters_are_named_and_stay(stack: Stack) -> None:
+    """Each queue that is not empty is a line with its count and manifests, however often one looks."""
+    send_again(stack.sqs, stack.dead_letters[1], "raw", KEY.manifest)
+    stack.sqs.send_message(QueueUrl=stack.dead_letters[1], MessageBody="no notification")
+    expected = Gaps(dead_lettered=(f"transform_listings: 2 message(s): {KEY.manifest} and 1 more",))
+
+    assert (expected, expected) == (stack.gaps(), stack.gaps())
+
+
+def test_what_never_ran_is_overdue(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a market expected within no time, its dates since the stack's start are overdue until they are loaded."""
+    monkeypatch.setenv("LISTINGS_EXPECTED_MARKETS", "zillow56/houston-tx")
+    monkeypatch.setenv("LISTINGS_FRESHNESS_HOURS", "0")
+    tuning.cache_clear()
+    dates = [(NOW - timedelta(days=1)).date(), NOW.date()]
+
+    assert Gaps(overdue=tuple(f"zillow56/houston-tx|{date}" for date in dates)) == stack.gaps(hours=0)
+
+
+def test_half_an_extraction_is_named_while_it_can_be_completed(stack: Stack) -> None:
+    """Pages without a manifest are half an extraction after an hour, and lost once no API serves their date."""
+    for number in (1, 2):
+        stack.put("landing", f"{LANDED.prefix}page-{number:04d}.json")
+
+    assert (Gaps(), Gaps(half_extracted=(LANDED,), pages=(2,))) == (stack.gaps(hours=0.9), stack.gaps(hours=1.1))
+    assert Gaps(lost=(LANDED.partition,)) == stack.gaps(hours=24 + 36)

@@ -186,15 +186,27 @@ def test_a_set_with_other_rows_than_its_audit_says_is_loaded_anew(stack: Stack) 
 
 
 def test_rows_that_an_earlier_transform_brought_are_replayed_by_a_person(stack: Stack) -> None:
-    """Without a marker of this transform a set with other rows, or without its audit, needs a replay."""
+    """Without a marker of this transform, a set with other rows than its audit says needs a replay."""
     sets = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c")]
     for key in sets:
         loaded_set(stack, key, version=OTHER_VERSION)
     names = tuple(key.set_id(OTHER_VERSION) for key in sets)
-    held = (Holding(names[0], 1, 38), Holding(names[1], 38, None), Holding(names[2], 38, 38))
+    held = (Holding(names[0], 1, 38), Holding(names[1], 0, 38), Holding(names[2], 38, 38))
     found = stack.gaps(loaded=tuple(turn(key, OTHER_VERSION) for key in sets), held=held)
 
     assert Gaps(to_replay=names[:2]) == found
+
+
+def test_rows_without_audit_are_replayed_only_where_nothing_sends_them(stack: Stack) -> None:
+    """Unknown to the audit, cleaned by another transform: cleaned again from landing, replayed from raw alone."""
+    sent, kept, gone = (replace(KEY, market=f"market-{name}") for name in ("a", "b", "c"))
+    loaded_set(stack, sent, version=OTHER_VERSION)
+    stack.copy(kept)
+    held = tuple(Holding(key.set_id(OTHER_VERSION), 38, None) for key in (sent, kept, gone))
+
+    assert Gaps(
+        not_clean=(sent,), to_replay=(kept.set_id(OTHER_VERSION),), without_set=(gone.set_id(OTHER_VERSION),)
+    ) == stack.gaps(held=held)
 
 
 def test_rows_whose_audit_is_gone_are_loaded_again(stack: Stack) -> None:
