@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.utils.session import create_session
 
+from include import alerts
 from include.assets import CLEAN_LISTINGS
 from include.keys import SetKey
 from tests.dags.backends import DATE, Extraction
@@ -116,6 +117,40 @@ def test_a_closed_gate_fails_in_its_words(dags: dict[str, Any], stack: _Buckets)
 
     with pytest.raises(AirflowFailException, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
         call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
+    assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)
+
+
+def test_unknown_fields_are_mailed_once_and_counted_in_the_event(
+    dags: dict[str, Any], stack: _Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sets of a day with the same new field: both pass and say one field, and one mail goes out."""
+    mails: list[str] = []
+    monkeypatch.setattr(alerts, "send", lambda subject, lines: bool(mails.append(subject)))
+    said = []
+    for key in (FIRST, SECOND):
+        put_clean_set(stack, key, unknown_fields={"solar": 41})
+        events = OutletEventAccessors()
+        call(dags, "sense_set.pass_gates", stack.url(key), outlet_events=events)
+        said.append(events[CLEAN_LISTINGS].extra["unknown_fields"])
+
+    assert [1, 1] == said
+    assert [f"Unknown fields: zillow56, houston-tx, {DATE}"] == mails
+    assert [FIRST.ready(VERSION), SECOND.ready(VERSION)] == stack.ready()
+
+
+def test_an_absent_column_is_an_alarm_that_names_the_unknown_field(
+    dags: dict[str, Any], stack: _Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renamed price fails the task in the gate's words, after its new name was mailed: no marker, no event."""
+    mails: list[str] = []
+    monkeypatch.setattr(alerts, "send", lambda subject, lines: bool(mails.extend(lines)))
+    put_clean_set(stack, FIRST, counts=ALL_REJECTED, absent_columns=["price"], unknown_fields={"listPrice": 41})
+    events = OutletEventAccessors()
+
+    words = f"{FIRST.manifest}: of 41 listings of zillow56/houston-tx none has price (price in the payload). Nothing"
+    with pytest.raises(AirflowFailException, match=re.escape(words)):
+        call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
+    assert "listPrice: in 41 of 41 listings" in mails
     assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)
 
 

@@ -39,15 +39,15 @@ def prefix(extract_id: str) -> str:
     return f"listings/source={SOURCE}/market={MARKET}/date={DATE}/extract={extract_id}/"
 
 
-def objects(extract_id: str) -> dict[str, bytes]:
-    """The objects of the set by key, the manifest last, as they must be put."""
-    bodies = {name: json.dumps(page).encode() for name, page in PAGES.items()}
+def objects(extract_id: str, pages: dict[str, dict[str, Any]] = PAGES) -> dict[str, bytes]:
+    """The objects of the set, or of one with these pages, by key, the manifest last, as they must be put."""
+    bodies = {name: json.dumps(page).encode() for name, page in pages.items()}
     found = {prefix(extract_id) + name: body for name, body in bodies.items()}
-    found[prefix(extract_id) + "_manifest.json"] = json.dumps(_manifest(extract_id, bodies)).encode()
+    found[prefix(extract_id) + "_manifest.json"] = json.dumps(_manifest(extract_id, bodies, pages)).encode()
     return found
 
 
-def _manifest(extract_id: str, bodies: dict[str, bytes]) -> dict[str, Any]:
+def _manifest(extract_id: str, bodies: dict[str, bytes], pages: dict[str, dict[str, Any]]) -> dict[str, Any]:
     received = f"{DATE}T06:00:05.123456Z"
     return {
         "manifest_version": 1,
@@ -65,13 +65,13 @@ def _manifest(extract_id: str, bodies: dict[str, bytes]) -> dict[str, Any]:
                 "page": number,
                 "bytes": len(body),
                 "sha256": hashlib.sha256(body).hexdigest(),
-                "listings": 2,
+                "listings": len(pages[name]["results"]),
                 "received_at": received,
                 "served_at": None,
             }
             for number, (name, body) in enumerate(bodies.items(), start=1)
         ],
-        "listings": 4,
+        "listings": sum(len(page["results"]) for page in pages.values()),
         "pages_claimed": 20,
         "pages_limit": 20,
         "listings_claimed": 13798,

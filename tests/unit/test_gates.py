@@ -97,7 +97,82 @@ def test_a_file_that_changed_is_found(name: str, body: bytes) -> None:
         Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
 
 
-@pytest.mark.parametrize(("landed", "rejected", "limit"), [(40, 2, 0.05), (100, 29, 0.29), (20, 20, 1.0)])
+@pytest.mark.parametrize(
+    ("source", "column", "path"),
+    [
+        ("zillow56", "price", "price (price in the payload)"),
+        ("zillow56", "days_on_market", "days_on_market (timeOnZillow or daysOnZillow in the payload)"),
+        ("zillow-com4", "latitude", "latitude (location.latitude in the payload)"),
+        ("zillow-working-api", "price", "price (property.price.value in the payload)"),
+        ("zillow56", "of_another_contract", "none has of_another_contract. "),
+    ],
+)
+def test_an_expected_column_that_nothing_fills_holds_a_set_back(source: str, column: str, path: str) -> None:
+    """The alarm names column, path, market, listings, what became of the set and what to do; no marker is put."""
+    s3, key = buckets(), replace(KEY, source=source)
+    put_clean_set(s3, key, source=source, absent_columns=[column])
+
+    with pytest.raises(GateClosed) as closed:
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(key)
+    for words in (
+        f"{key.manifest}: of 41 listings of {source}/houston-tx none has ",
+        path,
+        "Nothing was loaded, the warehouse keeps the market's earlier state. Let include/schemas/sources/",
+        f"{source}.yaml read where the value stands now",
+        "make replay FROM=2026-11-22 TO=2026-11-22 MARKETS=houston-tx",
+    ):
+        assert words in str(closed.value)
+    assert [] == [each for each in s3.keys("clean") if each.startswith("ready/")]
+
+
+def test_a_renamed_column_is_named_before_its_rejects() -> None:
+    """Where every row is a reject because a field was renamed, the alarm is about it and names the unknown fields."""
+    s3 = buckets()
+    fields = dict.fromkeys("abcdefg", 41)
+    put_clean_set(s3, absent_columns=["zpid", "price"], unknown_fields=fields, counts=counts(41, 0, rejected=41))
+
+    words = (
+        "none has zpid (zpid in the payload), price (price in the payload). Nothing was loaded, the warehouse keeps "
+        "the market's earlier state. Fields that the adapter does not know: a, b, c, d, e and 2 more. Let "
+    )
+    with pytest.raises(GateClosed, match=re.escape(words)):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+
+
+def test_unknown_fields_hold_nothing_back() -> None:
+    """A set with news passes, and its receipt says how many fields there are."""
+    s3 = buckets()
+    put_clean_set(s3, unknown_fields={"solar": 41, "listing_sub_type.is_pending": 1})
+
+    assert 2 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).unknown_fields
+
+
+@pytest.mark.parametrize(
+    ("landed", "rejected", "limit"), [(100, 6, 0.05), (41, 3, 0.05), (1000, 51, 0.05), (2, 2, 0.0)]
+)
+def test_a_share_above_the_limit_is_held_back(landed: int, rejected: int, limit: float) -> None:
+    """One row more than the limit allows closes the gate."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(landed, landed - rejected, rejected=rejected))
+
+    with pytest.raises(GateClosed, match=f"{rejected} of {landed} listings were rejected"):
+        Gatekeeper(s3, RESOURCES, limit).let_through(KEY)
+
+
+def test_the_commonest_reasons_are_named() -> None:
+    """Three of them, the commonest first, and how many others there are."""
+    s3 = buckets()
+    reasons = {"bedrooms_invalid": 2, "city_too_long": 2, "page_unreadable": 1, "price_missing": 9, "zpid_invalid": 1}
+    put_clean_set(s3, counts=counts(41, 26, rejected=14, unreadable=1), rejects_by_reason=reasons)
+
+    words = "limit 5.0%; mostly 9 price_missing, 2 bedrooms_invalid, 2 city_too_long and 2 more): the warehouse keeps"
+    with pytest.raises(GateClosed, match=re.escape(words)):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+
+
+@pytest.mark.parametrize(
+    ("landed", "rejected", "limit"), [(100, 5, 0.05), (40, 2, 0.05), (100, 29, 0.29), (20, 20, 1.0)]
+)
 def test_a_share_at_the_limit_passes(landed: int, rejected: int, limit: float) -> None:
     """The limit itself is allowed: two of 40 at 5 %."""
     s3 = buckets()

@@ -219,6 +219,22 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
             with_column("zipcode", {"path": "price", "as": "text"}),
             "zillow56.columns: price reads price as number, zipcode as text",
         ),
+        (zillow56(ignored="imgSrc"), "zillow56.ignored: 'imgSrc', expected a list of texts"),
+        (zillow56(ignored=["imgSrc", "price"]), "zillow56.ignored: price overlaps with price, which is read already"),
+        (zillow56(ignored=["lotAreaUnit"]), "zillow56.ignored: lotAreaUnit overlaps with lotAreaUnit, which is read"),
+        (zillow56(ignored=["priceSuffix"]), "zillow56.ignored: priceSuffix overlaps with priceSuffix, which is read"),
+        (
+            zillow56(ignored=["listing_sub_type"]),
+            "zillow56.ignored: listing_sub_type overlaps with listing_sub_type.is_newHome, which is read already",
+        ),
+        (zillow56(ignored=["price.value"]), "zillow56.ignored: price.value overlaps with price, which is read already"),
+        (zillow56(ignored=["a.b", "a"]), "zillow56.ignored: a overlaps with a.b, which is ignored already"),
+        (zillow56(ignored=["a", "a"]), "zillow56.ignored: a overlaps with a, which is ignored already"),
+        (zillow56(expected=[]), r"zillow56.expected: \[\], expected a list of texts"),
+        (zillow56(expected=["prize"]), "zillow56.expected: prize has no rule; columns with one are zpid, home_type"),
+        (zillow56(expected=["year_built"]), "zillow56.expected: year_built has no rule"),
+        (zillow56(expected=["is_auction"]), "zillow56.expected: is_auction is a flag, which is false where nothing is"),
+        (zillow56(expected=["price", "zpid", "price"]), "zillow56.expected: price stands there twice"),
     ],
 )
 def test_an_adapter_that_is_not_understood_is_refused(document: dict[str, Any], message: str) -> None:
@@ -232,3 +248,17 @@ def test_a_compiled_adapter_holds_no_secret_and_no_request(name: str) -> None:
     """The transform gets what it needs to read listings, and nothing that asks for them."""
     parts = {"source", "listings_at", "each", "columns", "flags", "maps", "ignored", "expected"}
     assert parts == set(compile_source(name))
+
+
+def test_an_ignored_path_beside_a_read_one_is_fine() -> None:
+    """Names that begin alike, and fields beside others in one object, do not overlap."""
+    paths = ("prices", "listing_sub_type.is_FSBA", "a.b", "a.bc")
+    assert paths == parse_adapter("zillow56", zillow56(ignored=list(paths))).ignored
+
+
+def test_a_family_need_not_say_what_it_ignores_or_expects() -> None:
+    """Both lists may be left out: then every field that no column reads is news, and no column is missed."""
+    document = zillow56()
+    del document["ignored"], document["expected"]
+    adapter = parse_adapter("zillow56", document)
+    assert ((), ()) == (adapter.ignored, adapter.expected)
