@@ -1,7 +1,7 @@
 """
 ### Puts dead-lettered messages back on their queues
 
-**Wakes** by hand only, after the cause was mended: a function that failed three times over a set gave it up.
+**Wakes** by hand only, after the cause was mended: a function that failed five times over a set gave it up.
 
 **Reads** both dead-letter queues. **Writes** each message back to its source queue, unchanged, and emits
 `landed_listings` for the sets that wait to be let through. A message is deleted only after it was sent.

@@ -67,7 +67,7 @@ def _half_extracted(keys: Sequence[SetKey], pages: Sequence[int]) -> list[str]:
 
 def _dead_lettered(lines: Sequence[str]) -> list[str]:
     return _part(
-        "Dead letters: notifications that a function failed on three times",
+        "Dead letters: notifications that a function failed on five times",
         lines,
         "Mend the cause (the function's log), then `make redrive` or trigger redrive_listings: it puts them back.",
     )

@@ -9,8 +9,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import boto3
@@ -34,11 +35,19 @@ class RunningMiniStack:
     """A MiniStack process with `AUTH=true`; its state lies in `home` and outlives a graceful `stop()`.
 
     Use it as a context manager, or call `start()`, `stop()` and `kill()` in any order. After `kill()` only
-    the S3 objects survive: MiniStack writes the rest when it stops gracefully, and only then.
+    the S3 objects survive: MiniStack writes the rest when it stops gracefully, and only then. `settings` are
+    environment variables of its own that differ from the stack's.
     """
 
-    def __init__(self, home: Path, port: int | None = None, python: Path = LAMBDA_PYTHON) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        python: Path = LAMBDA_PYTHON,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.home = home
+        self._settings = settings
         self.port = port or free_port()
         self.python = python
         self._process: subprocess.Popen[bytes] | None = None
@@ -135,6 +144,7 @@ class RunningMiniStack:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LAMBDA_ACCOUNT_CONCURRENCY": "16",
+            **self._settings,
         }
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:

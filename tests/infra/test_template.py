@@ -235,11 +235,11 @@ def test_quota_ledgers_are_there_for_a_year(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("queue", WORK_QUEUES)
 def test_queue_has_its_own_dead_letter_queue(template: dict[str, Any], queue: str) -> None:
-    """After three attempts a message goes to the queue's own dead-letter queue, which keeps it for longer."""
+    """After five attempts a message goes to the queue's own dead-letter queue, which keeps it for longer."""
     properties = template["Resources"][queue]["Properties"]
     assert {
         "deadLetterTargetArn": {"Fn::GetAtt": [WORK_QUEUES[queue], "Arn"]},
-        "maxReceiveCount": 3,
+        "maxReceiveCount": 5,
     } == properties["RedrivePolicy"]
     dead = template["Resources"][WORK_QUEUES[queue]]["Properties"]
     assert dead["MessageRetentionPeriod"] > properties["MessageRetentionPeriod"]
@@ -368,6 +368,6 @@ def test_alarms_reach_the_topic(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["copy", "transform"])
 def test_age_alarm_waits_for_the_attempts(template: dict[str, Any], name: str) -> None:
-    """A message that two attempts failed on is younger than the age at which the alarm rings."""
+    """A message that four attempts failed on is younger than the age at which the alarm rings."""
     sizing = template["Mappings"]["Sizing"][name]
-    assert sizing["OldestMessage"] > 2 * sizing["Visibility"] + sizing["Timeout"]
+    assert sizing["OldestMessage"] > 4 * sizing["Visibility"] + sizing["Timeout"]
