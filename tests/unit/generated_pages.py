@@ -11,6 +11,7 @@ import json
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -66,7 +67,13 @@ VALUES: dict[str, list[Any]] = {
     "NUL": ["\0", "a\0b", "9 Sample\0 Rd, Houston, TX 77002", "9 Sample Rd, Hous\0ton, TX 77002"],
     "object": [{}, {"a": 1}, {"value": 5}, {"": None}, {"\ud800": {"\0": 1}}],
     "list": [[], [1], [None], [[]], [{"zpid": 1}]],
-    "deep nesting": [_nest(30, 1), _nest(300, None, "a"), _nest(700, 1), _nest(940, "x", "property")],
+    "deep nesting": [
+        _nest(30, 1),
+        _nest(300, None, "a"),
+        _nest(700, 1),
+        _nest(940, "x", "property"),
+        LITERAL.format("deepest"),
+    ],
 }
 # Kinds of trouble that are no single value or page.
 ROW_KINDS = (
@@ -74,6 +81,8 @@ ROW_KINDS = (
     *("rent group", "item without a property", "empty page", "unreadable page", "another encoding"),
     *("surrogate as bytes", "zpid twice on a page", "zpid on two pages"),
 )
+# Kinds that say more where a text belongs, which is in few places.
+_OF_TEXTS = ("text", "long text", "lone surrogate", "NUL")
 UNKNOWN = ("zzNew", "été", "", "\0", "\ud800", "price ", "a.b", "x" * 300, "zpid.zpid", "0", "propertyGroup")
 _JUNK = st.one_of(st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=8))
 _KINDS = st.sampled_from(sorted(VALUES))
@@ -143,11 +152,10 @@ def _rows(draw: st.DrawFn, family: str, kinds: Counter[str]) -> str:
         return _text(draw(st.sampled_from(NO_ROWS)), draw(st.booleans()))
     if shape == 1 and family == "zillow-working-api":
         return _text(draw(_odd_items(payload, kinds)), False)
-    paths = [rule.path for rules in load_source(family).adapter.columns.values() for rule in rules]
-    spoilt = draw(st.integers(0, 4)) if shape > 4 else 0
+    spoilt = draw(st.sampled_from((1, 1, 1, 2, 4))) if shape > 4 else 0
     kinds["valid row"] += not spoilt
     for _ in range(spoilt):
-        _spoil(payload, draw, paths, kinds)
+        _spoil(family, payload, draw, kinds)
     item = {"property": payload, "resultType": "property"} if family == "zillow-working-api" else payload
     text = _text(item, draw(st.booleans()))
     if shape == 19:
@@ -173,7 +181,13 @@ def _odd_items(draw: st.DrawFn, payload: dict[str, Any], kinds: Counter[str]) ->
     )
 
 
-def _spoil(payload: dict[str, Any], draw: st.DrawFn, paths: list[str], kinds: Counter[str]) -> None:
+@cache
+def _paths(family: str, conversions: tuple[str, ...] = ()) -> list[str]:
+    rules = [rule for each in load_source(family).adapter.columns.values() for rule in each]
+    return sorted({rule.path for rule in rules if not conversions or rule.conversion in conversions})
+
+
+def _spoil(family: str, payload: dict[str, Any], draw: st.DrawFn, kinds: Counter[str]) -> None:
     """Puts a wrong value, or anything at all, at a path, above it, below it, or where nobody reads."""
     where = draw(st.integers(0, 19))
     kind, value = "anything", ABSENT
@@ -183,7 +197,8 @@ def _spoil(payload: dict[str, Any], draw: st.DrawFn, paths: list[str], kinds: Co
         value = draw(st.sampled_from(VALUES[kind]))
     else:
         value = draw(_JUNK)
-    path = draw(st.sampled_from(paths))
+    texts = kind in _OF_TEXTS and draw(st.booleans())
+    path = draw(st.sampled_from(_paths(family, ("text", "address_part") if texts else ())))
     if where == 0:
         path = draw(st.sampled_from(UNKNOWN))
         kinds["unknown field"] += 1
@@ -215,7 +230,9 @@ def _put(payload: dict[str, Any], path: str, value: Any) -> None:
 def _text(value: Any, ascii_only: bool) -> str:
     text = json.dumps(value, ensure_ascii=ascii_only)
     before, *marked = text.split('"' + LITERAL.split("{}")[0])
-    return before + "".join(each.replace('>>"', "", 1) for each in marked)
+    text = before + "".join(each.replace('>>"', "", 1) for each in marked)
+    depth = _deepest() - 8
+    return text.replace("deepest", "[" * depth + "]" * depth)
 
 
 # Kind of page -> the text before and after the list of listings, `%s` being the list.
@@ -244,6 +261,11 @@ _OF_WORKING_API = ("list in the other place", "something else in the first place
 _ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be")
 
 
+def _deepest() -> int:
+    """How deep a value beside the list may nest so that the standard library reads it on an empty stack."""
+    return sys.getrecursionlimit() - 22
+
+
 @st.composite
 def _pages(draw: st.DrawFn, family: str, rows: list[str], kinds: Counter[str]) -> bytes:
     """A page of these rows, as bytes that the standard library reads."""
@@ -251,7 +273,7 @@ def _pages(draw: st.DrawFn, family: str, rows: list[str], kinds: Counter[str]) -
     fit = [kind for kind in ENVELOPES if family == "zillow-working-api" or kind not in _OF_WORKING_API]
     kind = "plain page" if plain else draw(st.sampled_from(fit))
     kinds[kind] += 1
-    depth = draw(st.sampled_from([200, sys.getrecursionlimit() - 22]))
+    depth = draw(st.sampled_from([200, _deepest()]))
     names = {"last": PLACES[family][0][-1], "rows": f"[{','.join(rows)}]", "open": "[" * depth, "close": "]" * depth}
     text = draw(st.sampled_from(ENVELOPES[kind])) % names
     encoding = draw(st.sampled_from(_ENCODINGS)) if draw(st.integers(0, 9)) == 0 else "utf-8"
