@@ -89,8 +89,8 @@ def _describe(what: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
     ti = context.get("ti")
     request, partition = _request(context), str(context.get("partition_key") or "")
     head, _, tail = partition.rpartition("|")
-    market = getattr(ti, "rendered_map_index", None) or request.get("location") or head or _place(ti) or "all"
-    date = request.get("date") or tail or "not known"
+    market = getattr(ti, "rendered_map_index", None) or request.get("location") or head or _place(ti, context) or "all"
+    date = request.get("date") or tail or _day(context.get("dag_run"))
     name = f"{getattr(ti, 'dag_id', '?')}.{getattr(ti, 'task_id', '?')}"
     tries = f"{getattr(ti, 'try_number', '?')} of {_tries(ti, context)}"
     fault = context.get("exception")
@@ -115,9 +115,20 @@ def _request(context: Mapping[str, Any]) -> Mapping[str, Any]:
     return request if isinstance(request, Mapping) else {}
 
 
-def _place(ti: Any) -> str | None:
+def _place(ti: Any, context: Mapping[str, Any]) -> str | None:
+    """The market of a mapped task that is not resolved: one place in the list that the extraction was given."""
     index = getattr(ti, "map_index", None)
-    return f"number {index} of the run's list (map index)" if isinstance(index, int) and index >= 0 else None
+    if not isinstance(index, int) or index < 0:
+        return None
+    named = (context.get("params") or {}).get("markets")
+    if ti.dag_id == "extract_listings" and isinstance(named, list) and index < len(named):
+        return str(named[index])
+    return f"number {index} of the run's list (map index)"
+
+
+def _day(run: Any) -> str:
+    moment = getattr(run, "run_after", None)
+    return f"{moment:%Y-%m-%d}" if moment else "not known"
 
 
 def _tries(ti: Any, context: Mapping[str, Any]) -> int:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import structlog
+from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun, TaskInstance, TIRunContext
+from airflow.callbacks.callback_requests import TaskCallbackRequest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.dag_processing.processor import _execute_callbacks
 from airflow.sdk import DAG, BaseOperator
-from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.sdk.log import mask_secret
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunType
 
-from include import alerts
+import include
+from include import alerts, dag_defaults
 from include.settings import tuning
+from tests.dags.conftest import DAGS_FOLDER
 from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings
 
 HOSTILE = "<script>alert('1')</script>\r\nBcc: thief@example.com\n{{ conn.smtp_listings }}\x1b[31m \udcff"
@@ -147,22 +156,66 @@ def test_no_secret_is_mailed(mailbox: Mailbox) -> None:
     assert "HTTP 401 with ***" in mail.text()
 
 
-def test_a_task_ended_from_outside_is_told_without_its_reason(mailbox: Mailbox) -> None:
-    """The context of Airflow's DAG processor, whose mapped task is not resolved and without an error, is enough."""
-    with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
-        mapped = Refused.partial(task_id="land_listings", words="").expand(request=[{"location": "tampa, fl"}])
-    ti = RuntimeTaskInstance.model_construct(
-        task_id="land_listings", dag_id=dag.dag_id, run_id="manual__1", try_number=2, map_index=3, task=mapped
+def ended_from_outside(map_index: int, partition_key: str | None = None) -> TaskCallbackRequest:
+    """What the scheduler asks of the DAG processor when a task of extract_listings stopped giving signs of life."""
+    moment = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    run = DagRun(
+        dag_id="extract_listings",
+        run_id="manual__1",
+        logical_date=None,
+        data_interval_start=None,
+        data_interval_end=None,
+        run_after=moment,
+        start_date=moment,
+        end_date=None,
+        run_type=DagRunType.MANUAL,
+        state=DagRunState.RUNNING,
+        conf={"markets": ["elko, nv", "tampa, fl"]},
+        consumed_asset_events=[],
+        partition_key=partition_key,
     )
-    alerts.tell_failure({"ti": ti, "task": mapped, "partition_key": "2026-11-22"})
+    ti = TaskInstance(
+        id=uuid4(),
+        task_id="land_listings",
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        try_number=2,
+        dag_version_id=uuid4(),
+        map_index=map_index,
+    )
+    return TaskCallbackRequest(
+        filepath="extract_listings.py",
+        bundle_name="dags-folder",
+        bundle_version=None,
+        msg="no heartbeat",
+        ti=ti,
+        task_callback_type=TaskInstanceState.FAILED,
+        context_from_server=TIRunContext(dag_run=run, max_tries=1, variables=[], connections=[], xcom_keys_to_clear=[]),
+    )
+
+
+def test_tasks_ended_from_outside_are_told_each_with_its_market(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's DAG processor, which knows no error and no resolved request, sends a mail of its own for each."""
+    for module in (alerts, dag_defaults):  # as in a process that starts where mail is configured
+        monkeypatch.setattr(include, module.__name__.split(".")[1], module)
+        monkeypatch.delitem(sys.modules, module.__name__)
+    requests = [ended_from_outside(1), ended_from_outside(0, "2026-11-21")]
+    _execute_callbacks(DagBag(DAGS_FOLDER), requests, structlog.get_logger())
+
+    first, second = [mail.text().splitlines() for mail in mailbox.mails]
+    assert {"Market: tampa, fl", "Date: 2026-11-22", "Try: 2 of 2 (failed)", f"Reason: {alerts.NO_REASON}"} <= {*first}
+    assert {"Market: elko, nv", "Date: 2026-11-21"} <= {*second}
+    assert "http://127.0.0.1:18080/dags/extract_listings/runs/manual__1/tasks/land_listings/mapped/1" in first[-1]
+
+
+def test_a_context_without_anything_is_told(mailbox: Mailbox) -> None:
+    """No name that a context may lack keeps the mail from going out."""
     alerts.tell_failure({})
 
-    mail, empty = mailbox.mails
-    lines = mail.text().splitlines()
-    assert {"Market: number 3 of the run's list (map index)", "Date: 2026-11-22", "Try: 2 of 2 (failed)"} <= {*lines}
-    assert f"Reason: {alerts.NO_REASON}" in lines
-    assert "/mapped/3" in mail.text()
-    assert "Market: all" in empty.text()
+    [mail] = mailbox.mails
+    assert ("Market: all\nDate: not known\n" in mail.text(), "?.?" in mail.subject) == (True, True)
 
 
 @pytest.mark.parametrize(
