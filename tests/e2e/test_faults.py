@@ -40,19 +40,21 @@ def test_a_quota_that_runs_out_on_page_7_keeps_six_pages_and_goes_on_when_cleare
     """The market fails in the API's words and nothing goes on; cleared after the reset it asks for 7 and 8 only."""
     used_up = {"message": "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC."}
     headers = {"x-ratelimit-requests-remaining": "0", "x-ratelimit-requests-reset": "1"}
-    pipeline.api.set_faults([{"location": "reno, nv", "page": 7, "status": 429, "headers": headers, "body": used_up}])
-    run_id = pipeline.extract(["reno, nv"], page_limit=8)
+    pipeline.api.set_faults(
+        [{"location": "las vegas, nv", "page": 7, "status": 429, "headers": headers, "body": used_up}]
+    )
+    run_id = pipeline.extract(["las vegas, nv"], page_limit=8)
     assert "failed" == pipeline.finish(run_id)
     [failed] = failed_tasks(pipeline, "extract_listings", run_id)
     assert "You have exceeded the MONTHLY quota" in pipeline.airflow.log("extract_listings", run_id, failed)
-    landed = [key for key in pipeline.keys("landing", "listings/") if "/market=reno-nv/" in key]
+    landed = [key for key in pipeline.keys("landing", "listings/") if "/market=las-vegas-nv/" in key]
     assert [f"page-{page:04d}.json" for page in range(1, 7)] == [key.rsplit("/", 1)[1] for key in landed]
-    before = pipeline.asked("reno-nv")
+    before = pipeline.asked("las-vegas-nv")
 
     assert 1 == pipeline.airflow.clear("extract_listings", run_id, only_failed=True)
     assert "success" == pipeline.finish(run_id)
-    pipeline.wait_until_loaded("reno-nv")
-    after = pipeline.asked("reno-nv")
+    pipeline.wait_until_loaded("las-vegas-nv")
+    after = pipeline.asked("las-vegas-nv")
     assert dict.fromkeys(range(1, 8), 1) == before
     assert {**before, 7: 2, 8: 1} == after
 
