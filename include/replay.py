@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -191,20 +192,18 @@ class DateReplay:
 
     def _is_clean_since(self, key: SetKey, since: datetime) -> bool:
         success = key.success(self.where.transform_version)
-        try:
-            put_at = self.client.head_object(Bucket=self.where.clean_bucket, Key=success)["LastModified"]
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
-            raise
-        return put_at >= since  # S3 tells whole seconds
+        with _absence_is_no_error():
+            # S3 tells whole seconds: what is of the same second counts, or it would be waited for in vain.
+            head = self.client.head_object(Bucket=self.where.clean_bucket, Key=success)
+            return head["LastModified"] >= since
+        return False
 
     def _get(self, name: str) -> tuple[dict[str, Any], datetime] | None:
-        try:
-            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=replay_key(self.replay, self.date, name))
-        except self.client.exceptions.NoSuchKey:
-            return None
-        return json.loads(found["Body"].read()), found["LastModified"]
+        with _absence_is_no_error():
+            key = replay_key(self.replay, self.date, name)
+            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=key)
+            return json.loads(found["Body"].read()), found["LastModified"]
+        return None
 
     def _put(self, name: str, body: Mapping[str, Any]) -> None:
         self.client.put_object(
@@ -213,6 +212,16 @@ class DateReplay:
             Body=json.dumps({"replay": self.replay, "date": self.date, **body}, indent=1).encode(),
             ContentType="application/json",
         )
+
+
+@contextmanager
+def _absence_is_no_error() -> Iterator[None]:
+    """Goes on when an object is not there; any other error is raised."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
 
 
 def _date(name: str, value: Any) -> Date:

@@ -61,6 +61,14 @@ class MemoryS3:
         found = objects[Key]
         return {"Body": io.BytesIO(found.body), "Metadata": dict(found.metadata), "LastModified": found.put_at}
 
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        """What is said of an object without its bytes; one that is absent has the code 404, as HEAD has no body."""
+        self.calls.append(("head_object", Key))
+        objects = self._bucket("HeadObject", Bucket)
+        if Key not in objects:
+            raise _error("HeadObject", "404", 404)
+        return {"ContentLength": len(objects[Key].body), "LastModified": objects[Key].put_at}
+
     def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:  # noqa: N803
         """The first page of a listing."""
         return next(_Listing(self).paginate(Bucket=Bucket, Prefix=Prefix))
