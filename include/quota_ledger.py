@@ -3,7 +3,7 @@
 An entry is a reservation (made by the plan, or by a task that lacks one) or a settlement (made by a task when
 it ends). It is put under the next free number with `If-None-Match: *`: who comes second reads again and judges
 anew, so that two runs can never both take the last requests. As on a bank statement each entry carries the
-balance: a reader lists one month and reads one entry, however many there are.
+balance: a reader lists one month and reads one entry, however many there are, and from then on only what is new.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class QuotaLedger:
     ) -> None:
         self._client, self._bucket, self.source = client, bucket, source
         self._limits, self.clock = limits, clock
+        self._known: dict[str, tuple[int, Account]] = {}  # by month: the newest entry seen, which never changes
 
     @classmethod
     def of(cls, client: S3Client, source: str) -> QuotaLedger:
@@ -138,19 +139,21 @@ class QuotaLedger:
         return 0, before.in_a_new_month() if before else Account()
 
     def _last_of(self, month: str) -> tuple[int, Account | None]:
-        found = [
-            number
-            for part in self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=quota_prefix(self.source, month)
-            )
-            for item in part.get("Contents", [])
-            if (number := quota_number(item["Key"])) is not None
-        ]
-        if not found:
-            return 0, None
-        key = quota_key(self.source, month, max(found))
+        known, account = self._known.get(month, (0, None))
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket,
+            Prefix=quota_prefix(self.source, month),
+            StartAfter=quota_key(self.source, month, known),
+        )
+        numbers = [quota_number(item["Key"]) or 0 for part in pages for item in part.get("Contents", [])]
+        if (newest := max(numbers, default=0)) > known:
+            account = self._account_of(quota_key(self.source, month, newest))
+            self._known[month] = newest, account
+        return max(newest, known), account
+
+    def _account_of(self, key: str) -> Account:
         try:
-            return max(found), Account.from_dict(self._read(key)["account"])
+            return Account.from_dict(self._read(key)["account"])
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise LedgerUnreadable(
                 f"s3://{self._bucket}/{key} is no entry of the quota ledger ({type(fault).__name__}: {fault}): "

@@ -279,6 +279,20 @@ def test_reading_the_ledger_costs_one_listing_and_one_entry() -> None:
     assert [("list_objects_v2", FOLDER), ("get_object", FOLDER + "0000300.json")] == s3.calls
 
 
+def test_a_reader_that_was_there_before_reads_only_what_is_new() -> None:
+    """Asked again a ledger lists from where it was and reads nothing; another's entry it sees all the same."""
+    s3 = MemoryS3("landing")
+    book = ledger(s3)
+    book.plan(OTHER_RUN, {"austin-tx": 20})
+    assert 20 == sum(each.requests for each in book.account().reserved.values())
+    s3.calls.clear()
+    book.account()
+    assert [("list_objects_v2", FOLDER)] == s3.calls
+
+    ledger(s3).plan(RUN, {"houston-tx": 30})
+    assert 50 == sum(each.requests for each in book.account().reserved.values())
+
+
 def test_what_is_old_leaves_the_account() -> None:
     """Runs that nobody can clear any more are forgotten, so that an entry does not grow with the month."""
     time, s3 = Time(), MemoryS3("landing")
