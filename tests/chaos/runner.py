@@ -19,6 +19,7 @@ from tests.chaos.watch import Watch, now
 # Everything that is waited for, made short; nothing else is other than in a stack of its own.
 SETTINGS = {
     "LISTINGS_RECONCILE_AFTER": "15",
+    "LISTINGS_HALF_EXTRACTED_AFTER": "15",
     "LISTINGS_RECONCILE_DAYS": "3650",
     "LISTINGS_SENSE_POKE_INTERVAL": "5",
     "LISTINGS_SENSE_TIMEOUT": "180",

@@ -29,7 +29,7 @@ from local.stack.endings import in_a_sentence
 from local.stack.home import LONGEST_SOCKET_PATH, ROOT, Home, HomeError
 from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, ports_from, require_free
 from local.stack.services import services
-from local.stack.stack import Stack, StackError
+from local.stack.stack import Stack, StackError, State
 from local.stack.supervisor import Program, Supervisor, clean_environment, launcher
 
 OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
@@ -190,6 +190,16 @@ def test_airflow_gets_the_outputs_and_the_callers_settings(tmp_path: Path) -> No
     assert "smtp://127.0.0.1:2525" == found["AIRFLOW_CONN_SMTP_LISTINGS"]
     assert set() == set(theirs) & set(found)
     assert "the role" == json.loads(found["AIRFLOW__SECRETS__BACKEND_KWARGS"])["role_arn"]
+
+
+def test_settings_for_airflow_go_before_the_stacks_own(tmp_path: Path) -> None:
+    """Who starts a stack in code can give Airflow other settings than those that the stack makes."""
+    home, name = Home(tmp_path), "AIRFLOW__CORE__PARALLELISM"
+    home.prepare()
+    State(Ports(), DEPLOYED, "").write(home.state_file)
+
+    assert "8" == Stack(tmp_path, settings={}).env()[name]
+    assert "3" == Stack(tmp_path, settings={}, airflow_settings={name: "3"}).env()[name]
 
 
 def test_the_environment_for_a_person_can_be_sourced(tmp_path: Path) -> None:
