@@ -7,7 +7,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +48,7 @@ def _disturb(seeds: Sequence[int], kind: str | None, console: Console) -> int:
 
     with chaos_stack(home, say) as stack:
         runner = Runner(stack)
-        runner.warm_up(SCENES[0], SCENES[0].reference_date - timedelta(days=1))
+        runner.warm_up(SCENES[0])
         for seed in seeds:
             outcomes.append(runner.run(disturbance(seed, kind)))
             console.print(outcomes[-1].line(), soft_wrap=True, markup=False)

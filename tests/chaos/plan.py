@@ -23,9 +23,7 @@ KINDS = (
 # The simulated moment of every run. Whatever a page says in days does not change in the five hours from here on:
 # the market's day begins at midnight, and no listing was ever put up between midnight and six.
 MOMENT = datetime(2026, 3, 1, 1, tzinfo=UTC)
-_FIRST_DATE = MOMENT.date()
 _SEEDS_PER_SCENE = 5
-_REFERENCES = 100
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,6 @@ class Scene:
     source: str
     locations: tuple[str, str, str]
     page_limit: int
-
-    @property
-    def reference_date(self) -> date:
-        """The date that the undisturbed run of this scene is loaded as."""
-        return _FIRST_DATE + timedelta(days=self.number)
 
     @property
     def markets(self) -> frozenset[str]:
@@ -60,7 +53,7 @@ SCENES = (
 class Disturbance:
     """One seed: the process, and when, as a part (0 to 1) of how long the undisturbed run took.
 
-    `choice` (0 to 1) picks among several processes of the kind. `date` is what the disturbed run is loaded as.
+    `choice` (0 to 1) picks among several processes of the kind.
     """
 
     seed: int
@@ -69,10 +62,28 @@ class Disturbance:
     moment: float
     choice: float
 
-    @property
-    def date(self) -> date:
-        """Every seed has a date of its own, so that nothing of another run can pass for its rows."""
-        return _FIRST_DATE + timedelta(days=_REFERENCES + self.seed)
+
+@dataclass(frozen=True)
+class Calendar:
+    """What each run is loaded as: a date of its own, so that nothing of another run can pass for its rows.
+
+    The dates begin 300 days before today, since reconcile_listings looks back on 400 days at most; after 290 seeds
+    they are those of days to come, which is no matter either.
+    """
+
+    today: date
+
+    def warm_up(self) -> date:
+        """The date of the run before all others."""
+        return self.today - timedelta(days=301)
+
+    def undisturbed(self, scene: Scene) -> date:
+        """The date of a scene's undisturbed run."""
+        return self.today - timedelta(days=300 - scene.number)
+
+    def disturbed(self, seed: int) -> date:
+        """The date of a seed's run."""
+        return self.today - timedelta(days=290 - seed)
 
 
 def disturbance(seed: int, kind: str | None = None) -> Disturbance:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.stack import Stack, free_ports
 from tests.chaos.comparison import broken_rules, listings_differ, rejects_differ
-from tests.chaos.plan import Disturbance, Scene
+from tests.chaos.plan import Calendar, Disturbance, Scene
 from tests.chaos.report import UNDISTURBED, Outcome
 from tests.chaos.settling import NOT, Settling
 from tests.chaos.victims import Killed, kill_one, wait_until_replaced
@@ -20,7 +20,7 @@ from tests.chaos.watch import Watch, now
 SETTINGS = {
     "LISTINGS_RECONCILE_AFTER": "15",
     "LISTINGS_HALF_EXTRACTED_AFTER": "15",
-    "LISTINGS_RECONCILE_DAYS": "3650",
+    "LISTINGS_RECONCILE_DAYS": "400",
     "LISTINGS_SENSE_POKE_INTERVAL": "5",
     "LISTINGS_SENSE_TIMEOUT": "180",
 }
@@ -57,29 +57,31 @@ class Runner:
         self._watch = Watch(stack)
         self._stack = stack
         self._undisturbed: dict[int, float] = {}
+        self._calendar = Calendar(now().date())
         self._watch.airflow.pause("extract_listings", False)
 
     def undisturbed(self, scene: Scene) -> float:
         """Seconds that the scene takes undisturbed; the first time it is asked for, it is run."""
         if scene.number not in self._undisturbed:
-            self._undisturbed[scene.number] = self._run_undisturbed(scene, scene.reference_date)
+            self._undisturbed[scene.number] = self._run_undisturbed(scene, self._calendar.undisturbed(scene))
         return self._undisturbed[scene.number]
 
-    def warm_up(self, scene: Scene, day: date) -> None:
+    def warm_up(self, scene: Scene) -> None:
         """Runs the scene once more, undisturbed, as another date: from then on nothing starts for the first time."""
-        self._run_undisturbed(scene, day)
+        self._run_undisturbed(scene, self._calendar.warm_up())
 
     def run(self, what: Disturbance) -> Outcome:
         """Disturbs one run, waits until it has settled, and compares."""
         scene, usual = what.scene, self.undisturbed(what.scene)
+        day = self._calendar.disturbed(what.seed)
         self._watch.set_clock()
         started, begin = now(), time.monotonic()
-        run_id = self._watch.extract(scene, what.date)
+        run_id = self._watch.extract(scene, day)
         time.sleep(max(0.0, what.moment * usual - (time.monotonic() - begin)))
-        killed = self._kill(what, begin + 3 * usual)
+        killed = self._kill(what, day, begin + 3 * usual)
         moment, killed_at = time.monotonic() - begin, now()
         replaced = wait_until_replaced(self._stack, killed) if killed and killed.program else None
-        settled = Settling(self._watch, scene, what.date, run_id, started, killed_at).settle()
+        settled = Settling(self._watch, scene, day, run_id, started, killed_at).settle()
         if not killed and settled.how != NOT:
             settled.how = UNDISTURBED
         if killed and killed.program and replaced is None:
@@ -95,7 +97,7 @@ class Runner:
             settled=settled,
             seconds=time.monotonic() - begin,
         )
-        self._compare(outcome, scene.reference_date, what.date, scene)
+        self._compare(outcome, self._calendar.undisturbed(scene), day, scene)
         return outcome
 
     def _run_undisturbed(self, scene: Scene, day: date) -> float:
@@ -110,8 +112,8 @@ class Runner:
             time.sleep(0.2)
         return time.monotonic() - begin
 
-    def _kill(self, what: Disturbance, deadline: float) -> Killed | None:
-        day, scene = what.date, what.scene
+    def _kill(self, what: Disturbance, day: date, deadline: float) -> Killed | None:
+        scene = what.scene
 
         def is_over() -> bool:
             return time.monotonic() > deadline or scene.markets <= self._watch.loaded(scene.source, day)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.comparison import broken_rules, listings_differ, rejects_differ
-from tests.chaos.plan import KINDS, disturbance
+from tests.chaos.plan import KINDS, SCENES, Calendar, disturbance
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 Row = dict[str, Any]
@@ -170,6 +170,7 @@ def test_ten_seeds_kill_each_kind_once_and_always_the_same() -> None:
 
 
 def test_no_two_runs_are_loaded_as_the_same_date() -> None:
-    """Every seed and every undisturbed run has a date of its own."""
-    runs = [disturbance(seed) for seed in range(1, 1001)]
-    assert len({each.date for each in runs} | {each.scene.reference_date for each in runs}) == 1000 + 4
+    """Every seed, every undisturbed run and the first one has a date of its own."""
+    calendar = Calendar(SECOND)
+    undisturbed = {calendar.undisturbed(scene) for scene in SCENES} | {calendar.warm_up()}
+    assert 1000 + 4 + 1 == len({calendar.disturbed(seed) for seed in range(1, 1001)} | undisturbed)
