@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,16 +16,19 @@ from tests.unit.test_sources import zillow56
 from tests.unit.transform_code import PREFIX, ROOT, clean, clean_rows, cleaner, manifest_of, row
 
 from plan import make_plan  # isort: skip
-from transform import Cleaner  # isort: skip
+from transform import Cleaned, Cleaner  # isort: skip
 
 
 def listings_of(source: str) -> list[dict[str, Any]]:
     """25 sound listings of a family as the local API serves them, no plots; the objects may be changed."""
-    pages = SimulatedPages(seed=7, page_size=100, pages_cap=20, dirty_share=0.0)
-    family = FAMILIES[source]
-    body = pages.body(family, {family.location_param: "tampa, fl"}, 1, datetime(2026, 11, 22, 6, tzinfo=UTC))
-    items = family.listings_in(json.loads(body)) or []
+    items = FAMILIES[source].listings_in(json.loads(_served(source))) or []
     return [item for item in items if listing_in(source, item).get("bedrooms")][:25]
+
+
+@cache
+def _served(source: str) -> bytes:
+    pages, family = SimulatedPages(seed=7, page_size=50, pages_cap=20, dirty_share=0.0), FAMILIES[source]
+    return pages.body(family, {family.location_param: "tampa, fl"}, 1, datetime(2026, 11, 22, 6, tzinfo=UTC))
 
 
 def listing_in(source: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +55,14 @@ def sound_rows(count: int, **values: Any) -> list[dict[str, Any]]:
     }
     listing = {name: value for name, value in {**full, **values}.items() if value is not None}
     return [{"zpid": 1 + number, **listing} for number in range(count)]
+
+
+def clean_under(document: dict[str, Any], rows: list[dict[str, Any]]) -> Cleaned:
+    """Cleans a page of zillow56 rows under another adapter file."""
+    body = json.dumps({"results": rows}).encode()
+    manifest = manifest_of([(body, len(rows))])
+    plan = make_plan(compile_contract(), compile_adapter(parse_adapter("zillow56", document)))
+    return Cleaner(plan).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
 
 
 @pytest.mark.parametrize("source", known_sources())
@@ -110,12 +122,8 @@ def test_a_wrapped_listing_is_looked_at_inside() -> None:
 
 def test_an_ignored_path_may_lie_in_an_object_that_nobody_reads() -> None:
     """Only that path is known of it, and columns beside it are read as ever."""
-    document = zillow56(ignored=["agent.name", "agent.office.city"])
     listings = [row(1, agent={"name": "x", "office": {"city": 1, "zip": 2}}, city="Houston"), row(2, agent=5)]
-    body = json.dumps({"results": listings}).encode()
-    manifest = manifest_of([(body, 2)])
-    plan = make_plan(compile_contract(), compile_adapter(parse_adapter("zillow56", document)))
-    cleaned = Cleaner(plan).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
+    cleaned = clean_under(zillow56(ignored=["agent.name", "agent.office.city"]), listings)
     assert {"agent.office.zip": 1} == cleaned.unknown_fields
     assert ["Houston", None] == cleaned.listings["city"].to_pylist()
 
@@ -153,6 +161,14 @@ def test_of_many_unknown_fields_the_commonest_are_named() -> None:
     assert list(found.items()) == list(clean_rows(*backwards).unknown_fields.items())
 
 
+def test_what_is_counted_is_bounded() -> None:
+    """After a thousand names no other is counted: ever new names do not fill the memory."""
+    many = row(1, **{f"f{each}": 1 for each in range(1000)})
+    pages = [(json.dumps({"results": rows}).encode(), len(rows)) for rows in ([many], [row(2, late=1, f7=1)] * 3)]
+    found = clean(*pages).unknown_fields
+    assert (4, False) == (found["f7"], "late" in found)
+
+
 @pytest.mark.parametrize(
     ("rows", "absent"),
     [
@@ -169,6 +185,7 @@ def test_of_many_unknown_fields_the_commonest_are_named() -> None:
         (sound_rows(20, bedrooms=None), ["bedrooms"]),
         (sound_rows(19, bedrooms=None) + sound_rows(30, bedrooms=None, homeType="LOT"), []),
         (sound_rows(20, bedrooms=None, homeType="HOUSEBOAT"), ["bedrooms"]),
+        (sound_rows(20, bedrooms=None, homeType=None), ["home_type", "bedrooms"]),
         (sound_rows(20, zestimate=None), []),
         (sound_rows(20, price=None, listPrice=100000.0), ["price"]),
     ],
@@ -176,6 +193,14 @@ def test_of_many_unknown_fields_the_commonest_are_named() -> None:
 def test_a_column_that_nothing_fills_is_absent(rows: list[dict[str, Any]], absent: list[str]) -> None:
     """From 20 listings on, sound or rejected; a wrong value is a value, a blank is none, and plots have no bedrooms."""
     assert absent == clean_rows(*rows).absent_columns
+
+
+def test_a_value_that_means_unknown_fills_nothing() -> None:
+    """Where -1 stands for unknown, in a sound listing or in a reject, the column is as absent as without it."""
+    document = zillow56(expected=["days_on_market"])
+    rows = [row(1 + number, daysOnZillow=-1, price=price) for number, price in enumerate([1, "call"] * 10)]
+    assert ["days_on_market"] == clean_under(document, rows).absent_columns
+    assert [] == clean_under(document, [*rows, row(21, daysOnZillow=0, price="call")]).absent_columns
 
 
 def test_columns_are_looked_for_in_all_pages() -> None:
