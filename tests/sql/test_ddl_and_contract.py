@@ -43,20 +43,18 @@ def contract(columns: tuple[Column, ...]) -> list[tuple[str, str, bool]]:
     return [(c.name, c.physical.replace(", ", ","), c.required) for c in columns]
 
 
-@pytest.mark.parametrize(("table", "added"), [
-    ("staging.listings", []),
-    ("core.listing_snapshots", ADDED),
-    ("core.listings", ADDED),
-])  # fmt: skip
-def test_listing_tables_have_the_contracts_columns(table: str, added: list[tuple[str, str, bool]]) -> None:
-    """Names, types, order and NOT NULL are the contract's; core adds who loaded the row."""
-    assert contract(load_contract().listing.columns) + added == tables()[table]
+@pytest.mark.parametrize("table", ["listing", "reject"])
+def test_staging_tables_have_the_contracts_columns_in_order(table: str) -> None:
+    """Names, types, order and NOT NULL are the contract's: COPY goes by position."""
+    assert contract(load_contract().table(table).columns) == tables()[f"staging.{table}s"]
 
 
-@pytest.mark.parametrize(("table", "added"), [("staging.rejects", []), ("core.listing_rejects", ADDED)])
-def test_reject_tables_have_the_contracts_columns(table: str, added: list[tuple[str, str, bool]]) -> None:
-    """Names, types, order and NOT NULL are the contract's; core adds who loaded the row."""
-    assert contract(load_contract().reject.columns) + added == tables()[table]
+@pytest.mark.parametrize(
+    ("table", "kept"), [("listing", "listing_snapshots"), ("listing", "listings"), ("reject", "listing_rejects")]
+)
+def test_core_tables_have_the_contracts_columns(table: str, kept: str) -> None:
+    """Names, types and NOT NULL are the contract's, and core adds who loaded the row; a later column stands last."""
+    assert sorted(contract(load_contract().table(table).columns) + ADDED) == sorted(tables()[f"core.{kept}"])
 
 
 def test_history_watches_columns_as_the_contract_types_them() -> None:
