@@ -1,16 +1,22 @@
 """The command line of the property tests: many generated sets through the transform, and the figures of the run.
 
-Usage: python -m tests.fuzz [--examples 20000] [--seed N]
+The examples are shared among as many processes as there are cores, each with a seed of its own.
+
+Usage: python -m tests.fuzz [--examples 20000] [--seed N] [--jobs N]
 Exit code 1 where a claim does not hold; the smallest set that hypothesis found is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import secrets
 import sys
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
 
 from hypothesis import seed
 
@@ -22,15 +28,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Holds the transform's claims against generated pages.")
     parser.add_argument("--examples", type=int, default=20_000, help="sets to generate (%(default)s)")
     parser.add_argument("--seed", type=int, help="repeat a run; by default each run is another one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     asked = parser.parse_args()
+    first = secrets.randbelow(10**9) if asked.seed is None else asked.seed
+    print(f"{asked.examples:,} sets, seed {first}, {asked.jobs} processes", flush=True)
+    shares = [asked.examples // asked.jobs + (job < asked.examples % asked.jobs) for job in range(asked.jobs)]
     started = time.monotonic()
-    try:
-        tally = run(asked.examples, decorate=seed(asked.seed) if asked.seed is not None else None)
-    except Exception:  # noqa: BLE001 - whatever escapes a claim is the finding
-        traceback.print_exc()
+    with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as processes:
+        done = [processes.submit(_share, examples, first + job) for job, examples in enumerate(shares)]
+    if failed := [error for error in map(Future.exception, done) if error is not None]:
+        traceback.print_exception(failed[0])
         return 1
-    report(tally, time.monotonic() - started)
+    report(sum((each.result() for each in done), Tally()), time.monotonic() - started)
     return 0
+
+
+def _share(examples: int, number: int) -> Tally:
+    """One process's part of the run."""
+    return run(examples, decorate=seed(number))
 
 
 def report(tally: Tally, seconds: float) -> None:

@@ -183,8 +183,12 @@ def _odd_items(draw: st.DrawFn, payload: dict[str, Any], kinds: Counter[str]) ->
 
 @cache
 def _paths(family: str, conversions: tuple[str, ...] = ()) -> list[str]:
-    rules = [rule for each in load_source(family).adapter.columns.values() for rule in each]
-    return sorted({rule.path for rule in rules if not conversions or rule.conversion in conversions})
+    """The paths that the family's adapter reads, or those of them that it reads by these conversions."""
+    adapter = load_source(family).adapter
+    rules = [rule for each in adapter.columns.values() for rule in each]
+    if conversions:
+        return sorted({rule.path for rule in rules if rule.conversion in conversions})
+    return sorted({rule.path for rule in rules} | set(adapter.flags.values()))
 
 
 def _spoil(family: str, payload: dict[str, Any], draw: st.DrawFn, kinds: Counter[str]) -> None:
@@ -199,7 +203,7 @@ def _spoil(family: str, payload: dict[str, Any], draw: st.DrawFn, kinds: Counter
         value = draw(_JUNK)
     texts = kind in _OF_TEXTS and draw(st.booleans())
     path = draw(st.sampled_from(_paths(family, ("text", "address_part") if texts else ())))
-    if where == 0:
+    if where in (0, 3):
         path = draw(st.sampled_from(UNKNOWN))
         kinds["unknown field"] += 1
         payload[path] = None if value is ABSENT else value

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -21,14 +22,19 @@ PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def raw_rows(page: bytes, family: str) -> list[Any]:
     """The rows of a page as plain JSON values; ValueError where it holds no list of them."""
-    found = on_an_empty_stack(lambda: _read(page, family))
-    if not isinstance(found, list):
-        raise ValueError(f"no list of listings: {found}")
-    return found
+    return with_an_empty_stack(partial(_read, page, family))
 
 
-def on_an_empty_stack(read: Callable[[], T]) -> T:
-    """What `read` gives on a thread of its own: how deep JSON may nest depends on how full the stack is."""
+def with_an_empty_stack(read: Callable[[], T]) -> T:
+    """What `read` gives, if need be on a thread of its own: how deep JSON may nest depends on how full the stack is.
+
+    That it nests too deeply must be a RecursionError, or a ValueError because of one.
+    """
+    try:
+        return read()
+    except (ValueError, RecursionError) as fault:
+        if RecursionError not in (type(fault), type(fault.__cause__)):
+            raise
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(read).result()
 
@@ -48,15 +54,12 @@ def is_zpid(sent: Any, zpid: int) -> bool:
         return False
 
 
-def _read(page: bytes, family: str) -> Any:
-    try:
-        document = json.loads(page)
-    except (ValueError, RecursionError) as fault:
-        return repr(fault)
+def _read(page: bytes, family: str) -> list[Any]:
+    document = json.loads(page)
     for place in PLACES[family]:
         there = document
         for name in place:
             there = there.get(name) if isinstance(there, dict) else None
         if isinstance(there, list):
             return there
-    return "no list"
+    raise ValueError(f"no list of listings in {page[:80]!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from include.contract import load_contract
 from include.sources import load_source
 from tests.unit.contract_check import violations
 from tests.unit.generated_pages import GeneratedSet, generated_sets
-from tests.unit.raw_pages import is_zpid, on_an_empty_stack, payload_of, raw_rows
+from tests.unit.raw_pages import is_zpid, payload_of, raw_rows, with_an_empty_stack
 from tests.unit.transform_code import PREFIX, clean
 
 from parquet import to_parquet  # isort: skip
@@ -47,6 +47,10 @@ class Tally:
         reached["zpid twice on a page"] = sum(len(each) - len(set(each)) for each in on_page)
         reached["zpid on two pages"] = sum(map(len, map(set, on_page))) - len(set().union(*on_page))
         self.kinds.update(kind for kind, times in reached.items() if times)
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def run(examples: int, decorate: Callable[[Any], Any] | None = None) -> Tally:
@@ -82,7 +86,7 @@ def landing_counts_as_the_reader_does(made: GeneratedSet) -> None:
     """The extract side counts the rows that the standard library counts."""
     source = load_source(made.family)
     for page, rows in made.pages:
-        assert rows == on_an_empty_stack(partial(source.read_page, page)).listings
+        assert rows == with_an_empty_stack(partial(source.read_page, page)).listings
 
 
 def every_listing_is_counted(raw: dict[str, list[Any]], cleaned: Cleaned) -> None:
