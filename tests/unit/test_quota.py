@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.quota import LIFE, Account, Limits, QuotaRefused, Reading, next_month
@@ -317,6 +317,7 @@ def test_a_plan_reserves_its_page_limits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {f"{REQUEST.extract_id}/houston-tx": 20} == {name: each.requests for name, each in held.items()}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["plan", "settle", "wait"]), st.integers(0, 2), st.integers(0, 40)), max_size=40)
 )
