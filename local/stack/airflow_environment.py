@@ -117,6 +117,8 @@ def _airflow(home: Home, ports: Ports, deployment: Deployment) -> dict[str, str]
             "sql_alchemy_conn": database_url(ports, secrets),
             "load_default_connections": False,
         },
+        # A task outlives an api-server that is away for a minute, or that a busy machine makes slow.
+        "workers": {"execution_api_timeout": 20, "execution_api_retries": 8},
         "logging": {"base_log_folder": home.logs / "airflow"},
         "api": {"base_url": url, "secret_key": secrets["api_secret_key"], "workers": 1},
         "api_auth": {"jwt_secret": secrets["jwt_secret"]},

@@ -32,7 +32,7 @@ AIRFLOW_SETTINGS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
 }
 TABLES = ("listing_snapshots", "listings", "listing_history", "listing_rejects", "load_audit")
-FIRST_RUN = 180.0
+FIRST_RUN = 300.0
 
 
 class UndisturbedFailed(RuntimeError):
