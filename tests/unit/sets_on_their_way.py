@@ -54,6 +54,13 @@ class Stack:
             body = json.dumps(ready_set(key, version, replay=replay).to_dict()).encode()
             self.put("clean", key.ready(version, replay), body)
 
+    def bring(self, key: SetKey, version: str = VERSION) -> None:
+        """Brings a set as far as the loader."""
+        self.land(key)
+        self.copy(key)
+        self.clean(key, version=version)
+        self.sense(key, version=version)
+
     def page(self, key: SetKey, number: int = 1) -> None:
         """Lands a page of a set."""
         self.put("landing", f"{key.prefix}page-{number:04d}.json")
