@@ -183,3 +183,12 @@ def test_a_time_out_names_its_market(extraction: Extraction, monkeypatch: pytest
         extraction.run()
 
     assert (2, {}) == (account(extraction).spent, dict(account(extraction).reserved))
+
+
+@pytest.mark.parametrize("given", [{}, {"limit": "many"}, {"limit": -1}, {"limit": True}, 7])
+def test_the_local_api_takes_only_a_number_as_its_quota(extraction: Extraction, given: object) -> None:
+    """What is no number of requests is refused, and the quota stays."""
+    answer = extraction.api.put("/_control/quota", json=given)
+
+    assert (400, {"limit": 10_000}) == (answer.status_code, extraction.api.get("/_control/quota").json())
+    assert "Expected" in answer.json()["message"]

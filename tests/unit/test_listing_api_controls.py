@@ -1,12 +1,13 @@
 """Clock, quota and faults: what is kept over a restart, and what is refused when it is set."""
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from local.listing_api.clock import Clock, parse_moment
-from local.listing_api.faults import Faults
+from local.listing_api.faults import Answer, Fault, Faults
 from local.listing_api.state_file import BadState
 from local.listing_api.subscription import Subscriptions
 
@@ -91,3 +92,19 @@ def test_a_fault_strikes_where_and_as_often_as_it_is_told() -> None:
     asked = [("austin, tx", 2), ("houston, tx", 3), *[("austin, tx", 3)] * 4]
     struck = [faults.strike("zillow56", location, page) is not None for location, page in asked]
     assert [False, False, False, True, True, False] == struck
+
+
+def test_a_gzip_fault_unpacks_to_what_was_asked_for() -> None:
+    """A small gzip is sent and said to be one; beyond 16 MB it is rounded up to whole members of that size."""
+    faults = Faults()
+    faults.put([{"gzip_bytes": 1000}, {"gzip_bytes": 16_000_001}])
+    small, great = (fault.spoil(Answer(200, b"{}")) for fault in faults_struck(faults, 2))
+
+    assert ("gzip", b" " * 1000) == (small.headers["content-encoding"], gzip.decompress(small.body))
+    assert 32_000_000 == len(gzip.decompress(great.body))
+    assert len(great.body) < 100_000
+
+
+def faults_struck(faults: Faults, times: int) -> list[Fault]:
+    """The faults that strike so many requests for one page."""
+    return [fault for _ in range(times) if (fault := faults.strike("zillow56", "houston, tx", 1))]
