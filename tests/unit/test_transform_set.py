@@ -50,6 +50,14 @@ def test_the_last_of_duplicates_stays() -> None:
     assert 2 == cleaned.counts["duplicates"]
 
 
+def test_a_page_that_comes_twice_is_clean_once() -> None:
+    """An API that answers each of five pages with the first loses nothing and doubles nothing: four are duplicates."""
+    once = page(row(1), row(2), row(3))
+    cleaned = clean(*[once] * 5)
+    assert [1, 2, 3] == _zpids(cleaned)
+    assert {"landed": 15, "clean": 3, "rejected": 0, "duplicates": 12, "unreadable": 0} == cleaned.counts
+
+
 def test_a_duplicate_that_is_rejected_supersedes_nothing() -> None:
     """A row that breaks the contract does not push out one that keeps it."""
     cleaned = clean(page(row(1, price=5), row(1, price=-5)))
