@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from include.batches import ReadySet
+from include.batches import ReadySet, Turn
 from include.ledger import batches, is_given_up
 from tests.unit.examples import KEY, ready_set
 
@@ -36,6 +36,24 @@ def test_what_is_loaded_is_not_loaded_again() -> None:
     assert [["b"]] == planned([ready("a"), ready("b")], loaded=("a",))
     assert [] == planned([ready("a")], loaded=("a",))
     assert [] == planned([])
+
+
+@pytest.mark.parametrize(("loaded", "expected"), [(None, [["a"]]), ("first", [["a"]]), ("second", [])])
+def test_a_replay_waits_although_the_set_is_loaded(loaded: str | None, expected: list[list[str]]) -> None:
+    """What counts is the turn: by its first load, or by an earlier replay, a set is not loaded by this one."""
+    replayed = replace(ready("a"), replay="second")
+    found = batches([replayed], loaded=[Turn(replayed.set_id, loaded)], suspects={}, retries=2, run_id="run")
+
+    assert expected == [[each.market for each in batch.sets] for batch in found]
+
+
+def test_a_replay_of_a_suspect_is_no_suspect() -> None:
+    """A set that was given up is loaded with the others when it is replayed; only its own failures count."""
+    sets = [ready("a"), replace(ready("b"), replay="second")]
+    suspects = {Turn(sets[1].set_id, None): 9}
+
+    [batch] = batches(sets, loaded=(), suspects=suspects, retries=2, run_id="run")
+    assert tuple(sets) == batch.sets
 
 
 def test_each_suspect_loads_alone() -> None:
