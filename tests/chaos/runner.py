@@ -81,7 +81,7 @@ class Runner:
         killed = self._kill(what, day, begin + 3 * usual)
         moment, killed_at = time.monotonic() - begin, now()
         replaced = wait_until_replaced(self._stack, killed) if killed and killed.program else None
-        settled = Settling(self._watch, scene, day, run_id, started, killed_at).settle()
+        settled = Settling(self._watch, scene, day, run_id, started, killed_at, usual).settle()
         if not killed and settled.how != NOT:
             settled.how = UNDISTURBED
         if killed and killed.program and replaced is None:

@@ -20,6 +20,8 @@ STANDSTILL = 60.0
 QUIET = 8.0
 # A whole extraction with its loads, after it has been sent on.
 LONGEST = 240.0
+# On a machine so busy that a run takes longer than 30 s undisturbed, both are this many times as long as that.
+STANDSTILL_RUNS, LONGEST_RUNS = 2, 8
 RECONCILIATIONS = 3
 PAUSE = 12.0
 
@@ -38,7 +40,12 @@ class Settled:
 class Settling:
     """One disturbed extraction, from the kill to its rest."""
 
-    def __init__(self, watch: Watch, scene: Scene, day: date, run_id: str, started: datetime, killed: datetime) -> None:
+    def __init__(
+        self, watch: Watch, scene: Scene, day: date, run_id: str, started: datetime, killed: datetime, usual: float
+    ) -> None:
+        """`usual`: seconds that the run takes undisturbed."""
+        self._standstill = max(STANDSTILL, STANDSTILL_RUNS * usual)
+        self._longest = max(LONGEST, LONGEST_RUNS * usual)
         self._watch = watch
         self._scene = scene
         self._day = day
@@ -100,7 +107,7 @@ class Settling:
 
     def _rest(self, since: datetime) -> None:
         """Waits until nothing runs or is queued any more, or nothing has changed for too long."""
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + self._longest
         changed = quiet = time.monotonic()
         before: Any = None
         while time.monotonic() < deadline:
@@ -116,7 +123,7 @@ class Settling:
             done = self._scene.markets <= loaded
             if resting and (done or time.monotonic() - quiet > QUIET):
                 return
-            if time.monotonic() - changed > STANDSTILL:
+            if time.monotonic() - changed > self._standstill:
                 return
             time.sleep(0.5)
 
