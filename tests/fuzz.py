@@ -18,8 +18,6 @@ from collections import Counter
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
-from hypothesis import seed
-
 from tests.unit.transform_claims import Tally, run
 
 
@@ -35,17 +33,12 @@ def main() -> int:
     shares = [asked.examples // asked.jobs + (job < asked.examples % asked.jobs) for job in range(asked.jobs)]
     started = time.monotonic()
     with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as processes:
-        done = [processes.submit(_share, examples, first + job) for job, examples in enumerate(shares)]
+        done = [processes.submit(run, examples, first + job) for job, examples in enumerate(shares)]
     if failed := [error for error in map(Future.exception, done) if error is not None]:
         traceback.print_exception(failed[0])
         return 1
     report(sum((each.result() for each in done), Tally()), time.monotonic() - started)
     return 0
-
-
-def _share(examples: int, number: int) -> Tally:
-    """One process's part of the run."""
-    return run(examples, decorate=seed(number))
 
 
 def report(tally: Tally, seconds: float) -> None:
