@@ -57,14 +57,15 @@ def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
 
 
 @task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
-def let_through(date: str, dag_run: Any = None, outlet_events: Any = None) -> int:
-    """The number of sets that passed their gates and were announced; skipped when none did."""
+def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: Any = None) -> int:
+    """The number of sets that passed their gates and were announced; skipped when none did. XCom `replay`: its id."""
     its = _date_of(dag_run, date)
     if not its.is_asked():
         raise AirflowSkipException(f"nothing of {date} was asked for")
     passed = its.let_through(Gatekeeper(its.client, its.where, tuning().reject_share_limit)).let_through
     if not passed:
         raise AirflowSkipException(f"no set of {date} came")
+    ti.xcom_push("replay", its.replay)
     outlet_events[CLEAN_LISTINGS].add_partitions(sorted({partition_of(set_id) for set_id in passed}))
     outlet_events[CLEAN_LISTINGS].extra = {"by": "replay_listings", "replay": its.replay, "sets": len(passed)}
     return len(passed)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -192,18 +191,14 @@ class DateReplay:
 
     def _is_clean_since(self, key: SetKey, since: datetime) -> bool:
         success = key.success(self.where.transform_version)
-        with _absence_is_no_error():
-            # S3 tells whole seconds: what is of the same second counts, or it would be waited for in vain.
-            head = self.client.head_object(Bucket=self.where.clean_bucket, Key=success)
-            return head["LastModified"] >= since
-        return False
+        head = _unless_absent(lambda: self.client.head_object(Bucket=self.where.clean_bucket, Key=success))
+        # S3 tells whole seconds: what is of the same second counts, or it would be waited for in vain.
+        return head is not None and head["LastModified"] >= since
 
     def _get(self, name: str) -> tuple[dict[str, Any], datetime] | None:
-        with _absence_is_no_error():
-            key = replay_key(self.replay, self.date, name)
-            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=key)
-            return json.loads(found["Body"].read()), found["LastModified"]
-        return None
+        key = replay_key(self.replay, self.date, name)
+        found = _unless_absent(lambda: self.client.get_object(Bucket=self.where.clean_bucket, Key=key))
+        return found and (json.loads(found["Body"].read()), found["LastModified"])
 
     def _put(self, name: str, body: Mapping[str, Any]) -> None:
         self.client.put_object(
@@ -214,14 +209,14 @@ class DateReplay:
         )
 
 
-@contextmanager
-def _absence_is_no_error() -> Iterator[None]:
-    """Goes on when an object is not there; any other error is raised."""
+def _unless_absent(call: Callable[[], Any]) -> Any:
+    """What a call to S3 answers, or None for an object that is not there; any other error is raised."""
     try:
-        yield
+        return call()
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
+        return None
 
 
 def _date(name: str, value: Any) -> Date:

@@ -74,11 +74,11 @@ class AirflowApi:
         raised = [each for line in lines if isinstance(line, dict) for each in line.get("error_detail") or []]
         return str(raised[-1]["exc_value"]) if raised else _text(lines[-1]) if lines else "its log is empty"
 
-    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
-        """What a task returned, or None where it returned nothing."""
+    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
+        """What a task returned, or left under another key, or None where it left nothing."""
         path = (
             f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}"
-            f"/xcomEntries/return_value?map_index={map_index}&stringify=false"
+            f"/xcomEntries/{key}?map_index={map_index}&stringify=false"
         )
         try:
             return self.get(path)["value"]
@@ -86,13 +86,6 @@ class AirflowApi:
             if refused.status == 404:
                 return None
             raise
-
-    def events_of(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The asset events that a run emitted."""
-        path = f"/assets/events?limit=1000&source_dag_id={dag_id}&source_run_id={quote(run_id, safe='')}"
-        events = self.get(path)["asset_events"]
-        assert isinstance(events, list)
-        return events
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Makes a pool with this many slots, or gives an existing one this many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +23,7 @@ from local.stack import Stack, StackError
 from local.stack.endings import in_a_sentence
 
 DAG = "replay_listings"
+GROUP = "replay_date"
 REDRIVE = "redrive_listings"
 # Of many dates: what a whole run may take. A replay that stopped says so long before.
 PATIENCE = 4 * 3600.0
@@ -56,10 +57,12 @@ def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
         complaints = _words(airflow, DAG, run_id)
         dates = airflow.returned(DAG, run_id, "plan_dates") or []
         asked, passed = (
-            [int(airflow.returned(DAG, run_id, f"replay_date.{task}", at) or 0) for at in range(len(dates))]
+            [int(airflow.returned(DAG, run_id, f"{GROUP}.{task}", at) or 0) for at in range(len(dates))]
             for task in ("ask", "let_through")
         )
-        loaded, errors = _wait_until_loaded(stack, airflow, run_id, sum(passed)) if sum(passed) else ({}, [])
+        # Each date that was let through names the replay as the audit does.
+        names = {airflow.returned(DAG, run_id, f"{GROUP}.let_through", at, "replay") for at in range(len(dates))}
+        loaded, errors = _wait_until_loaded(stack, names - {None}, sum(passed))
     lines = [Line(day, asked[at], passed[at], loaded.get(day, 0)) for at, day in enumerate(dates)]
     show(lines, console)
     for words in complaints + errors:
@@ -100,13 +103,10 @@ def _words(airflow: AirflowApi, dag_id: str, run_id: str) -> list[str]:
     return list(dict.fromkeys(f"{task['task_id']}: {airflow.reason(dag_id, run_id, task)}" for task in failed))
 
 
-def _wait_until_loaded(
-    stack: Stack, airflow: AirflowApi, run_id: str, through: int
-) -> tuple[dict[str, int], list[str]]:
+def _wait_until_loaded(stack: Stack, names: Collection[str], through: int) -> tuple[dict[str, int], list[str]]:
     """How many sets of each date came in by this replay, and why others failed."""
-    [name] = {event["extra"]["replay"] for event in airflow.events_of(DAG, run_id)}
     until = time.monotonic() + LOAD_PATIENCE
-    while len(found := _loads(stack, name)) < through:
+    while len(found := [load for name in names for load in _loads(stack, name)]) < through:
         if time.monotonic() > until:
             raise StackError(
                 f"only {len(found)} of the {through} sets let through were loaded or failed in {LOAD_PATIENCE:.0f} s: "
