@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.plan import disturbance
+from tests.chaos.plan import SCENES, disturbance
 from tests.chaos.runner import Runner, chaos_stack
 
 # They share a scene, and with it the one undisturbed run.
@@ -25,7 +25,10 @@ def runner() -> Iterator[Runner]:
     home.chmod(0o755)  # PostgreSQL's own user must get through
     try:
         with chaos_stack(home, lambda line: None) as stack:
-            yield Runner(stack)
+            runner = Runner(stack)
+            # Or the moments would be parts of a run in which everything starts for the first time.
+            runner.warm_up(SCENES[0])
+            yield runner
     finally:
         shutil.rmtree(home)
 
