@@ -74,7 +74,7 @@ def plan_requests(
         "markets": Param(
             ["houston, tx", "austin, tx", "phoenix, az"],
             type="array",
-            items={"type": "string"},
+            items={"type": "string", "maxLength": markets.LONGEST_LOCATION, "pattern": markets.ONE_LINE},
             minItems=1,
             title="Markets",
             description="One per line, as the API knows them: a city and its state.",
@@ -97,12 +97,16 @@ def plan_requests(
         "date_override": Param(
             None,
             type=["null", "string"],
+            maxLength=markets.LONGEST_REASON,
+            pattern=markets.ONE_LINE,
             title="Reason for another date",
             description="Only when the partition key is not today: why what the API serves now stands for that date.",
         ),
         "quota_override": Param(
             None,
             type=["null", "string"],
+            maxLength=markets.LONGEST_REASON,
+            pattern=markets.ONE_LINE,
             title="Reason not to believe the API's quota",
             description="Only when a run is refused for what the API last said of its quota: why there is more now.",
         ),

@@ -15,6 +15,9 @@ from include.sources import load_source
 
 LONGEST_LOCATION = 120
 LONGEST_SLUG = 80
+LONGEST_REASON = 500
+# A JSON schema's pattern: no line break, no NUL, which the metadata database cannot hold, no other control character.
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 _PLAIN = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
 # A location that ends like a hash takes one too, or it could be spelt like another one's slug.
 _LIKE_A_HASH = re.compile(r"(^|-)[0-9a-f]{8}$")
@@ -123,4 +126,4 @@ def _date(partition_key: str | None, run_after: datetime) -> Date:
     try:
         return Date.fromisoformat(partition_key)
     except ValueError:
-        raise PlanRefused(f"partition key {partition_key!r}: expected a date like 2026-11-22") from None
+        raise PlanRefused(f"partition key {partition_key[:60]!r}: expected a date like 2026-11-22") from None
