@@ -34,9 +34,11 @@ def main() -> int:
     started = time.monotonic()
     with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as processes:
         done = [processes.submit(run, examples, first + job) for job, examples in enumerate(shares)]
-    if failed := [error for error in map(Future.exception, done) if error is not None]:
-        traceback.print_exception(failed[0])
-        return 1
+    for job, error in enumerate(map(Future.exception, done)):
+        if error is not None:
+            print(f"failed: {shares[job]:,} sets of seed {first + job}", file=sys.stderr)
+            traceback.print_exception(error)
+            return 1
     report(sum((each.result() for each in done), Tally()), time.monotonic() - started)
     return 0
 

@@ -222,10 +222,10 @@ def _spoil(family: str, payload: dict[str, Any], draw: st.DrawFn, kinds: Counter
 def _put(payload: dict[str, Any], path: str, value: Any) -> None:
     *parents, name = path.split(".")
     for parent in parents:
-        inside = payload.setdefault(parent, {})
-        if not isinstance(inside, dict):
-            payload[parent] = inside = {}
-        payload = inside
+        inside = payload.get(parent)
+        # A copy: what stands there may be one of VALUES, which must stay as they are.
+        payload[parent] = dict(inside) if isinstance(inside, dict) else {}
+        payload = payload[parent]
     if value is ABSENT:
         payload.pop(name, None)
     else:
