@@ -38,12 +38,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include import loading
 from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
-from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.operators import CopyToStagingOperator
 from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
 
-@task
+@task(**LOOK_AGAIN)
 def plan_batches(
     partition_key: str | None = None, dag_run: Any = None, params: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outl
     return receipt
 
 
-@task(trigger_rule=TriggerRule.ONE_FAILED)
+@task(trigger_rule=TriggerRule.ONE_FAILED, on_failure_callback=DEFAULT_ARGS.get("on_failure_callback"))
 def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
     """Marks the sets of a failed batch as suspect, and fails in its turn so that the run does."""
     fault = loading.noted_fault(ti, sorted(ti.task.upstream_task_ids))
@@ -88,7 +88,8 @@ def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
         raise AirflowFailException(loading.record_suspects(connection, batch, fault))
 
 
-@task_group
+# Of a batch that fails one mail tells: that of record_suspects, which names the sets and repeats the reason.
+@task_group(default_args={"on_failure_callback": None})
 def load_batch(batch: dict[str, Any]) -> None:
     copies = [
         CopyToStagingOperator(

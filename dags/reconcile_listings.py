@@ -101,7 +101,7 @@ def _announce(event: Any, partitions: list[str]) -> list[str]:
             max(1, tuning().reconcile_days),
             type="integer",
             minimum=1,
-            maximum=400,
+            maximum=max(400, tuning().reconcile_days),
             title="Days",
             description="How many dates to look back on: more after a long outage, or for a set of an earlier date.",
         ),

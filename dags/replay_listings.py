@@ -17,7 +17,6 @@ or the gate that is closed. The others went on; whether their load succeeded is 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
@@ -27,8 +26,10 @@ from airflow.sdk import Param, TriggerRule, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import markets, replay
+from include.alerts import send
 from include.assets import CLEAN_LISTINGS
-from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.drift import tell_unknown_fields
 from include.gates import Gatekeeper
 from include.keys import extract_id, partition_of
 from include.ledger import Ledger
@@ -62,7 +63,8 @@ def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: A
     its = _date_of(dag_run, date)
     if not its.is_asked():
         raise AirflowSkipException(f"nothing of {date} was asked for")
-    passed = its.let_through(Gatekeeper(its.client, its.where, tuning().reject_share_limit)).let_through
+    gates = Gatekeeper(its.client, its.where, tuning().reject_share_limit)
+    passed = its.let_through(gates, lambda key: tell_unknown_fields(its.client, its.where, key, send)).let_through
     if not passed:
         raise AirflowSkipException(f"no set of {date} came")
     ti.xcom_push("replay", its.replay)
@@ -98,8 +100,7 @@ def replay_date(date: str) -> None:
         aws_conn_id=AWS_CONN_ID,
         poke_interval=tuning().sense_poke_interval,
         timeout=tuning().replay_timeout,
-        retries=3,  # looking again harms nothing: for a poke whose process died
-        retry_delay=timedelta(seconds=10),
+        **LOOK_AGAIN,
     )
     ask(date) >> wait >> let_through(date) >> tell_the_rest(date)
 

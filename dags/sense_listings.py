@@ -19,7 +19,6 @@ warehouse keeps the market's earlier state. Other sets of the partition go on. W
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -28,7 +27,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include import alerts
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
-from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, START_DATE, TAGS
 from include.drift import tell_unknown_fields
 from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, parse_partition
@@ -37,7 +36,7 @@ from include.operators import CleanSetSensor
 from include.settings import resources, tuning
 
 
-@task
+@task(**LOOK_AGAIN)
 def expect_sets(partition_key: str | None = None) -> list[str]:
     """The URLs of the `_SUCCESS.json` of every complete set of the partition that was not let through before."""
     if partition_key is None:
@@ -51,7 +50,7 @@ def expect_sets(partition_key: str | None = None) -> list[str]:
     return [f"s3://{where.clean_bucket}/{key.success(where.transform_version)}" for key in ledger.unsensed(*partition)]
 
 
-@task(outlets=[CLEAN_LISTINGS])
+@task(outlets=[CLEAN_LISTINGS], **LOOK_AGAIN)
 def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
     """The `CleanReceipt` of the set, which is let through and announced; a closed gate fails with its own words."""
     client, where, key = S3Hook(AWS_CONN_ID).get_conn(), resources(), SetKey.from_key(S3Hook.parse_s3_url(url)[1])
@@ -73,9 +72,7 @@ def sense_set(url: str) -> None:
         aws_conn_id=AWS_CONN_ID,
         poke_interval=tuning().sense_poke_interval,
         timeout=tuning().sense_timeout,
-        # Looking again harms nothing: for a poke whose process died. A time-out is not tried again.
-        retries=3,
-        retry_delay=timedelta(seconds=10),
+        **LOOK_AGAIN,
     )
     clean >> pass_gates(url)
 

@@ -16,6 +16,10 @@ API_POOL = "zillow_api"
 START_DATE = tuning().start_date
 TAGS = ["listings"]
 
+# For tasks that only look, or put what they would put again: passing outages of a minute need nobody. Whatever a
+# person must look at (a closed gate, a time-out of a sensor) fails at once all the same.
+LOOK_AGAIN: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+
 # A failed task is looked at, not repeated blindly: what passes by waiting is repeated inside the API call.
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "listings",

@@ -155,8 +155,10 @@ class DateReplay:
             f"queue {self.where.transform_dead_letter_url} for {key.manifest}; mend the cause, then replay it again"
         )
 
-    def let_through(self, gates: Gatekeeper) -> Outcome:
+    def let_through(self, gates: Gatekeeper, look_at: Callable[[SetKey], object] = lambda key: None) -> Outcome:
         """Lets those that came through their gates, the newest extraction first, and writes the outcome down.
+
+        `look_at` is given each set that came, before its gates.
 
         The newest first: should a load begin meanwhile, it finds whoever holds the day.
         """
@@ -167,6 +169,7 @@ class DateReplay:
             if key in missing:
                 refused[key.manifest] = self.diagnosis(key)
                 continue
+            look_at(key)
             try:
                 passed.append(gates.let_through(key, self.replay).set_id)
             except (GateClosed, ClientError) as closed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from airflow.utils.types import DagRunType
 import include
 from include import alerts, dag_defaults
 from include.settings import tuning
-from tests.dags.conftest import DAGS_FOLDER
+from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings
 
 HOSTILE = "<script>alert('1')</script>\r\nBcc: thief@example.com\n{{ conn.smtp_listings }}\x1b[31m \udcff"
@@ -290,3 +292,30 @@ def test_an_unknown_connection_costs_a_line_in_the_log(
     assert ["SMTP connection is not found"] == [
         each.split(": ")[-1].rstrip(".") for each in caplog.messages if "No mail" in each
     ]
+
+
+def test_every_task_mails_but_those_that_another_speaks_for() -> None:
+    """Where mail is configured: the report mails by itself, and of a failed batch only its record does."""
+    code = f"""
+import json
+from airflow.dag_processing.dagbag import DagBag
+
+def callbacks(task):
+    of = getattr(task, "partial_kwargs", None) or vars(task)
+    found = [of.get("on_" + when + "_callback") or [] for when in ("failure", "retry")]
+    return [len(each) if isinstance(each, list) else 1 for each in found]
+
+dags = DagBag({str(DAGS_FOLDER)!r}).dags.values()
+print(json.dumps({{f"{{dag.dag_id}}.{{task.task_id}}": callbacks(task) for dag in dags for task in dag.tasks}}))
+"""
+    environment = {**os.environ, "LISTINGS_ALERT_TO": "data@example.com", "PYTHONPATH": str(PROJECT_ROOT)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout.splitlines()[-1])
+
+    spoken_for = {
+        f"load_listings.load_batch.{step}": [0, 1]
+        for step in ("create_staging", "copy_listings", "copy_rejects", "load")
+    }
+    silent = {"reconcile_listings.report_the_rest": [0, 0], **spoken_for}
+    assert "load_listings.load_batch.record_suspects" in found
+    assert {name: silent.get(name, [1, 1]) for name in found} == found

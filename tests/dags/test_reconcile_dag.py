@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -20,7 +17,6 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from include import reconcile
 from include.gaps import Gaps
 from include.settings import resources
-from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 from tests.unit.examples import ENVIRONMENT, KEY
 from tests.unit.memory_s3 import MemoryS3
 
@@ -86,18 +82,3 @@ def test_what_is_stuck_fails_the_report(dags: dict[str, Any], monkeypatch: pytes
     with pytest.raises(AirflowFailException, match=r"1 set\(s\) are stuck [^\n]*\n  a manifest \(not clean\)\n→ "):
         call(dags, "report_the_rest", Gaps(stuck=("a manifest (not clean)",)).to_dict(), ti=ti)
     resources.cache_clear()
-
-
-def test_the_report_mails_by_itself_and_only_so() -> None:
-    """Where mail is configured every task has the callbacks but for the report, which would mail every hour."""
-    code = (
-        "import json; from airflow.dag_processing.dagbag import DagBag; "
-        f"dag = DagBag({str(DAGS_FOLDER)!r}).dags['reconcile_listings']; "
-        "print(json.dumps({t.task_id: [len(t.on_failure_callback), len(t.on_retry_callback)] for t in dag.tasks}))"
-    )
-    environment = {**os.environ, "LISTINGS_ALERT_TO": "data@example.com", "PYTHONPATH": str(PROJECT_ROOT)}
-    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(ran.stdout.splitlines()[-1])
-
-    assert [0, 0] == found.pop("report_the_rest")
-    assert {"find_gaps": [1, 1], "send_again": [1, 1], "announce_landed": [1, 1], "announce_ready": [1, 1]} == found

@@ -26,7 +26,7 @@ from tests.integration.warehouse_fixture import KEYS, Warehouse
 BEFORE = seen({1: 100, 2: 200})
 SET = seen({1: 110, 3: 300}, day=23)
 # More rows than fit on a table's last page.
-MANY = seen({zpid: 100 for zpid in range(1, 401)}, day=23)
+MANY = seen(dict.fromkeys(range(1, 401), 100), day=23)
 NUMBERS = 1_000_000
 # More than a segment of the write-ahead log, so that the log itself is not what runs out of room.
 ROOM = 17 * 1024 * 1024

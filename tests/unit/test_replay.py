@@ -180,8 +180,10 @@ def test_what_came_is_let_through_although_others_did_not(stack: Stack) -> None:
     stack.clean(KEY)
     stack.clean(AUSTIN, counts={"landed": 41, "clean": 0, "rejected": 41, "duplicates": 0, "unreadable": 0})
 
-    outcome = its.let_through(stack.gates)
+    seen: list[str] = []
+    outcome = its.let_through(stack.gates, lambda key: seen.append(key.market))
 
+    assert {KEY.market, AUSTIN.market} == set(seen)
     assert outcome == its.outcome()
     assert (3, (KEY.set_id(VERSION),)) == (outcome.asked, outcome.let_through)
     assert {AUSTIN.manifest, late.manifest} == set(outcome.refused)

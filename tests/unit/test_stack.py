@@ -179,7 +179,7 @@ def test_supervisord_knows_each_program_once(tmp_path: Path) -> None:
 
 
 def test_airflow_gets_the_outputs_and_the_callers_settings(tmp_path: Path) -> None:
-    """Airflow's environment has what was deployed and the caller's settings and mail server, and nothing else of theirs."""
+    """Airflow gets what was deployed, the caller's settings and mail server, and nothing else of theirs."""
     theirs = {"LISTINGS_HOME": "/other", "LISTINGS_PORT_UI": "1", "AWS_PROFILE": "mine", "AIRFLOW_CONN_OTHER": "x://"}
     ours = {"LISTINGS_RETRIES": "2", "AIRFLOW_CONN_SMTP_LISTINGS": "smtp://127.0.0.1:2525"}
     found = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, {**theirs, **ours})
