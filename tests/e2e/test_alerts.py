@@ -1,4 +1,4 @@
-"""What a person hears of by mail: nothing ran, a market failed, dead letters. Comes first: it needs a stack at rest."""
+"""What a person hears of by mail: nothing ran, a market failed, dead letters. Comes early: it needs a stack at rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.pipeline import Pipeline
 from tests.mailbox import RECIPIENTS, Mail, Mailbox
 from tests.unit.examples import KEY
 
-# The stack is started by whichever test comes first: this one, which its start must not fail.
+# The stack is started by whichever test comes first, which its start must not fail.
 pytestmark = pytest.mark.timeout(300, func_only=True)
 
 

@@ -1,0 +1,16 @@
+"""What a stack is like before anybody has done anything with it. Comes first in its session."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.pipeline import Pipeline
+
+# The stack is started by whichever test comes first: this one, which its start must not fail.
+pytestmark = pytest.mark.timeout(300, func_only=True)
+
+
+def test_a_fresh_stack_has_asked_the_api_for_nothing(pipeline: Pipeline) -> None:
+    """After `up` not one request has gone out and the extraction is paused."""
+    assert 0 == pipeline.api.requests()["total"]
+    assert True is pipeline.airflow.get("/dags/extract_listings")["is_paused"]
