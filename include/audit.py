@@ -1,4 +1,4 @@
-"""What `core.load_audit` says of sets: which are loaded, which failed how often; and the record of a failure."""
+"""What `core.load_audit` says of sets: which are loaded, which failed in how many hours; the record of a failure."""
 
 from __future__ import annotations
 
@@ -53,13 +53,16 @@ def loaded_turns(connection: Connection, snapshot_date: date | str) -> frozenset
 
 
 def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[Turn, int]:
-    """How often each turn of a date was in a batch that failed; one that was loaded since is no suspect any more."""
+    """In how many hours of the clock each turn of a date was in a batch that failed; none that was loaded since.
+
+    Hours, not failures: several wakes in one short outage say no more than one.
+    """
     day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
     return _turns(connection, "snapshot_date = %s", day)[1]
 
 
 def audit_since(connection: Connection, since: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
-    """For dates from `since` on: the turns that are loaded, and how often each other turn failed."""
+    """For dates from `since` on: the turns that are loaded, and in how many hours each other turn failed."""
     return _turns(connection, "snapshot_date >= %s", since)
 
 
@@ -90,7 +93,7 @@ def _turns(connection: Connection, which: str, day: date) -> tuple[frozenset[Tur
         f"""
         select set_id, replay,
             sum(case when status = 'loaded' then 1 else 0 end) as loads,
-            sum(case when status = 'suspect' then 1 else 0 end) as failures
+            count(distinct case when status = 'suspect' then date_trunc('hour', recorded_at) end) as failed_hours
         from core.load_audit
         where {which}
         group by set_id, replay
@@ -98,7 +101,7 @@ def _turns(connection: Connection, which: str, day: date) -> tuple[frozenset[Tur
         day,
     )
     loaded = frozenset(_turn(row) for row in rows if int(row["loads"]) > 0)
-    failed = {_turn(row): int(row["failures"]) for row in rows if int(row["loads"]) == 0}
+    failed = {_turn(row): int(row["failed_hours"]) for row in rows if int(row["loads"]) == 0}
     return loaded, failed
 
 

@@ -166,9 +166,9 @@ def batches(
 ) -> list[Batch]:
     """What one wake loads: all unsuspected sets together, then each suspect alone; empty when nothing waits.
 
-    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of failed batches
-    it was in. After its first failure a set is tried alone `retries` times (None: however often), then it waits
-    for a person.
+    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of hours of the clock
+    in which a batch with it failed. After its first failure a set is tried alone, by every wake, until it failed in
+    `retries` hours more (None: however many), then it waits for a person.
     """
     waiting = sorted((s for s in ready if s.turn not in loaded), key=lambda s: (s.observed_at, s.set_id))
     together = [s for s in waiting if not suspects.get(s.turn)]
@@ -184,6 +184,6 @@ def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
     return sha256("\n".join([run_id, *names]).encode()).hexdigest()[:16]
 
 
-def is_given_up(failures: int, retries: int | None) -> bool:
-    """Whether a set that failed so often waits for a person."""
-    return retries is not None and failures > retries
+def is_given_up(failed_hours: int, retries: int | None) -> bool:
+    """Whether a set that failed in so many hours of the clock waits for a person."""
+    return retries is not None and failed_hours > retries

@@ -52,7 +52,7 @@ def find_gaps(
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
     held = holdings(connection, limits.since)
     loaded, failed = audit_since(connection, limits.since)
-    given_up = {turn: is_given_up(failures, tuning().suspect_retries) for turn, failures in failed.items()}
+    given_up = {turn: is_given_up(hours, tuning().suspect_retries) for turn, hours in failed.items()}
     gaps, landed = ledgers.find(Ledger(client, resources()), limits, loaded=loaded, failed=given_up, held=held)
     arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
     return replace(
