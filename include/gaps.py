@@ -145,7 +145,7 @@ def find(
 
     half = landing.half_extracted(limits.half_before)
     pages_somewhere = raw | landing.completed.keys()
-    without_rows, differing = _differing(held, ready)
+    without_rows, differing = _differing(held, ready, loaded)
     # What is sent on anyhow comes to another turn by itself; what has no pages cannot be cleaned again.
     to_replay = tuple(each for each in differing if set_of(each) in pages_somewhere - sent_on)
     gaps = Gaps(
@@ -179,10 +179,19 @@ def _first_sent(ledger: Ledger, keys: Collection[SetKey]) -> dict[SetKey, dateti
     return {key: found[key.date][name] for key, name in names.items() if name in found[key.date]}
 
 
-def _differing(held: Iterable[Holding], ready: Mapping[SetKey, Marker]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others."""
-    differing = {each.set_id for each in held if each.accepted is not None and each.rows != each.accepted}
+def _differing(
+    held: Iterable[Holding], ready: Mapping[SetKey, Marker], loaded: Collection[Turn]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others.
+
+    Rows of a set that lost its day are mended by the set that holds it: its load replaces the whole day.
+    """
+    differing = {
+        each.superseded_by or each.set_id for each in held if each.accepted is not None and each.rows != each.accepted
+    }
     without_audit = {each.set_id for each in held if each.accepted is None}
     marked = {marker.set_id for marker in ready.values()}
-    # What is ready and unknown to the audit waits to be loaded anyhow.
-    return tuple(sorted(differing & marked)), tuple(sorted((differing | without_audit) - marked))
+    # What is ready and not loaded by its newest turn waits anyhow; one more turn after a failed one would begin its
+    # tries anew for ever.
+    mendable = {marker.set_id for marker in ready.values() if marker.turn in loaded}
+    return tuple(sorted(differing & mendable)), tuple(sorted((differing | without_audit) - marked))

@@ -18,12 +18,16 @@ with held as (
 ),
 
 taken as (
-    select set_id, accepted
+    select set_id, accepted, superseded_by
     from core.load_audit
     where status = 'loaded' and snapshot_date >= %s
 )
 
-select coalesce(taken.set_id, held.set_id) as set_id, coalesce(held.found, 0) as found, taken.accepted
+select
+    coalesce(taken.set_id, held.set_id) as set_id,
+    coalesce(held.found, 0) as found,
+    taken.accepted,
+    taken.superseded_by
 from taken
 full outer join held on taken.set_id = held.set_id
 order by 1
@@ -32,11 +36,15 @@ order by 1
 
 @dataclass(frozen=True)
 class Holding:
-    """One set: its rows in core.listing_snapshots, and those that the audit counts; None when it is not there."""
+    """One set: its rows in core.listing_snapshots, and those that the audit counts; None when it is not there.
+
+    `superseded_by` is the set that holds the day in its place by the audit, None for one that holds it itself.
+    """
 
     set_id: str
     rows: int
     accepted: int | None
+    superseded_by: str | None = None
 
 
 def holdings(connection: Connection, since: date) -> list[Holding]:
@@ -47,6 +55,11 @@ def holdings(connection: Connection, since: date) -> list[Holding]:
     finally:
         connection.rollback()
     return [
-        Holding(str(row["set_id"]), int(row["found"]), None if row["accepted"] is None else int(row["accepted"]))
+        Holding(
+            str(row["set_id"]),
+            int(row["found"]),
+            None if row["accepted"] is None else int(row["accepted"]),
+            row["superseded_by"],
+        )
         for row in rows
     ]
