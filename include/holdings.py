@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 
+from include.audit import from_on
 from include.sql_files import Connection, query
 
 # One statement: what a load commits between two would look like a difference.
@@ -13,14 +15,14 @@ _HOLDINGS = """
 with held as (
     select set_id, count(*) as found
     from core.listing_snapshots
-    where snapshot_date >= %s
+    where {which}
     group by set_id
 ),
 
 taken as (
     select set_id, accepted, superseded_by
     from core.load_audit
-    where status = 'loaded' and snapshot_date >= %s
+    where status = 'loaded' and {which}
 )
 
 select
@@ -47,11 +49,12 @@ class Holding:
     superseded_by: str | None = None
 
 
-def holdings(connection: Connection, since: date) -> list[Holding]:
-    """Every set of dates from `since` on that has rows or is loaded by the audit, in the order of their ids."""
+def holdings(connection: Connection, since: date, also: Collection[str] = ()) -> list[Holding]:
+    """Every set of dates from `since` on and of `also` that has rows or is loaded by the audit, by their ids."""
+    which, days = from_on(since, also)
     try:
         with closing(connection.cursor()) as cursor:
-            rows = query(cursor, _HOLDINGS, (since, since))
+            rows = query(cursor, _HOLDINGS.format(which=which), (*days, *days))
     finally:
         connection.rollback()
     return [

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include import gaps as ledgers
-from include import notices, warehouse
+from include import horizon, notices, warehouse
 from include.audit import audit_since
 from include.dead_letters import peek
 from include.freshness import Expectation
@@ -44,20 +44,26 @@ def find_gaps(
 ) -> Gaps:
     """What of the last `days` dates stopped on its way, but for what is still young enough to arrive by itself.
 
+    Of earlier dates: what was open when it was last looked, and what a replay of these days brought and nobody
+    loaded. What is found is noted as open for the runs to come.
+
     `retry_stuck`: those that are stuck are sent again like any other. Also drops what failed loads left in staging.
     """
     warehouse.migrate(connection)
     warehouse.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
+    ledger = Ledger(client, resources())
     limits = _limits(started_at, days, retry_stuck)
+    beyond = horizon.beyond(ledger, limits.since)
+    limits = replace(limits, beyond=beyond)
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
-    held = holdings(connection, limits.since)
-    loaded, failed = audit_since(connection, limits.since)
+    held = holdings(connection, limits.since, beyond.open_dates)
+    loaded, failed = audit_since(connection, limits.since, beyond.dates)
     given_up = {turn: is_given_up(hours, tuning().suspect_retries) for turn, hours in failed.items()}
-    gaps, landed = ledgers.find(Ledger(client, resources()), limits, loaded=loaded, failed=given_up, held=held)
+    gaps, landed = ledgers.find(ledger, limits, loaded=loaded, failed=given_up, held=held)
     arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
-    return replace(
-        _with_freshness(gaps, limits.since, started_at, arrived, landed), dead_lettered=_dead_letters(queues)
-    )
+    gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)
+    horizon.note(client, resources().clean_bucket, gaps.partitions())
+    return replace(gaps, dead_lettered=_dead_letters(queues))
 
 
 def _limits(started_at: datetime, days: int, retry_stuck: bool) -> Limits:
