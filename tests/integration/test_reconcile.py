@@ -140,7 +140,7 @@ def test_lost_rows_are_loaded_by_another_turn(stack: Stack) -> None:
 
 
 def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Stack) -> None:
-    """A set that was given up is named on the day after the window and a year later; once it is loaded no more."""
+    """A set that was given up is named a year later, with the shortest window; once loaded no more. So are lost rows."""
     bad = seen({1: 100}, version=VERSION)
     stack.bring(bad)
     given_up = Gaps(given_up=(bad.set_id,))
@@ -153,6 +153,11 @@ def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Sta
     assert given_up == stack.gaps(hours=365 * 24, days=1)
     load(stack.connection, "mended", bad)
     assert (Gaps(), Gaps()) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(hours=366 * 24, days=1))
+
+    stack.run("delete from core.listing_snapshots")
+    without_rows = Gaps(without_rows=(bad.set_id,))
+    assert (Gaps(), without_rows) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(days=400))
+    assert without_rows == stack.gaps(hours=366 * 24, days=1)
 
 
 def test_a_replay_of_an_old_date_is_watched(stack: Stack) -> None:
