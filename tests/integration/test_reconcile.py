@@ -140,7 +140,7 @@ def test_lost_rows_are_loaded_by_another_turn(stack: Stack) -> None:
 
 
 def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Stack) -> None:
-    """A set that was given up is named a year later, with the shortest window; once loaded no more. So are lost rows."""
+    """A set given up is named a year later, with the shortest window; once loaded no more. So are lost rows."""
     bad = seen({1: 100}, version=VERSION)
     stack.bring(bad)
     given_up = Gaps(given_up=(bad.set_id,))
