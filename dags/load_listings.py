@@ -12,9 +12,9 @@ commit. Emits `warehouse_listings`, `all|date`.
 **Runs again** safely: loading a set twice changes nothing, an older set changes nothing newer.
 
 **When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect and the next wake (an event, or
-`reconcile_listings` within the hour) loads each alone, so that the bad one names itself. After two tries alone
-a set waits for a person: find its reason in `core.load_audit`, mend it, then trigger this DAG by hand with the
-partition key and `retry_suspects`.
+`reconcile_listings` within the hour) loads each alone, so that the bad one names itself. A set that failed in more
+than two hours of the clock waits for a person: find its reason in `core.load_audit`, mend it, then trigger this DAG by
+hand with the partition key and `retry_suspects`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def load_batch(batch: dict[str, Any]) -> None:
             False,
             type="boolean",
             title="Retry suspects",
-            description="Load also the sets that failed alone too often and wait for a person.",
+            description="Load also the sets that failed, alone too, in too many hours and wait for a person.",
         )
     },
 )

@@ -3,7 +3,8 @@
 
 **Wakes** hourly; safe at any time and as often as you like.
 
-**Reads** the ledgers of the last seven dates (`days`): pages and manifests in landing and raw, `_SUCCESS.json` and
+**Reads** the ledgers of the last seven dates (`days`), of older partitions in which something was open when it last
+looked, and what lately replayed dates have ready: pages and manifests in landing and raw, `_SUCCESS.json` and
 ready markers in clean, `core.load_audit` and the rows of `core.listing_snapshots`, and both dead-letter queues. What is
 younger than ten minutes may still arrive by itself and is left alone.
 **Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and `landed_listings`

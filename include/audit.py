@@ -1,7 +1,8 @@
-"""What `core.load_audit` says of sets: which are loaded, which failed how often; and the record of a failure."""
+"""What `core.load_audit` says of sets: which are loaded, which failed in how many hours; the record of a failure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from datetime import date
 from typing import Any
@@ -53,14 +54,27 @@ def loaded_turns(connection: Connection, snapshot_date: date | str) -> frozenset
 
 
 def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[Turn, int]:
-    """How often each turn of a date was in a batch that failed; one that was loaded since is no suspect any more."""
+    """In how many hours of the clock each turn of a date was in a batch that failed; none that was loaded since.
+
+    Hours, not failures: several wakes in one short outage say no more than one.
+    """
     day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
     return _turns(connection, "snapshot_date = %s", day)[1]
 
 
-def audit_since(connection: Connection, since: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
-    """For dates from `since` on: the turns that are loaded, and how often each other turn failed."""
-    return _turns(connection, "snapshot_date >= %s", since)
+def audit_since(
+    connection: Connection, since: date, also: Collection[str] = ()
+) -> tuple[frozenset[Turn], dict[Turn, int]]:
+    """For dates from `since` on and of `also`: the turns that are loaded, in how many hours each other turn failed."""
+    which, days = from_on(since, also)
+    return _turns(connection, which, *days)
+
+
+def from_on(since: date, also: Collection[str]) -> tuple[str, tuple[date, ...]]:
+    """The SQL condition for dates from `since` on and those of `also` (YYYY-MM-DD), and its values."""
+    others = tuple(date.fromisoformat(each) for each in sorted(also))
+    listed = f" or snapshot_date in ({', '.join(['%s'] * len(others))})" if others else ""
+    return f"(snapshot_date >= %s{listed})", (since, *others)
 
 
 def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetKey]:
@@ -84,21 +98,21 @@ def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetK
     return frozenset(loaded - {set_of(row["set_id"]) for row in rows if row["accepted"] != row["rows_found"]})
 
 
-def _turns(connection: Connection, which: str, day: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
+def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
     rows = _read(
         connection,
         f"""
         select set_id, replay,
             sum(case when status = 'loaded' then 1 else 0 end) as loads,
-            sum(case when status = 'suspect' then 1 else 0 end) as failures
+            count(distinct case when status = 'suspect' then date_trunc('hour', recorded_at) end) as failed_hours
         from core.load_audit
         where {which}
         group by set_id, replay
-        """,  # noqa: S608 - `which` is one of the constants above
-        day,
+        """,  # noqa: S608 - `which` is one of the conditions above
+        *days,
     )
     loaded = frozenset(_turn(row) for row in rows if int(row["loads"]) > 0)
-    failed = {_turn(row): int(row["failures"]) for row in rows if int(row["loads"]) == 0}
+    failed = {_turn(row): int(row["failed_hours"]) for row in rows if int(row["loads"]) == 0}
     return loaded, failed
 
 

@@ -60,7 +60,8 @@ def peek(client: SQSClient, queue_url: str, at_most: int = 10) -> DeadLetters:
         ).get("Messages", [])
         named |= dict.fromkeys(key for message in found for key in manifests(message["Body"]))
         looks -= max(1, len(found))
-    return DeadLetters(count, tuple(named)[:at_most])
+    # Sorted: a queue gives its messages in any order, and the same names are the same news.
+    return DeadLetters(count, tuple(sorted(named)[:at_most]))
 
 
 def move_back(client: SQSClient, dead_letter_url: str, queue_url: str) -> Moved:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date as Date
 from datetime import datetime
 from typing import Any
 
 from include.batches import Turn
 from include.holdings import Holding
-from include.keys import MANIFEST, SUCCESS, SetKey, page_number, set_of
+from include.horizon import Beyond
+from include.keys import MANIFEST, SUCCESS, SetKey, page_number, partition_of, set_of
 from include.ledger import Ledger, Marker
 from include.notices import given
 
@@ -51,6 +52,14 @@ class Gaps:
     without_set: tuple[str, ...] = ()
     to_replay: tuple[str, ...] = ()
 
+    def partitions(self) -> frozenset[str]:
+        """The partitions with a set that stopped; those that are overdue or lost without one are not among them."""
+        keys = (*self.not_copied, *self.not_clean, *self.not_sensed, *self.half_extracted)
+        stuck = (SetKey.from_key(line) for line in self.stuck)
+        set_ids = (*self.not_loaded, *self.suspect, *self.without_rows, *self.given_up)
+        named = (*set_ids, *self.without_set, *self.to_replay)
+        return frozenset({key.partition for key in (*keys, *stuck)} | {partition_of(each) for each in named})
+
     def to_dict(self) -> dict[str, Any]:
         """The gaps as plain JSON types."""
         return asdict(self)
@@ -67,7 +76,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Limits:
-    """What counts as stopped: dates from `since` on, by when a thing was put.
+    """What counts as stopped: dates from `since` on, and what is `beyond`, by when a thing was put.
 
     Complete before `put_before`: no longer on its way by itself. First sent again before `stuck_before`: sending has
     not helped. Newest page before `half_before`: nobody extracts it any more.
@@ -77,6 +86,7 @@ class Limits:
     put_before: datetime
     stuck_before: datetime
     half_before: datetime
+    beyond: Beyond = field(default_factory=Beyond)
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,10 @@ class _Landing:
     unfinished: Mapping[SetKey, list[datetime]]
 
     @classmethod
-    def read(cls, ledger: Ledger, since: Date) -> _Landing:
+    def read(cls, ledger: Ledger, limits: Limits) -> _Landing:
         completed: dict[SetKey, datetime] = {}
         pages: dict[SetKey, list[datetime]] = {}
-        for key, name, put_at in ledger.objects(ledger.where.landing_bucket, since):
+        for key, name, put_at in ledger.objects(ledger.where.landing_bucket, limits.since, limits.beyond.partitions):
             if name == MANIFEST:
                 completed[key] = put_at
             elif page_number(f"/{name}"):
@@ -117,17 +127,22 @@ def find(
     `loaded` and `failed` are turns of the warehouse's audit; `failed` says of each whether it was given up. `held`
     is what the warehouse holds. A set loaded as any version cleaned it has arrived.
     """
-    landing = _Landing.read(ledger, limits.since)
+    since, also = limits.since, limits.beyond.partitions
+    landing = _Landing.read(ledger, limits)
     landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before}
-    raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, limits.since)}
+    raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since, also)}
     success = f"transform={ledger.where.transform_version}/{SUCCESS}"
-    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, limits.since)}
+    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, since, also)}
+    held = [each for each in held if _is_looked_at(set_of(each.set_id), limits)]
     holdings = {set_of(each.set_id): each for each in held if each.rows}
-    dates = {key.date for key in (*landed, *holdings)} | {set_of(turn.set_id).date for turn in loaded}
+    dates = {key.date for key in (*landed, *raw, *holdings)} | {set_of(turn.set_id).date for turn in loaded}
+    dates |= limits.beyond.dates
     ready = {key: marker for date in dates for key, marker in ledger.markers(date).items()}
     arrived = landed & (ready.keys() | {set_of(turn.set_id) for turn in loaded})
-    unloaded = {ready[key].turn for key in landed & ready.keys() if ready[key].put_at < limits.put_before}
-    unloaded -= set(loaded)
+    # As the loader sees it: what is ready and not loaded, wherever its pages are. What is young is on its way by
+    # itself; before the window it is named at once, lest it be forgotten.
+    waiting = [key for key in ready if ready[key].put_at < limits.put_before or key.date < since.isoformat()]
+    unloaded = {ready[key].turn for key in waiting} - set(loaded)
     halted = {
         # Raw is kept for good: also what is loaded belongs there.
         "not copied": landed - raw - (arrived - holdings.keys()),
@@ -145,14 +160,14 @@ def find(
 
     half = landing.half_extracted(limits.half_before)
     pages_somewhere = raw | landing.completed.keys()
-    without_rows, differing = _differing(held, ready)
+    without_rows, differing = _differing(held, ready, loaded)
     # What is sent on anyhow comes to another turn by itself; what has no pages cannot be cleaned again.
     to_replay = tuple(each for each in differing if set_of(each) in pages_somewhere - sent_on)
     gaps = Gaps(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),
         not_sensed=recent("not let through"),
-        not_loaded=tuple(sorted(turn.set_id for turn in unloaded - failed.keys())),
+        not_loaded=_waking(unloaded - failed.keys(), since),
         suspect=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn) is False)),
         given_up=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn))),
         stuck=tuple(sorted(f"{k.manifest} ({place})" for place, keys in halted.items() for k in keys if is_stuck(k))),
@@ -163,6 +178,22 @@ def find(
         pages=tuple(len(landing.unfinished[key]) for key in half),
     )
     return gaps, frozenset(key.partition for key in landing.completed)
+
+
+def _is_looked_at(key: SetKey, limits: Limits) -> bool:
+    return key.date >= limits.since.isoformat() or key.partition in limits.beyond.partitions
+
+
+def _waking(turns: Iterable[Turn], since: Date) -> tuple[str, ...]:
+    """The sets of the turns; before the window one of each date.
+
+    One is enough to wake the load of its date, and a replay of years may wait with a hundred thousand.
+    """
+    names: dict[str, str] = {}
+    for set_id in sorted(turn.set_id for turn in turns):
+        date = set_of(set_id).date
+        names.setdefault(date if date < since.isoformat() else set_id, set_id)
+    return tuple(sorted(names.values()))
 
 
 def resent_notice(key: SetKey, transform_version: str) -> str:
@@ -179,10 +210,19 @@ def _first_sent(ledger: Ledger, keys: Collection[SetKey]) -> dict[SetKey, dateti
     return {key: found[key.date][name] for key, name in names.items() if name in found[key.date]}
 
 
-def _differing(held: Iterable[Holding], ready: Mapping[SetKey, Marker]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others."""
-    differing = {each.set_id for each in held if each.accepted is not None and each.rows != each.accepted}
+def _differing(
+    held: Iterable[Holding], ready: Mapping[SetKey, Marker], loaded: Collection[Turn]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others.
+
+    Rows of a set that lost its day are mended by the set that holds it: its load replaces the whole day.
+    """
+    differing = {
+        each.superseded_by or each.set_id for each in held if each.accepted is not None and each.rows != each.accepted
+    }
     without_audit = {each.set_id for each in held if each.accepted is None}
     marked = {marker.set_id for marker in ready.values()}
-    # What is ready and unknown to the audit waits to be loaded anyhow.
-    return tuple(sorted(differing & marked)), tuple(sorted((differing | without_audit) - marked))
+    # What is ready and not loaded by its newest turn waits anyhow; one more turn after a failed one would begin its
+    # tries anew for ever.
+    mendable = {marker.set_id for marker in ready.values() if marker.turn in loaded}
+    return tuple(sorted(differing & mendable)), tuple(sorted((differing | without_audit) - marked))

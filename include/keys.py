@@ -11,11 +11,15 @@ MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS.json"
 LISTINGS_FILE = "listings.parquet"
 REJECTS_FILE = "rejects.parquet"
+REPLAYS = "reports/replays/"
+OPEN_PARTITIONS = "reports/open-partitions.json"
+"""Partitions that reconciliation must not forget, in the clean bucket."""
 
 _SET = re.compile(
     r"listings/source=(?P<source>[a-z0-9-]+)/market=(?P<market>[a-z0-9-]+)"
     r"/date=(?P<date>\d{4}-\d\d-\d\d)/extract=(?P<extract_id>[0-9A-Za-z-]+)/"
 )
+_REPLAY_REQUEST = re.compile(rf"{REPLAYS}replay=[0-9A-Za-z-]+/date=(?P<date>\d{{4}}-\d\d-\d\d)/request\.json")
 _NOTICE = re.compile(r"[a-z0-9~-]+")
 _PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
 _READY = re.compile(
@@ -150,7 +154,13 @@ def quota_number(key: str) -> int | None:
 
 def replay_key(replay: str, date: str, name: str) -> str:
     """Where a replay keeps what it has to say of one date: `request` or `outcome`."""
-    return f"reports/replays/replay={replay}/date={date}/{name}.json"
+    return f"{REPLAYS}replay={replay}/date={date}/{name}.json"
+
+
+def replayed_date(key: str) -> str | None:
+    """The date that a replay's request stored at `key` is about, or None when it is none."""
+    match = _REPLAY_REQUEST.fullmatch(key)
+    return match["date"] if match else None
 
 
 def notice_key(date: str, name: str) -> str:

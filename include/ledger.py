@@ -15,7 +15,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include.batches import Batch, ReadySet, Turn
-from include.keys import SetKey, market_prefix, parse_ready, ready_prefix
+from include.keys import (
+    REPLAYS,
+    SetKey,
+    market_prefix,
+    parse_partition,
+    parse_ready,
+    ready_prefix,
+    replayed_date,
+)
 from include.settings import Resources
 
 if TYPE_CHECKING:
@@ -128,22 +136,34 @@ class Ledger:
             ContentType="application/json",
         )
 
-    def sets(self, bucket: str, ending: str, since: Date) -> Iterator[tuple[SetKey, datetime]]:
-        """Sets with an object that ends so, dates from `since` on, and when it was put."""
-        for found, name, put_at in self.objects(bucket, since):
+    def replayed(self, since: Date) -> frozenset[str]:
+        """The dates that replays asked for which were started on `since` or later: their ids begin with the day."""
+        names = self._keys(self.where.clean_bucket, REPLAYS, after=f"{REPLAYS}replay={since:%Y%m%d}")
+        return frozenset(date for name, _ in names if (date := replayed_date(name)))
+
+    def sets(
+        self, bucket: str, ending: str, since: Date, also: Collection[str] = ()
+    ) -> Iterator[tuple[SetKey, datetime]]:
+        """Sets with an object that ends so, dates from `since` on or of the partitions `also`, and when it was put."""
+        for found, name, put_at in self.objects(bucket, since, also):
             if name == ending:
                 yield found, put_at
 
-    def objects(self, bucket: str, since: Date) -> Iterator[tuple[SetKey, str, datetime]]:
+    def objects(self, bucket: str, since: Date, also: Collection[str] = ()) -> Iterator[tuple[SetKey, str, datetime]]:
         """Every object of sets of dates from `since` on: its set, its name within it, when it was put.
 
-        Listed market by market, so that history costs nothing.
+        Listed market by market, so that history costs nothing. `also`: partitions of earlier dates, a listing each.
         """
         for source in self._folders(bucket, "listings/"):
             for market in self._folders(bucket, source):
-                for key, put_at in self._keys(bucket, market, after=f"{market}date={since.isoformat()}"):
-                    if found := SetKey.of(key):
-                        yield found, key.removeprefix(found.prefix), put_at
+                yield from self._objects(bucket, market, after=f"{market}date={since.isoformat()}")
+        for partition in also:
+            yield from self._objects(bucket, market_prefix(*parse_partition(partition)))
+
+    def _objects(self, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[SetKey, str, datetime]]:
+        for key, put_at in self._keys(bucket, prefix, after):
+            if found := SetKey.of(key):
+                yield found, key.removeprefix(found.prefix), put_at
 
     def _folders(self, bucket: str, prefix: str) -> Iterator[str]:
         pages = self.client.get_paginator("list_objects_v2")
@@ -166,9 +186,9 @@ def batches(
 ) -> list[Batch]:
     """What one wake loads: all unsuspected sets together, then each suspect alone; empty when nothing waits.
 
-    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of failed batches
-    it was in. After its first failure a set is tried alone `retries` times (None: however often), then it waits
-    for a person.
+    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of hours of the clock
+    in which a batch with it failed. After its first failure a set is tried alone, by every wake, until it failed in
+    `retries` hours more (None: however many), then it waits for a person.
     """
     waiting = sorted((s for s in ready if s.turn not in loaded), key=lambda s: (s.observed_at, s.set_id))
     together = [s for s in waiting if not suspects.get(s.turn)]
@@ -184,6 +204,6 @@ def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
     return sha256("\n".join([run_id, *names]).encode()).hexdigest()[:16]
 
 
-def is_given_up(failures: int, retries: int | None) -> bool:
-    """Whether a set that failed so often waits for a person."""
-    return retries is not None and failures > retries
+def is_given_up(failed_hours: int, retries: int | None) -> bool:
+    """Whether a set that failed in so many hours of the clock waits for a person."""
+    return retries is not None and failed_hours > retries

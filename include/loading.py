@@ -94,6 +94,9 @@ def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str
         f"batch {failed.batch_id} is not in core: {reason}. Recorded as suspect, each to be loaded alone next: "
         + ", ".join(names)
         + (f" and {more} more" if more else "")
+        + ". reconcile_listings wakes the load within the hour; for a date that it does not look back on, or at once: "
+        + "trigger load_listings with the partition key "
+        + " or ".join(sorted({f"all|{each.snapshot_date}" for each in failed.sets}))
     )
 
 

@@ -1,4 +1,8 @@
-"""Knows what was said already: a notice that a person needs once is put once, and only who put it speaks."""
+"""Knows what was said already: a notice that a person needs once is put once.
+
+Who mails looks first (`is_given`) and puts the notice when the mail has gone: a mail that did not go is tried again,
+and one that went before a crash comes twice.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,11 @@ def first_time(client: S3Client, bucket: str, date: str, name: str, body: Mappin
             raise
         return False
     return True
+
+
+def is_given(client: S3Client, bucket: str, date: str, name: str) -> bool:
+    """Whether the notice `name` of a date lies there."""
+    return name in given(client, bucket, date, name)
 
 
 def given(client: S3Client, bucket: str, date: str, beginning: str) -> dict[str, datetime]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include import gaps as ledgers
-from include import notices, warehouse
+from include import horizon, notices, warehouse
 from include.audit import audit_since
 from include.dead_letters import peek
 from include.freshness import Expectation
@@ -44,20 +44,26 @@ def find_gaps(
 ) -> Gaps:
     """What of the last `days` dates stopped on its way, but for what is still young enough to arrive by itself.
 
+    Of earlier dates: what was open when it was last looked, and what a replay of these days brought and nobody
+    loaded. What is found is noted as open for the runs to come.
+
     `retry_stuck`: those that are stuck are sent again like any other. Also drops what failed loads left in staging.
     """
     warehouse.migrate(connection)
     warehouse.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
+    ledger = Ledger(client, resources())
     limits = _limits(started_at, days, retry_stuck)
+    beyond = horizon.beyond(ledger, limits.since)
+    limits = replace(limits, beyond=beyond)
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
-    held = holdings(connection, limits.since)
-    loaded, failed = audit_since(connection, limits.since)
-    given_up = {turn: is_given_up(failures, tuning().suspect_retries) for turn, failures in failed.items()}
-    gaps, landed = ledgers.find(Ledger(client, resources()), limits, loaded=loaded, failed=given_up, held=held)
+    held = holdings(connection, limits.since, beyond.open_dates)
+    loaded, failed = audit_since(connection, limits.since, beyond.dates)
+    given_up = {turn: is_given_up(hours, tuning().suspect_retries) for turn, hours in failed.items()}
+    gaps, landed = ledgers.find(ledger, limits, loaded=loaded, failed=given_up, held=held)
     arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
-    return replace(
-        _with_freshness(gaps, limits.since, started_at, arrived, landed), dead_lettered=_dead_letters(queues)
-    )
+    gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)
+    horizon.note(client, resources().clean_bucket, gaps.partitions())
+    return replace(gaps, dead_lettered=_dead_letters(queues))
 
 
 def _limits(started_at: datetime, days: int, retry_stuck: bool) -> Limits:
@@ -134,24 +140,35 @@ def ready_partitions(gaps: Gaps) -> list[str]:
 def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable[str]], bool]) -> str | None:
     """The message for a person, or None; the same news is mailed once a `day` (YYYY-MM-DD).
 
-    What is lost nobody can mend, so that it is said once.
+    What is lost nobody can mend, so that it is said once: until the mail went, where somebody is to be told.
     """
     bucket = resources().clean_bucket
-    gaps = replace(gaps, lost=tuple(each for each in gaps.lost if _is_news(client, bucket, each)))
-    if not (lines := for_a_person(gaps)):
+    lost = {each: notice for each in gaps.lost if not notices.is_given(client, bucket, *(notice := _lost(each)))}
+    if not (lines := for_a_person(replace(gaps, lost=tuple(lost)))):
         return None
     name = f"reconcile~{_fingerprint(gaps)}"
-    if not notices.given(client, bucket, day, name) and mail("[listings] reconcile_listings needs you", lines):
+    is_mailed = False
+    if lost or not notices.is_given(client, bucket, day, name):
+        is_mailed = mail("[listings] reconcile_listings needs you", lines)
+    if is_mailed:
         notices.first_time(client, bucket, day, name, {"lines": lines})
+    if is_mailed or not tuning().alert_to:
+        for partition, notice in lost.items():
+            notices.first_time(client, bucket, *notice, {"partition": partition})
     return "\n".join(lines)
 
 
-def _is_news(client: S3Client, bucket: str, partition: str) -> bool:
+def _lost(partition: str) -> tuple[str, str]:
+    """Date and name of the notice that the partition is lost."""
     head, day = partition.split("|")
-    return notices.first_time(client, bucket, day, f"lost~{head.replace('/', '~')}", {"partition": partition})
+    return day, f"lost~{head.replace('/', '~')}"
 
 
 def _fingerprint(gaps: Gaps) -> str:
-    """The same for the same names, whatever else the message says."""
-    waiting = (gaps.given_up, gaps.stuck, gaps.dead_lettered, gaps.half_extracted, gaps.overdue, gaps.lost)
+    """The same for the same names of what waits, whatever else the message says.
+
+    Of dead letters the functions count, as their number grows by itself; what is lost is news by its own notices.
+    """
+    functions = tuple(line.split(":")[0] for line in gaps.dead_lettered)
+    waiting = (gaps.given_up, gaps.stuck, functions, gaps.half_extracted, gaps.overdue)
     return sha256(repr((*waiting, gaps.without_set, gaps.to_replay)).encode()).hexdigest()[:12]

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from include import reconcile
+from include.audit import record_suspects
 from include.gaps import Gaps
-from include.keys import set_of
+from include.keys import extract_id, replay_key, set_of
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
-from tests.integration.staged_sets import Seen, load, rows, seen, stage
+from tests.integration.staged_sets import Seen, batch_of, load, rows, seen, stage
 from tests.integration.warehouse_fixture import Warehouse
 from tests.unit.examples import ENVIRONMENT, KEY, VERSION
 
@@ -98,14 +99,14 @@ class Queue:
 
 
 def test_patience_begins_with_the_first_sending(stack: Stack) -> None:
-    """A set is left alone, sent after ten minutes however old, stuck six hours after that but for a retry."""
+    """A set is left alone, sent after ten minutes however old, stuck six hours after that but for a retry; for good."""
     stack.put("landing", LANDED.manifest)
     waiting, stuck = Gaps(not_copied=(LANDED,)), Gaps(stuck=(f"{LANDED.manifest} (not copied)",))
 
     assert (Gaps(), waiting, waiting) == (stack.gaps(hours=0), stack.gaps(hours=1), stack.gaps(hours=100))
     assert 1 == reconcile.send_stopped(Queue(), stack.s3, waiting)  # type: ignore[arg-type]
     assert (waiting, stuck) == (stack.gaps(hours=5.9), stack.gaps(hours=6.1))
-    assert (waiting, Gaps()) == (stack.gaps(hours=7, retry_stuck=True), stack.gaps(hours=8 * 24 + 1))
+    assert (waiting, stuck) == (stack.gaps(hours=7, retry_stuck=True), stack.gaps(hours=8 * 24 + 1))
     assert stuck == stack.gaps(hours=8 * 24 + 1, days=9)
 
 
@@ -133,8 +134,63 @@ def test_lost_rows_are_loaded_by_another_turn(stack: Stack) -> None:
     assert Gaps(without_rows=(torn.set_id,)) == found
 
     reconcile.repeat_turns(stack.s3, found, REPLAY)
-    assert replace(found, not_loaded=(torn.set_id,)) == stack.gaps(days=400)
+    assert Gaps(not_loaded=(torn.set_id,)) == stack.gaps(days=400)
     load(stack.connection, "second", replace(torn, ready=replace(torn.ready, replay=REPLAY)))
+    assert Gaps() == stack.gaps(days=400)
+
+
+def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Stack) -> None:
+    """A set given up is named a year later, with the shortest window; once loaded no more. So are lost rows."""
+    bad = seen({1: 100}, version=VERSION)
+    stack.bring(bad)
+    given_up = Gaps(given_up=(bad.set_id,))
+    for hour in range(3):
+        record_suspects(stack.connection, batch_of(f"b{hour}", bad), "by hand")
+        stack.run("update core.load_audit set recorded_at = dateadd(hour, -1, recorded_at)")
+
+    assert given_up == stack.gaps(days=400)
+    assert given_up == stack.gaps(hours=10 * 24, days=1)
+    assert given_up == stack.gaps(hours=365 * 24, days=1)
+    load(stack.connection, "mended", bad)
+    assert (Gaps(), Gaps()) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(hours=366 * 24, days=1))
+
+    stack.run("delete from core.listing_snapshots")
+    without_rows = Gaps(without_rows=(bad.set_id,))
+    assert (Gaps(), without_rows) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(days=400))
+    assert without_rows == stack.gaps(hours=366 * 24, days=1)
+
+
+def test_a_replay_of_an_old_date_is_watched(stack: Stack) -> None:
+    """A set of years ago that a replay brought, and nobody loaded, wakes the load; its pages in landing are gone."""
+    old = seen({1: 100}, version=VERSION)
+    stack.bring(old)
+    stack.s3.delete_object(Bucket="landing", Key=set_of(old.set_id).manifest)
+    load(stack.connection, "first", old)
+    moment = datetime.now(UTC) + timedelta(days=400)
+    replay = extract_id(moment, "manual__replay")
+    again = replace(old, ready=replace(old.ready, replay=replay))
+    stack.put("clean", set_of(old.set_id).ready(VERSION, replay), json.dumps(again.ready.to_dict()))
+    assert Gaps() == stack.gaps(hours=400 * 24 + 2)
+
+    stack.put("clean", replay_key(replay, again.ready.snapshot_date, "request"))
+    assert Gaps(not_loaded=(old.set_id,)) == stack.gaps(hours=400 * 24 + 2)
+    assert Gaps(not_loaded=(old.set_id,)) == stack.gaps(hours=500 * 24)
+    load(stack.connection, "second", again)
+    assert Gaps() == stack.gaps(hours=400 * 24 + 2)
+
+
+def test_stray_rows_of_an_older_set_are_mended_by_the_one_that_holds_the_day(stack: Stack) -> None:
+    """Rows that carry the id of a superseded set go with another turn of the holder, which passes every check."""
+    early, late = seen({1: 100}, version=VERSION), seen({1: 110, 2: 220}, hour=9, version=VERSION)
+    stack.bring(early, late)
+    load(stack.connection, "first", early, late)
+    assert Gaps() == stack.gaps(days=400)
+    stack.run("update core.listing_snapshots set set_id = %s where zpid = 2", early.set_id)
+
+    found = stack.gaps(days=400)
+    assert Gaps(without_rows=(late.set_id,)) == found
+    reconcile.repeat_turns(stack.s3, found, REPLAY)
+    load(stack.connection, "second", replace(late, ready=replace(late.ready, replay=REPLAY)))
     assert Gaps() == stack.gaps(days=400)
 
 

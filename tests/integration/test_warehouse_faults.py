@@ -137,19 +137,46 @@ def test_an_error_of_the_database_rolls_back_and_says_where(core_tables: Connect
 
 
 def test_suspects_outlive_the_rollback_until_they_load(core_tables: Connection) -> None:
-    """Each set of a failed batch counts its attempts, with the reason; a set loaded since counts none."""
+    """Each set of a failed batch counts the hours of its attempts, with the reason; a set loaded since counts none."""
     bad = seen({5: 500}, market=HUMBLE, says={"landed": 3})
     for batch_id in ("b1", "b2"):
         sets = (GOOD, bad) if batch_id == "b1" else (bad,)
         with pytest.raises(ChecksFailed) as failed:
             load(core_tables, batch_id, *sets)
         record_suspects(core_tables, batch_of(batch_id, *sets), failed.value)
+        an_hour_passes(core_tables)
     assert {(GOOD.set_id, None): 1, (bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
     assert {} == suspect_attempts(core_tables, "2026-11-23")
     load(core_tables, "b3", GOOD)
     assert {(bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
     errors = rows(core_tables, "select error from core.load_audit where status = 'suspect' and set_id = %s", bad.set_id)
     assert all("checks/010_landed_counts.sql failed" in error and bad.set_id in error for (error,) in errors)
+
+
+def test_a_short_outage_counts_one_failure(core_tables: Connection) -> None:
+    """Failures within an hour of the clock are one, those of two hours are two, also when minutes lie between."""
+    for number in range(3):
+        record_suspects(core_tables, batch_of(f"b{number}", GOOD), "no connection to S3")
+        run(
+            core_tables,
+            f"update core.load_audit set recorded_at = '2026-11-22 07:5{number}:00' where batch_id = 'b{number}'",
+        )
+    assert {(GOOD.set_id, None): 1} == suspect_attempts(core_tables, "2026-11-22")
+
+    run(core_tables, "update core.load_audit set recorded_at = '2026-11-22 08:01:00' where batch_id = 'b2'")
+    assert {(GOOD.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
+
+
+def an_hour_passes(connection: Connection) -> None:
+    """Makes what was recorded an hour older."""
+    run(connection, "update core.load_audit set recorded_at = dateadd(hour, -1, recorded_at)")
+
+
+def run(connection: Connection, sql: str) -> None:
+    """Changes the warehouse behind the pipeline's back."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    connection.commit()
 
 
 def test_a_long_reason_fits_its_column_in_bytes(core_tables: Connection) -> None:

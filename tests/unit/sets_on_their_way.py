@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from include.batches import Turn
 from include.gaps import Gaps, Limits, find, resent_notice
 from include.holdings import Holding
+from include.horizon import Beyond
 from include.keys import SetKey, notice_key
 from include.ledger import Ledger
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, ready_set
@@ -76,9 +77,13 @@ class Stack:
         failed: Mapping[Turn, bool] | None = None,
         held: tuple[Holding, ...] = (),
         stuck_before: datetime = SIX_HOURS_BEFORE,
+        since: date = SINCE,
+        beyond: Beyond | None = None,
     ) -> Gaps:
         """The gaps at noon: but for what was put in the ten minutes before, half after an hour without a page."""
-        limits = Limits(SINCE, NOON - timedelta(minutes=10), stuck_before, NOON - timedelta(hours=1))
+        limits = Limits(
+            since, NOON - timedelta(minutes=10), stuck_before, NOON - timedelta(hours=1), beyond or Beyond()
+        )
         return find(self.ledger, limits, loaded=loaded, failed=failed or {}, held=held)[0]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from include.drift import tell_unknown_fields
 from include.keys import SetKey
+from include.settings import tuning
 from tests.unit.examples import KEY, RESOURCES, buckets, put_clean_set
 from tests.unit.memory_s3 import MemoryS3
 from tests.unit.transform_code import clean_rows, row
@@ -26,6 +28,14 @@ class _Mail:
         """Keeps the mail."""
         self.sent.append((subject, lines))
         return True
+
+
+@pytest.fixture(autouse=True)
+def _nobody_to_tell(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("LISTINGS_ALERT_TO", raising=False)
+    tuning.cache_clear()
+    yield
+    tuning.cache_clear()
 
 
 @pytest.fixture
@@ -126,6 +136,19 @@ def test_a_mail_that_is_not_sent_stops_nothing() -> None:
     put_clean_set(s3, unknown_fields={"solar": 1})
     assert ["solar"] == tell_unknown_fields(s3, RESOURCES, KEY, lambda subject, lines: False)  # type: ignore[arg-type]
     assert 1 == len(notices(s3))
+
+
+def test_a_mail_that_did_not_go_leaves_the_field_news(monkeypatch: pytest.MonkeyPatch, mail: _Mail) -> None:
+    """While the mail server is down nothing is noted, so that the next set of the market and day tells."""
+    monkeypatch.setenv("LISTINGS_ALERT_TO", "data@example.com")
+    tuning.cache_clear()
+    s3 = buckets()
+    put_clean_set(s3, unknown_fields={"solar": 1})
+    tell_unknown_fields(s3, RESOURCES, KEY, lambda subject, lines: False)  # type: ignore[arg-type]
+    assert [] == notices(s3)
+
+    assert [["solar"], []] == [tell(s3, mail, SECOND, {"solar": 1}) for _ in range(2)]
+    assert 1 == len(mail.sent)
 
 
 def test_listings_that_nobody_could_read_are_not_counted(mail: _Mail) -> None:

@@ -17,7 +17,11 @@ KINDS = [
     (Gaps(half_extracted=(KEY,), pages=(6,)), "1 extraction(s) stopped half-way", "Clear land_listings"),
     (Gaps(dead_lettered=("copy_raw: 3 message(s)",)), "Dead letters", "`make redrive`"),
     (Gaps(stuck=(f"{KEY.manifest} (not clean)",)), "1 set(s) are stuck", "reconcile_listings with retry_stuck"),
-    (Gaps(given_up=(SET,)), "1 set(s) failed to load alone 2 times", "retry_suspects and the partition key all|2026"),
+    (
+        Gaps(given_up=(SET,)),
+        "1 set(s) failed to load in more than 2 hours",
+        "retry_suspects and the partition key all|2026",
+    ),
     (Gaps(to_replay=(SET,)), "1 set(s), cleaned by an earlier", "`make replay FROM=2026-11-22 TO=2026-11-22`"),
     (Gaps(without_set=(SET,)), "1 set(s) have rows", "restore the pages"),
     (Gaps(lost=("zillow56/houston-tx|2026-11-02",)), "1 partition(s) never came", "Nothing can be fetched"),

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from include.batches import Turn
 from include.gaps import Gaps
 from include.holdings import Holding
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION
-from tests.unit.sets_on_their_way import FIRST_REPLAY, Stack, turn
+from tests.unit.sets_on_their_way import FIRST_REPLAY, LATER_EXTRACTION, Stack, turn
 
 
 @pytest.fixture
@@ -76,6 +77,35 @@ def test_rows_whose_pages_lie_nowhere_are_named(stack: Stack) -> None:
     held = (Holding(gone, 38, 38), Holding(kept.set_id(VERSION), 38, 38))
 
     assert Gaps(without_set=(gone,)) == stack.gaps(loaded=(turn(KEY), turn(kept)), held=held)
+
+
+@pytest.mark.parametrize(
+    ("failed", "gaps"),
+    [
+        ({}, Gaps(not_loaded=(KEY.set_id(VERSION),))),
+        ({turn(KEY, replay=FIRST_REPLAY): False}, Gaps(suspect=(KEY.set_id(VERSION),))),
+        ({turn(KEY, replay=FIRST_REPLAY): True}, Gaps(given_up=(KEY.set_id(VERSION),))),
+    ],
+    ids=["waits", "is suspect", "is given up"],
+)
+def test_a_turn_that_is_not_loaded_is_not_repeated(stack: Stack, failed: dict[Turn, bool], gaps: Gaps) -> None:
+    """While the turn that is to mend the rows waits, is suspect or given up, the set gets no other one."""
+    stack.bring(KEY)
+    stack.ledger.repeat(KEY, FIRST_REPLAY)
+
+    assert gaps == stack.gaps(loaded=(turn(KEY),), failed=failed, held=(Holding(KEY.set_id(VERSION), 0, 38),))
+
+
+@pytest.mark.parametrize(("version", "kind"), [(VERSION, "without_rows"), (OTHER_VERSION, "to_replay")])
+def test_rows_of_a_set_that_lost_its_day_are_mended_by_the_holder(stack: Stack, version: str, kind: str) -> None:
+    """Repeating the loser would win nothing: the set that the audit names as holder gets the turn, or its replay."""
+    stack.bring(KEY)
+    stack.bring(LATER_EXTRACTION, version)
+    holder = LATER_EXTRACTION.set_id(version)
+    held = (Holding(KEY.set_id(VERSION), 2, 0, holder), Holding(holder, 38, 38))
+
+    loaded = (turn(KEY), turn(LATER_EXTRACTION, version))
+    assert replace(Gaps(), **{kind: (holder,)}) == stack.gaps(loaded=loaded, held=held)
 
 
 def test_a_set_is_put_again_for_another_turn(stack: Stack) -> None:

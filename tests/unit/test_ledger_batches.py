@@ -62,8 +62,8 @@ def test_each_suspect_loads_alone() -> None:
 
 
 @pytest.mark.parametrize(("failures", "expected"), [(1, [["a"]]), (2, [["a"]]), (3, [])])
-def test_a_suspect_is_tried_alone_twice(failures: int, expected: list[list[str]]) -> None:
-    """After its first failure a set is tried alone twice, then it waits for a person."""
+def test_a_suspect_is_tried_alone_for_two_hours(failures: int, expected: list[list[str]]) -> None:
+    """After the hour of its first failure a set may fail in two more, then it waits for a person."""
     assert expected == planned([ready("a")], suspects={"a": failures})
 
 
@@ -100,6 +100,6 @@ def test_a_batch_is_named_after_its_run_and_its_sets() -> None:
 @pytest.mark.parametrize(
     ("failures", "retries", "expected"), [(0, 0, False), (1, 0, True), (2, 2, False), (3, 2, True), (9, None, False)]
 )
-def test_given_up_is_one_failure_more_than_retries(failures: int, retries: int | None, expected: bool) -> None:
-    """The first failure was in company: only those that follow are retries."""
+def test_given_up_is_one_hour_more_than_retries(failures: int, retries: int | None, expected: bool) -> None:
+    """In the first hour it failed in company: only those that follow are retries."""
     assert expected == is_given_up(failures, retries)

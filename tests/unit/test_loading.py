@@ -87,6 +87,7 @@ def test_a_failed_batch_names_its_sets(
     message = loading.record_suspects(None, batch.to_dict(), fault)
 
     assert words == [each for each in words if each in message]
+    assert message.endswith("trigger load_listings with the partition key all|2026-11-22")
     assert "m-20" not in message
     [(_, failed, reason)] = recorded
     assert (batch, True) == (failed, reason in message)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.keys import MalformedKey
-from include.notices import first_time, given
+from include.notices import first_time, given, is_given
 from tests.unit.memory_s3 import MemoryS3
 
 NAME = "drift~zillow56~houston-tx"
@@ -44,3 +44,12 @@ def test_what_was_given_is_found_by_its_beginning() -> None:
         first_time(s3, "clean", date, name, {})  # type: ignore[arg-type]
 
     assert {NAME: moment} == given(s3, "clean", "2026-11-22", "drift~")  # type: ignore[arg-type]
+
+
+def test_a_notice_is_given_by_its_whole_name() -> None:
+    """A longer name and another date are other notices."""
+    s3 = MemoryS3("clean")
+    first_time(s3, "clean", "2026-11-22", f"{NAME}~a", {})  # type: ignore[arg-type]
+
+    looked_for = [("2026-11-22", NAME), ("2026-11-22", f"{NAME}~a"), ("2026-11-23", f"{NAME}~a")]
+    assert [False, True, False] == [is_given(s3, "clean", *each) for each in looked_for]  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ GAPS = Gaps(
 def _deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    for name in ("SUSPECT_RETRIES", "RECONCILE_PATIENCE"):
+    for name in ("SUSPECT_RETRIES", "RECONCILE_PATIENCE", "ALERT_TO"):
         monkeypatch.delenv(f"LISTINGS_{name}", raising=False)
     resources.cache_clear()
     tuning.cache_clear()
@@ -158,6 +158,53 @@ def test_what_is_lost_is_said_once() -> None:
     assert "zillow56/houston-tx|2026-11-02" in (first or "")
     assert None is reconcile.report(s3, lost, "2026-11-23", post.send)
     assert [first] == post.mails
+
+
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is to be told by mail."""
+    monkeypatch.setenv("LISTINGS_ALERT_TO", "data@example.com")
+    tuning.cache_clear()
+
+
+@pytest.mark.usefixtures("somebody")
+def test_what_is_lost_is_said_until_the_mail_went() -> None:
+    """While the mail server is down each run tells of it; the mail is tried until it goes, then it is told no more."""
+    s3, post, lost = buckets(), Post(is_up=False), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
+    first = reconcile.report(s3, lost, "2026-11-22", post.send)
+    post.is_up = True
+
+    assert first == reconcile.report(s3, lost, "2026-11-22", post.send)
+    assert None is reconcile.report(s3, lost, "2026-11-23", post.send)
+    assert [first] == post.mails
+
+
+def test_where_nobody_is_to_be_told_what_is_lost_is_said_once() -> None:
+    """Without an address no mail goes; the first run says it all the same, the next one does not."""
+    s3, lost = buckets(), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
+
+    assert reconcile.report(s3, lost, "2026-11-22", Post(is_up=False).send)
+    assert None is reconcile.report(s3, lost, "2026-11-22", Post(is_up=False).send)
+
+
+def test_what_is_lost_does_not_make_the_rest_news() -> None:
+    """Each loss is mailed with what is stuck; said once, it leaves the message, which is mailed no second time."""
+    s3, post, stuck = buckets(), Post(), Gaps(stuck=("a set",))
+    losses = [replace(stuck, lost=(f"zillow56/{market}|2026-11-02",)) for market in ("elko-nv", "reno-nv")]
+    said = [reconcile.report(s3, gaps, "2026-11-22", post.send) for gaps in (losses[0], stuck, losses[1], losses[1])]
+
+    assert [said[0], said[2]] == post.mails
+    assert said[1] == said[3]
+
+
+def test_more_dead_letters_are_no_other_news() -> None:
+    """A queue that grows is mailed once a day; a second one that is not empty is news."""
+    s3, post = buckets(), Post()
+    one = [Gaps(dead_lettered=(f"copy_raw: {count} message(s): a/_manifest.json",)) for count in (1, 2, 30)]
+    both = Gaps(dead_lettered=("copy_raw: 30 message(s)", "transform_listings: 1 message(s)"))
+    said = [reconcile.report(s3, gaps, "2026-11-22", post.send) for gaps in (*one, both)]
+
+    assert [said[0], said[3]] == post.mails
 
 
 def test_nobody_is_called_for_what_mends_itself() -> None:
