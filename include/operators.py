@@ -24,7 +24,7 @@ from include.keys import SetKey, extract_id
 from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
-from include.replay import NAMED_AT_MOST, DateReplay
+from include.replay import DateReplay
 from include.settings import resources, tuning
 from include.sources import NotAPage, PageFacts, Source, load_source
 from include.spending import Spending
@@ -300,12 +300,8 @@ class ReplayedSetsSensor(BaseSensorOperator):
         try:
             super().execute(context)
         except AirflowSensorTimeout as timeout:
-            date = self._replay(context)
-            if missing := date.missing():
-                named = "; ".join(f"{key.manifest}: {date.diagnosis(key)}" for key in missing[:NAMED_AT_MOST])
-                raise AirflowSensorTimeout(
-                    f"{len(missing)} set(s) of {self.date} did not come in {self.timeout:g} s: {named}"
-                ) from timeout
+            if words := self._replay(context).waited_in_vain(self.timeout):
+                raise AirflowSensorTimeout(words) from timeout
 
     def _replay(self, context: Context) -> DateReplay:
         run = context["dag_run"]
