@@ -60,7 +60,7 @@ def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
 
 @task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
 def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: Any = None) -> int:
-    """The number of sets that passed their gates and were announced; skipped when none did. XCom `replay`: its id."""
+    """The number of sets that passed their gates and were announced; skipped when none did. XCom `outcome`: its URL."""
     if _unfinished(ti, dag_run, "ask"):
         raise AirflowSkipException(f"{date} was not asked for, or not for all its sets: ask did not end well")
     its = _date_of(dag_run, date)
@@ -68,7 +68,7 @@ def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: A
     passed = its.let_through(gates, lambda key: tell_unknown_fields(its.client, its.where, key, send)).let_through
     if not passed:
         raise AirflowSkipException(f"no set of {date} came")
-    ti.xcom_push("replay", its.replay)
+    ti.xcom_push("outcome", its.outcome_url)
     outlet_events[CLEAN_LISTINGS].add_partitions(sorted({partition_of(set_id) for set_id in passed}))
     outlet_events[CLEAN_LISTINGS].extra = {"by": "replay_listings", "replay": its.replay, "sets": len(passed)}
     return len(passed)

@@ -206,6 +206,11 @@ class DateReplay:
         self._put("outcome", {"request": request.id, **asdict(outcome)})
         return outcome
 
+    @property
+    def outcome_url(self) -> str:
+        """Where the outcome lies."""
+        return f"s3://{self.where.clean_bucket}/{replay_key(self.replay, self.date, 'outcome')}"
+
     def outcome(self) -> Outcome | None:
         """What `let_through` wrote down of the last request; None when it did of an earlier one only."""
         found, request = self._get("outcome"), self._get("request")
