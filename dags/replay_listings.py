@@ -9,6 +9,7 @@ at their gates, puts a ready marker that names this replay, and emits `clean_lis
 takes them although it has had them. Request and outcome lie under `reports/replays/` in the clean bucket.
 
 **Runs again** safely: clear a failed date, or start another replay of the same dates; both end in the same rows.
+Clearing brings only what has not come: to load again what was loaded start another replay.
 A replay with the same transform changes nothing; with another one it leaves what a fresh warehouse would have.
 
 **When `wait` times out** or `tell_the_rest` fails, the error names each set that did not come and why: not cleaned,
@@ -59,26 +60,28 @@ def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
 
 @task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
 def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: Any = None) -> int:
-    """The number of sets that passed their gates and were announced; skipped when none did. XCom `replay`: its id."""
+    """The number of sets that passed their gates and were announced; skipped when none did. XCom `outcome`: its URL."""
+    if _unfinished(ti, dag_run, "ask"):
+        raise AirflowSkipException(f"{date} was not asked for, or not for all its sets: ask did not end well")
     its = _date_of(dag_run, date)
-    if not its.is_asked():
-        raise AirflowSkipException(f"nothing of {date} was asked for")
     gates = Gatekeeper(its.client, its.where, tuning().reject_share_limit)
     passed = its.let_through(gates, lambda key: tell_unknown_fields(its.client, its.where, key, send)).let_through
     if not passed:
         raise AirflowSkipException(f"no set of {date} came")
-    ti.xcom_push("replay", its.replay)
+    ti.xcom_push("outcome", its.outcome_url)
     outlet_events[CLEAN_LISTINGS].add_partitions(sorted({partition_of(set_id) for set_id in passed}))
     outlet_events[CLEAN_LISTINGS].extra = {"by": "replay_listings", "replay": its.replay, "sets": len(passed)}
     return len(passed)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
-def tell_the_rest(date: str, dag_run: Any = None) -> None:
-    """Fails with the names of the sets that did not come, when there is any."""
-    outcome = _date_of(dag_run, date).outcome()
+def tell_the_rest(date: str, dag_run: Any = None, ti: Any = None) -> None:
+    """Fails with the names of the sets that did not come, when there is any, or when a task before it failed."""
+    unfinished = _unfinished(ti, dag_run, "ask", "let_through")
+    outcome = None if unfinished else _date_of(dag_run, date).outcome()
     if outcome is None:
-        raise AirflowFailException(f"{date} was not let through: see why ask or let_through failed, then clear it")
+        words = " and ".join(f"{name} ended as {state}" for name, state in unfinished.items()) or "nothing was asked"
+        raise AirflowFailException(f"{date} was not let through: {words}. See why, then clear it with what follows it")
     if words := outcome.in_words:
         raise AirflowFailException(f"{date}: {words}")
 
@@ -86,6 +89,19 @@ def tell_the_rest(date: str, dag_run: Any = None) -> None:
 def _held(*span: Any) -> Any:
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         return replay.held(connection, *span)
+
+
+def _unfinished(ti: Any, run: Any, *names: str) -> dict[str, str]:
+    """Which of these tasks of the instance's own date ended neither well nor skipped, and how.
+
+    What lies in S3 may be of an earlier try of theirs.
+    """
+    ids = [f"{ti.task_id.rpartition('.')[0]}.{name}" for name in names]
+    found = ti.get_task_states(dag_id=run.dag_id, map_index=ti.map_index, task_ids=ids, run_ids=[run.run_id])
+    # The states are by "<task id>_<map index>".
+    states = {task.rpartition(".")[2].rpartition("_")[0]: state for task, state in found.get(run.run_id, {}).items()}
+    ended = {name: str(states.get(name)) for name in names}
+    return {name: state for name, state in ended.items() if state not in ("success", "skipped")}
 
 
 def _date_of(run: Any, date: str) -> replay.DateReplay:

@@ -32,7 +32,7 @@ from include.drift import tell_unknown_fields
 from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, parse_partition
 from include.ledger import Ledger
-from include.operators import CleanSetSensor
+from include.operators import CleanSetSensor, refuse_other_transform
 from include.settings import resources, tuning
 
 
@@ -53,6 +53,7 @@ def expect_sets(partition_key: str | None = None) -> list[str]:
 @task(outlets=[CLEAN_LISTINGS], **LOOK_AGAIN)
 def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
     """The `CleanReceipt` of the set, which is let through and announced; a closed gate fails with its own words."""
+    refuse_other_transform(url)
     client, where, key = S3Hook(AWS_CONN_ID).get_conn(), resources(), SetKey.from_key(S3Hook.parse_s3_url(url)[1])
     # Before the gates: a field with a new name is what a closed one may be about.
     tell_unknown_fields(client, where, key, alerts.send)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date as Date
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include.batches import ReadySet
 from include.contract import load_contract
-from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, ready_prefix
+from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.ledger import Ledger
 from include.receipts import CleanReceipt
 from include.settings import Resources
 from include.sources import load_source
@@ -26,6 +29,15 @@ _NAMED_AT_MOST = 5
 
 class GateClosed(ValueError):
     """The set must not be loaded; the message names the set, the gate, what was expected and what came."""
+
+
+@dataclass(frozen=True, order=True)
+class _Extraction:
+    """A complete set: when it was observed, and how many listings it landed with."""
+
+    order: tuple[datetime, str]
+    listings: int
+    key: SetKey
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Gatekeeper:
         self._check_counts(key, success)
         self._check_columns(key, success)
         self._check_share(key, success)
-        self._check_not_emptied(key, success)
+        self._check_not_emptied(key, success, replay)
         for name in (LISTINGS_FILE, REJECTS_FILE):
             self._check_file(key, name, success["files"][name])
         ready = self._ready_set(key, success, replay)
@@ -124,18 +136,35 @@ class Gatekeeper:
                 "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
             )
 
-    def _check_not_emptied(self, key: SetKey, success: dict[str, Any]) -> None:
-        """An answer without listings would take away what an earlier extraction of the day brought."""
+    def _check_not_emptied(self, key: SetKey, success: dict[str, Any], replay: str | None) -> None:
+        """An answer without listings would take away what an earlier extraction of the day brought.
+
+        The manifests decide, not what was let through: sets may come in any order. Once a later extraction has
+        listings it holds the day, and the empty one takes nothing away.
+        """
         if success["counts"]["landed"]:
             return
-        observed, prefix = self._ready_set(key, success).observed, ready_prefix(key.date, key.source, key.market)
-        found = self.client.list_objects_v2(Bucket=self.where.clean_bucket, Prefix=prefix).get("Contents", [])
-        ready = [ReadySet.from_dict(json.loads(self._read(each["Key"]))) for each in found]
-        if full := [each for each in ready if each.landed and each.observed < observed]:
+        others = sorted(self._extractions(key, replay))
+        own = (datetime.fromisoformat(success["observed_at"]), key.extract_id)
+        earlier = [each for each in others if each.listings and each.order < own]
+        if earlier and not any(each.listings and each.order > own for each in others):
             raise GateClosed(
-                f"{key.manifest}: the API answered with no listing, but {full[-1].set_id} of the same day has "
-                f"{full[-1].landed}: the warehouse keeps those. Extract the market again when the API has recovered"
+                f"{key.manifest}: the API answered with no listing, but {earlier[-1].key.manifest} of the same day has "
+                f"{earlier[-1].listings}: the warehouse keeps those. Extract the market again when the API has "
+                "recovered; the gate opens when a later extraction brings listings"
             )
+
+    def _extractions(self, key: SetKey, replay: str | None) -> Iterator[_Extraction]:
+        """The complete sets of the partition, as their manifests describe them."""
+        ledger = Ledger(self.client, self.where)
+        if replay:
+            day = Date.fromisoformat(key.date)
+            bucket, sets = self.where.raw_bucket, ledger.kept(day, day, key.source, (key.market,))
+        else:
+            bucket, sets = self.where.landing_bucket, ledger.landed(key.source, key.market, key.date)
+        for each in sets:
+            if each != key:
+                yield _extraction(each, self._read(each.manifest, bucket))
 
     def _check_file(self, key: SetKey, name: str, stated: dict[str, Any]) -> None:
         path = key.clean_prefix(self.where.transform_version) + name
@@ -176,6 +205,14 @@ class Gatekeeper:
         body = self.client.get_object(Bucket=bucket or self.where.clean_bucket, Key=key)["Body"].read()
         assert isinstance(body, bytes)
         return body
+
+
+def _extraction(key: SetKey, manifest: bytes) -> _Extraction:
+    try:
+        facts = json.loads(manifest)
+        return _Extraction((datetime.fromisoformat(facts["observed_at"]), key.extract_id), int(facts["listings"]), key)
+    except (ValueError, KeyError, TypeError) as fault:
+        raise GateClosed(f"{key.manifest}: expected a manifest with observed_at and listings ({fault!r})") from fault
 
 
 def _with_paths(source: str, column: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include import ledger, warehouse
-from include.batches import Batch
+from include.batches import Batch, InvalidBatch, ReadySet
 from include.keys import copy_manifest_key, parse_warehouse_partition
 from include.settings import resources, tuning
 from include.sql_files import Connection
@@ -54,8 +54,10 @@ def plan(
 
 
 def create_staging(connection: Connection, batch: Mapping[str, Any]) -> None:
-    """The batch's staging tables, empty."""
-    warehouse.create_staging(connection, Batch.from_dict(batch))
+    """The batch's staging tables, empty; InvalidBatch when another transform is deployed than cleaned its sets."""
+    planned = Batch.from_dict(batch)
+    _refuse_other_transforms(planned)
+    warehouse.create_staging(connection, planned)
 
 
 def load(
@@ -63,8 +65,25 @@ def load(
     batch: Mapping[str, Any],
     rendered: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Loads the staged batch and returns its `LoadReceipt` as a dict."""
-    return warehouse.load_batch(connection, rendered["load"], rendered["checks"], Batch.from_dict(batch)).to_dict()
+    """Loads the staged batch and returns its `LoadReceipt` as a dict.
+
+    InvalidBatch when another transform is deployed by now than cleaned its sets; of a batch that is loaded and has no
+    staging any more, the receipt of its load is given all the same.
+    """
+    planned = Batch.from_dict(batch)
+    if warehouse.is_staged(connection, planned):
+        _refuse_other_transforms(planned)
+    return warehouse.load_batch(connection, rendered["load"], rendered["checks"], planned).to_dict()
+
+
+def _refuse_other_transforms(batch: Batch) -> None:
+    """What was planned before a deployment and runs after it would put the old cleaning over the new one's."""
+    deployed = resources().transform_version
+    if other := next((each for each in batch.sets if each.transform_version != deployed), None):
+        raise InvalidBatch(
+            f"batch {batch.batch_id} was planned before the deployment of transform {deployed}: {other.set_id} was "
+            "cleaned by an earlier one. Nothing was loaded; clear plan_batches, which plans what the new one cleaned"
+        )
 
 
 @contextmanager
@@ -84,8 +103,14 @@ def noted_fault(ti: Any, task_ids: Sequence[str]) -> str | None:
 
 
 def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str | None) -> str:
-    """Marks the batch's sets as suspect and returns what a person should know."""
-    failed = Batch.from_dict(batch)
+    """Marks the batch's sets as suspect and returns what a person should know.
+
+    A load that was killed after its commit has loaded them: such sets are no suspects.
+    """
+    planned = Batch.from_dict(batch)
+    if not (missing := _not_loaded(connection, planned)):
+        return f"batch {planned.batch_id} failed, but all its sets are loaded: nothing is lost; clear its `load`"
+    failed = replace(planned, sets=missing)
     reason = fault or "a task of the batch died without a word: see its log"
     warehouse.record_suspects(connection, failed, reason)
     names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
@@ -98,6 +123,13 @@ def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str
         + "trigger load_listings with the partition key "
         + " or ".join(sorted({f"all|{each.snapshot_date}" for each in failed.sets}))
     )
+
+
+def _not_loaded(connection: Connection, batch: Batch) -> tuple[ReadySet, ...]:
+    """The sets of the batch that the warehouse has taken neither by their own turn nor by a later one."""
+    dates = {each.snapshot_date for each in batch.sets}
+    turns = {turn.set_id: turn.replay or "" for date in dates for turn in warehouse.loaded_turns(connection, date)}
+    return tuple(s for s in batch.sets if s.set_id not in turns or turns[s.set_id] < (s.replay or ""))
 
 
 def summary(receipt: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from include.keys import SetKey, extract_id
 from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
-from include.replay import NAMED_AT_MOST, DateReplay
+from include.replay import DateReplay
 from include.settings import resources, tuning
 from include.sources import NotAPage, PageFacts, Source, load_source
 from include.spending import Spending
@@ -223,8 +223,20 @@ class CopyToStagingOperator(S3ToRedshiftOperator):
             super().execute(context)
 
 
+def refuse_other_transform(url: str) -> None:
+    """Fails for good where the `_SUCCESS.json` at `url` is not of the deployed transform: only that one is loaded."""
+    key, version = S3Hook.parse_s3_url(url)[1], resources().transform_version
+    if key != (its := SetKey.from_key(key)).success(version):
+        raise AirflowFailException(
+            f"{key}: a new transform, {version}, was deployed meanwhile and only what it cleans is loaded: trigger "
+            f"sense_listings again for {its.partition} (reconcile_listings does within the hour)"
+        )
+
+
 class CleanSetSensor(S3KeySensor):
     """Waits for the `_SUCCESS.json` of every expected set and, on time-out, says what is missing and where it stuck.
+
+    What was planned before another transform was deployed is not waited for.
 
     :param bucket_key: the exact s3:// URLs of the awaited objects (templated).
     """
@@ -234,10 +246,12 @@ class CleanSetSensor(S3KeySensor):
 
     def execute(self, context: Context) -> None:
         """Pokes once; raises AirflowSensorTimeout with the diagnosis when the time is up."""
+        urls = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
+        for url in urls:
+            refuse_other_transform(url)
         try:
             super().execute(context)
         except AirflowSensorTimeout as timeout:
-            urls = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
             missing = [url for url in urls if not self.poke_one(url, context)]
             if missing:
                 raise AirflowSensorTimeout("; ".join(self._diagnose(url) for url in missing)) from timeout
@@ -286,12 +300,8 @@ class ReplayedSetsSensor(BaseSensorOperator):
         try:
             super().execute(context)
         except AirflowSensorTimeout as timeout:
-            date = self._replay(context)
-            if missing := date.missing():
-                named = "; ".join(f"{key.manifest}: {date.diagnosis(key)}" for key in missing[:NAMED_AT_MOST])
-                raise AirflowSensorTimeout(
-                    f"{len(missing)} set(s) of {self.date} did not come in {self.timeout:g} s: {named}"
-                ) from timeout
+            if words := self._replay(context).waited_in_vain(self.timeout):
+                raise AirflowSensorTimeout(words) from timeout
 
     def _replay(self, context: Context) -> DateReplay:
         run = context["dag_run"]

@@ -1,7 +1,7 @@
 """Replays: sets that lie in raw are cleaned again and loaded again, without a request to the API.
 
 A replay is named by its run. Per date it keeps two objects in the clean bucket: the request, which says what was
-asked for and by its own time of storage says since when, and the outcome.
+asked for and by its own time of storage says since when, and the outcome, which names the request it answers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from include.audit import held_sets
 from include.gates import GateClosed, Gatekeeper
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 else:
     S3Client = SQSClient = Any
 
-MOST_DATES = 1000
+MOST_DATES = 366
+MOST_SETS = 3000
+"""All are asked for at once: with four transforms at a time each has nine seconds before `wait` gives up."""
 NAMED_AT_MOST = 10
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SLUG = re.compile(r"[a-z0-9-]{1,89}")
@@ -109,7 +112,7 @@ def held(connection: Connection, first: Date, last: Date) -> Collection[SetKey]:
 def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:
     """The dates that have sets to bring again; none when only what is missing was asked for and nothing is.
 
-    ReplayRefused when raw has no set at all of the dates, or none of a market that was named.
+    ReplayRefused when raw has no set at all of the dates, or none of a market that was named, or too many.
     """
     kept = ledger.kept(wanted.first, wanted.last, wanted.source, wanted.markets)
     absent = sorted(set(wanted.markets) - {key.market for key in kept})
@@ -120,7 +123,22 @@ def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:
             + (f": nothing of {', '.join(absent[:NAMED_AT_MOST])}" if absent else "")
             + f". Of these dates it has {', '.join(there[:NAMED_AT_MOST]) or 'no market'}"
         )
-    return sorted({key.date for key in wanted.sets(ledger, held)})
+    dates = [key.date for key in wanted.sets(ledger, held)]
+    if len(dates) > MOST_SETS:
+        raise ReplayRefused(
+            f"{wanted}: {len(dates)} sets, and a run takes {MOST_SETS}: make {-(-len(dates) // MOST_SETS)} or more of "
+            "it, with fewer dates or markets each, one after the other"
+        )
+    return sorted(set(dates))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a date was asked for; its id is another each time, `put_at` is by the clock of S3."""
+
+    id: str
+    sets: list[SetKey]
+    put_at: datetime
 
 
 @dataclass(frozen=True)
@@ -133,20 +151,30 @@ class DateReplay:
     date: str
 
     def ask(self, queue: SQSClient, sets: Sequence[SetKey]) -> int:
-        """Writes the request down, then sends each set's manifest in raw to the transform; counts them."""
-        self._put("request", {"sets": [asdict(key) for key in sets]})
+        """Writes the request down, then sends each set's manifest in raw to the transform; counts them.
+
+        When it dies half-way it is to be run again: the request says what was to be sent, not what was.
+        """
+        self._put("request", {"id": uuid4().hex, "sets": [asdict(key) for key in sets]})
         for key in sets:
             send_again(queue, self.where.transform_queue_url, self.where.raw_bucket, key.manifest)
         return len(sets)
 
-    def is_asked(self) -> bool:
-        """Whether the request was written down."""
-        return self._get("request") is not None
-
     def missing(self) -> list[SetKey]:
         """The sets asked for that were not cleaned since, by the clock of S3, whichever clocks we have."""
-        sets, since = self._request()
-        return [key for key in sets if not self._is_clean_since(key, since)]
+        return self._missing(self._request())
+
+    def waited_in_vain(self, seconds: float) -> str | None:
+        """What to say when the time is up: how many are missing, the first by name; None when none is."""
+        request = self._request()
+        if not (missing := self._missing(request)):
+            return None
+        named = "; ".join(f"{key.manifest}: {self.diagnosis(key)}" for key in missing[:NAMED_AT_MOST])
+        return (
+            f"{len(missing)} of {len(request.sets)} set(s) of {self.date} did not come in {seconds:g} s. Perhaps only "
+            f"the queue is long, {self.where.transform_queue_url}, which all dates share: then wait until it is empty "
+            f"and clear `wait`. {named}"
+        )
 
     def diagnosis(self, key: SetKey) -> str:
         """Where to look for a set that does not come."""
@@ -162,35 +190,44 @@ class DateReplay:
 
         The newest first: should a load begin meanwhile, it finds whoever holds the day.
         """
-        asked, _ = self._request()
-        missing = set(self.missing())
+        request = self._request()
+        missing = set(self._missing(request))
         passed, refused = [], {}
-        for key in sorted(asked, key=lambda key: key.extract_id, reverse=True):
+        for key in sorted(request.sets, key=lambda key: key.extract_id, reverse=True):
             if key in missing:
                 refused[key.manifest] = self.diagnosis(key)
                 continue
-            look_at(key)
             try:
+                look_at(key)
                 passed.append(gates.let_through(key, self.replay).set_id)
-            except (GateClosed, ClientError) as closed:
+            except (GateClosed, ClientError, BotoCoreError) as closed:
                 refused[key.manifest] = str(closed)
-        outcome = Outcome(len(asked), tuple(passed), refused)
-        self._put("outcome", asdict(outcome))
+        outcome = Outcome(len(request.sets), tuple(passed), refused)
+        self._put("outcome", {"request": request.id, **asdict(outcome)})
         return outcome
 
+    @property
+    def outcome_url(self) -> str:
+        """Where the outcome lies."""
+        return f"s3://{self.where.clean_bucket}/{replay_key(self.replay, self.date, 'outcome')}"
+
     def outcome(self) -> Outcome | None:
-        """What `let_through` wrote down."""
-        if not (found := self._get("outcome")):
+        """What `let_through` wrote down of the last request; None when it did of an earlier one only."""
+        found, request = self._get("outcome"), self._get("request")
+        if not found or not request or found[0]["request"] != request[0]["id"]:
             return None
         values = found[0]
         return Outcome(values["asked"], tuple(values["let_through"]), values["refused"])
 
-    def _request(self) -> tuple[list[SetKey], datetime]:
+    def _missing(self, request: _Request) -> list[SetKey]:
+        return [key for key in request.sets if not self._is_clean_since(key, request.put_at)]
+
+    def _request(self) -> _Request:
         found = self._get("request")
         if found is None:
             raise LookupError(f"{self.date}: nothing was asked for, the task before this one failed")
         values, put_at = found
-        return [SetKey(**each) for each in values["sets"]], put_at
+        return _Request(values["id"], [SetKey(**each) for each in values["sets"]], put_at)
 
     def _is_clean_since(self, key: SetKey, since: datetime) -> bool:
         success = key.success(self.where.transform_version)

@@ -46,6 +46,7 @@ __all__ = [
     "copy_manifest",
     "create_staging",
     "drop_stale_staging",
+    "is_staged",
     "load_batch",
     "loaded_turns",
     "migrate",
@@ -170,7 +171,7 @@ def load_batch(connection: Connection, load_sql: Sequence[str], check_sql: Seque
     is, also after a rollback. A batch found loaded, its staging gone, yields the receipt of that load.
     """
     connection.rollback()  # the first file takes the lock, and it must be the transaction's first statement
-    if not _has_staging(connection, batch):
+    if not is_staged(connection, batch):
         return _earlier_receipt(connection, batch)
     try:
         with closing(connection.cursor()) as cursor:
@@ -206,7 +207,8 @@ def _receipt(cursor: Cursor, batch: Batch) -> LoadReceipt:
     return LoadReceipt(batch.batch_id, tuple(SetLoad(**row) for row in rows))
 
 
-def _has_staging(connection: Connection, batch: Batch) -> bool:
+def is_staged(connection: Connection, batch: Batch) -> bool:
+    """Whether the batch has staging tables, filled or not; its load takes them down in the transaction that commits."""
     schema, table = batch.staging_sets.split(".")
     sql = "select table_name from information_schema.tables where table_schema = %s and table_name = %s"
     with closing(connection.cursor()) as cursor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlparse
 
 import psycopg
 from rich import box
@@ -17,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.airflow_api import AirflowApi
-from local.clients import loader_connection
+from local.clients import aws_client, loader_connection
 from local.shell import leave_out_foreign_settings
 from local.stack import Stack, StackError
 from local.stack.endings import in_a_sentence
@@ -28,13 +30,14 @@ REDRIVE = "redrive_listings"
 # Of many dates: what a whole run may take. A replay that stopped says so long before.
 PATIENCE = 4 * 3600.0
 LOAD_PATIENCE = 600.0
+# By this turn or by a later one: of a set's turns only the last is loaded.
 _LOADS = """
-select snapshot_date, set_id,
+select set_id,
     max(case when status = 'loaded' then 1 else 0 end) as loaded,
     max(case when status = 'loaded' then '' else error end) as error
 from core.load_audit
-where replay = %s
-group by snapshot_date, set_id
+where snapshot_date = %s and replay >= %s
+group by set_id
 """
 
 
@@ -46,6 +49,23 @@ class Line:
     asked: int
     let_through: int
     loaded: int
+
+
+@dataclass(frozen=True)
+class Through:
+    """What a replay let through of one date."""
+
+    replay: str
+    date: str
+    sets: frozenset[str]
+
+    @classmethod
+    def read(cls, stack: Stack, url: str) -> Through:
+        """As the replay wrote it down."""
+        where = urlparse(url)
+        found = aws_client(stack, "s3").get_object(Bucket=where.netloc, Key=where.path.lstrip("/"))
+        outcome = json.loads(found["Body"].read())
+        return cls(outcome["replay"], outcome["date"], frozenset(outcome["let_through"]))
 
 
 def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
@@ -60,9 +80,8 @@ def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
             [int(airflow.returned(DAG, run_id, f"{GROUP}.{task}", at) or 0) for at in range(len(dates))]
             for task in ("ask", "let_through")
         )
-        # Each date that was let through names the replay as the audit does.
-        names = {airflow.returned(DAG, run_id, f"{GROUP}.let_through", at, "replay") for at in range(len(dates))}
-        loaded, errors = _wait_until_loaded(stack, names - {None}, sum(passed))
+        urls = [airflow.returned(DAG, run_id, f"{GROUP}.let_through", at, "outcome") for at in range(len(dates))]
+        loaded, errors = wait_until_loaded(stack, [Through.read(stack, url) for url in urls if url])
     lines = [Line(day, asked[at], passed[at], loaded.get(day, 0)) for at, day in enumerate(dates)]
     show(lines, console)
     for words in complaints + errors:
@@ -103,30 +122,34 @@ def _words(airflow: AirflowApi, dag_id: str, run_id: str) -> list[str]:
     return list(dict.fromkeys(f"{task['task_id']}: {airflow.reason(dag_id, run_id, task)}" for task in failed))
 
 
-def _wait_until_loaded(stack: Stack, names: Collection[str], through: int) -> tuple[dict[str, int], list[str]]:
-    """How many sets of each date came in by this replay, and why others failed."""
-    until = time.monotonic() + LOAD_PATIENCE
-    while len(found := [load for name in names for load in _loads(stack, name)]) < through:
+def wait_until_loaded(
+    stack: Stack, dates: Sequence[Through], patience: float = LOAD_PATIENCE
+) -> tuple[dict[str, int], list[str]]:
+    """How many sets of each date came in, by the replay or by a turn after it, and why others failed.
+
+    StackError when some did neither within `patience` seconds.
+    """
+    until, through = time.monotonic() + patience, sum(len(each.sets) for each in dates)
+    while sum(map(len, found := _loads(stack, dates))) < through:
         if time.monotonic() > until:
             raise StackError(
-                f"only {len(found)} of the {through} sets let through were loaded or failed in {LOAD_PATIENCE:.0f} s: "
-                f"look at load_listings, {stack.ui_url}/dags/load_listings"
+                f"only {sum(map(len, found))} of the {through} sets let through were loaded or failed in "
+                f"{patience:.0f} s: look at load_listings, {stack.ui_url}/dags/load_listings"
             )
         time.sleep(1)
-    loaded: dict[str, int] = {}
-    for day, _, is_loaded, _ in found:
-        loaded[day] = loaded.get(day, 0) + is_loaded
-    errors = [f"{set_id}: {error}" for _, set_id, is_loaded, error in found if not is_loaded]
+    loaded = {each.date: sum(is_loaded for _, is_loaded, _ in of) for each, of in zip(dates, found, strict=True)}
+    errors = [f"{set_id}: {error}" for of in found for set_id, is_loaded, error in of if not is_loaded]
     return loaded, errors
 
 
-def _loads(stack: Stack, name: str) -> list[tuple[str, str, int, str]]:
+def _loads(stack: Stack, dates: Sequence[Through]) -> list[list[tuple[str, int, str]]]:
+    """Of each date the sets that were loaded or failed, whether they were loaded, and why they failed."""
     try:
         with closing(loader_connection(stack)) as connection:
-            rows = connection.execute(_LOADS, (name,)).fetchall()
+            rows = [connection.execute(_LOADS, (each.date, each.replay)).fetchall() for each in dates]
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName):
-        return []  # the first load makes them
-    return [(str(day), set_id, loaded, error) for day, set_id, loaded, error in rows]
+        return [[] for _ in dates]  # the first load makes them
+    return [[row for row in of if row[0] in each.sets] for each, of in zip(dates, rows, strict=True)]
 
 
 def _day(text: str) -> str:

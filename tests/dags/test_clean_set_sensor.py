@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSensorTimeout
 
 from include.keys import SetKey
 from include.operators import CleanSetSensor
+from include.settings import resources
 from tests.dags.backends import DATE, EXTRACT_ID, Extraction
 
 KEY = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)
@@ -110,6 +111,20 @@ def test_a_set_that_was_not_cleaned_is_said_to_be_stuck_there(clean: Clean) -> N
 
     with pytest.raises(AirflowSensorTimeout, match=r"stuck before transform_listings.* transform-listings-dead"):
         clean.look(KEY, waited=901)
+
+
+@pytest.mark.parametrize("waited", [0.0, 901.0])
+def test_after_a_deployment_the_earlier_cleaning_is_not_waited_for(
+    clean: Clean, monkeypatch: pytest.MonkeyPatch, waited: float
+) -> None:
+    """It fails at once and for good, not of the dead letters, and says which partition to sense again."""
+    clean.put(clean.raw, KEY.manifest)
+    monkeypatch.setenv("LISTINGS_TRANSFORM_VERSION", "bbbbbbbbbbbb")
+    resources.cache_clear()
+
+    words = f"a new transform, bbbbbbbbbbbb, was deployed meanwhile .*trigger sense_listings again for {KEY.partition}"
+    with pytest.raises(AirflowFailException, match=words.replace("|", r"\|")):
+        clean.look(KEY, waited=waited)
 
 
 def test_each_missing_set_is_diagnosed_and_no_other(clean: Clean) -> None:

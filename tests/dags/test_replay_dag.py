@@ -17,6 +17,7 @@ from airflow.utils.session import create_session
 
 from include.dead_letters import manifests
 from include.keys import SetKey, extract_id
+from include.replay import DateReplay
 from include.resend import send_again
 from include.settings import resources
 from tests.dags.backends import DATE, Extraction
@@ -122,6 +123,36 @@ def test_what_comes_goes_on_and_the_rest_is_named(stack: _Stack, run: Callable[.
     kept = f"reports/replays/replay={replay}/date={DATE}/outcome.json"
     outcome = json.loads(stack.s3.get_object(Bucket=stack.names["clean"], Key=kept)["Body"].read())
     assert {CLOSED.manifest, LOST.manifest} == set(outcome["refused"])
+
+
+@pytest.mark.parametrize(("step", "let_through"), [("ask", "skipped"), ("let_through", "failed")])
+def test_a_step_that_fails_is_not_hidden_by_what_it_left(
+    stack: _Stack,
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    let_through: str,
+) -> None:
+    """Request and outcome lie there, as of an earlier try; the run fails all the same, and says which step did."""
+    its = getattr(DateReplay, step)
+
+    def do_and_die(date: DateReplay, *arguments: Any) -> Any:
+        done = its(date, *arguments)
+        if step == "ask":
+            date._put("outcome", {"request": date._request().id, "asked": 1, "let_through": [], "refused": {}})
+        raise OSError(f"died after {done}")
+
+    monkeypatch.setattr(DateReplay, step, do_and_die)
+    said: list[str] = []
+    monkeypatch.setattr(AirflowFailException, "__init__", lambda self, words: said.append(words))
+
+    done = run("replay_listings", **SPAN, markets=["houston-tx"])
+
+    states = {ti.task_id.removeprefix("replay_date."): str(ti.state) for ti in done.get_task_instances()}
+    assert ("failed", "failed") == (str(done.state), states["tell_the_rest"])
+    assert ("failed", let_through) == (states[step], states["let_through"])
+    assert [f"{DATE} was not let through: {step} ended as failed. See why, then clear it with what follows it"] == said
+    assert [] == emitted(done.run_id, "clean_listings")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from airflow.utils.session import create_session
 from include import alerts
 from include.assets import CLEAN_LISTINGS
 from include.keys import SetKey
+from include.settings import resources
 from tests.dags.backends import DATE, Extraction
 from tests.unit.examples import VERSION, put_clean_set
 
@@ -118,6 +119,20 @@ def test_a_closed_gate_fails_in_its_words(dags: dict[str, Any], stack: _Buckets)
     with pytest.raises(AirflowFailException, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
         call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
     assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)
+
+
+def test_gates_after_a_deployment_say_so(
+    dags: dict[str, Any], stack: _Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that the earlier transform cleaned is not let through, and the error is no missing key."""
+    put_clean_set(stack, FIRST)
+    monkeypatch.setenv("LISTINGS_TRANSFORM_VERSION", "bbbbbbbbbbbb")
+    resources.cache_clear()
+
+    words = f"a new transform, bbbbbbbbbbbb, was deployed meanwhile .*sense_listings again for {re.escape(PARTITION)}"
+    with pytest.raises(AirflowFailException, match=words):
+        call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=OutletEventAccessors())
+    assert [] == stack.ready()
 
 
 def test_unknown_fields_are_mailed_once_and_counted_in_the_event(

@@ -80,10 +80,11 @@ def success(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def put_clean_set(s3: MemoryS3, key: SetKey = KEY, **changes: Any) -> None:
+def put_clean_set(s3: MemoryS3, key: SetKey = KEY, manifest: bytes = b"the manifest", **changes: Any) -> None:
     """Puts a landed and cleaned set; `changes` are to its `_SUCCESS.json`."""
     folder = key.clean_prefix(VERSION)
-    s3.put_object(Bucket="landing", Key=key.manifest, Body=b"the manifest")
+    s3.put_object(Bucket="landing", Key=key.manifest, Body=manifest)
+    changes = {"manifest_sha256": sha256(manifest).hexdigest()} | changes
     s3.put_object(Bucket="clean", Key=folder + "listings.parquet", Body=b"38 clean rows")
     s3.put_object(Bucket="clean", Key=folder + "rejects.parquet", Body=b"one reject")
     s3.put_object(Bucket="clean", Key=folder + "_SUCCESS.json", Body=json.dumps(success(**changes)).encode())

@@ -80,7 +80,7 @@ def test_a_failed_batch_names_its_sets(
 ) -> None:
     """The message tells the reason and the sets, at most twenty by name; the audit gets the same reason."""
     recorded: list[Any] = []
-    stand_in = SimpleNamespace(record_suspects=lambda *told: recorded.append(told))
+    stand_in = SimpleNamespace(record_suspects=lambda *told: recorded.append(told), loaded_turns=lambda *_: ())
     monkeypatch.setattr(loading, "warehouse", stand_in)
     batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
 
@@ -99,7 +99,7 @@ def test_a_fault_is_noted_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise ValueError("three listings twice")
 
-    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(load_batch=fail))
+    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(load_batch=fail, is_staged=lambda *_: False))
     failed = Instance("load_batch.load", map_index=1)
 
     with pytest.raises(ValueError, match="three listings twice"), loading.fault_noted(failed):

@@ -9,7 +9,9 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
+from include import replay
 from include.gates import Gatekeeper
 from include.keys import SetKey
 from include.ledger import Ledger
@@ -80,17 +82,17 @@ def wanted(**params: Any) -> Wanted:
         ({"to_date": "20261122"}, "to_date '20261122': expected a date"),
         ({"from_date": None}, "from_date 'None': expected a date"),
         ({"from_date": "2026-11-23"}, "from_date 2026-11-23 is after to_date 2026-11-22: exchange them"),
-        ({"from_date": "2024-02-27"}, "are 1000 dates"),
-        ({"from_date": "2024-02-26"}, "2024-02-26 to 2026-11-22 are 1001 dates; a run takes 1000"),
+        ({"from_date": "2025-11-22"}, "are 366 dates"),
+        ({"from_date": "2025-11-21"}, "2025-11-21 to 2026-11-22 are 367 dates; a run takes 366"),
         ({"markets": ["x" * 10_000]}, "market 'x{60}': expected 1 to 120 printable characters"),
         ({"markets": ["houston\ntx"]}, "expected 1 to 120 printable characters"),
         ({"markets": [""]}, "expected 1 to 120 printable characters"),
     ],
 )
 def test_params_that_cannot_be_meant_are_refused(params: dict[str, Any], words: str) -> None:
-    """The error says which param, what came and what was expected; a thousand dates are taken."""
-    if words == "are 1000 dates":
-        assert date(2024, 2, 27) == wanted(**params).first
+    """The error says which param, what came and what was expected; a year is taken."""
+    if words == "are 366 dates":
+        assert date(2025, 11, 22) == wanted(**params).first
         return
     with pytest.raises(ReplayRefused, match=words):
         wanted(**params)
@@ -155,12 +157,22 @@ def test_nothing_found_says_what_was_looked_for(stack: Stack, params: dict[str, 
         stack.plan(**params)
 
 
+def test_more_sets_than_a_run_can_wait_for_are_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal says how many sets there are, how many are taken and how many runs to make; the limit passes."""
+    monkeypatch.setattr(replay, "MOST_SETS", 2)
+    with pytest.raises(ReplayRefused, match=r"any: 4 sets, and a run takes 2: make 2 or more of it, with fewer dates"):
+        stack.plan(from_date="2026-08-01")
+    with pytest.raises(ReplayRefused, match=r"any: 3 sets, and a run takes 2: make 2 or more"):
+        stack.plan()
+    assert ["2026-11-22"] == stack.plan((KEY,), only_missing=True)
+
+
 def test_a_set_is_waited_for_until_it_is_cleaned_anew(stack: Stack) -> None:
     """What was clean before the request, or by another version, is missing; cleaned in the same second it came."""
     stack.clean(KEY)
     stack.now += timedelta(hours=1)
     its = stack.of()
-    assert (2, True) == (its.ask(stack, [KEY, AUSTIN]), its.is_asked())
+    assert 2 == its.ask(stack, [KEY, AUSTIN])
     assert [("http://queues/transform-listings", "raw")] * 2 == stack.sent
     stack.s3.put_object(Bucket="clean", Key=AUSTIN.success(OTHER_VERSION), Body=b"{}")
     assert [KEY, AUSTIN] == its.missing()
@@ -193,6 +205,57 @@ def test_what_came_is_let_through_although_others_did_not(stack: Stack) -> None:
     assert [ready_set(KEY, replay=REPLAY)] == stack.ledger.ready(KEY.date)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "503", "Message": "Slow down"}}, "PutObject"),
+        EndpointConnectionError(endpoint_url="http://s3"),
+    ],
+)
+def test_a_blip_at_one_set_does_not_lose_the_rest(stack: Stack, fault: Exception) -> None:
+    """A set that could not be looked at is named with the reason, the others go on, and the outcome stands."""
+    its = stack.of()
+    its.ask(stack, [KEY, AUSTIN])
+    for key in (KEY, AUSTIN):
+        stack.clean(key)
+
+    def look_at(key: SetKey) -> None:
+        if key == AUSTIN:
+            raise fault
+
+    outcome = its.let_through(stack.gates, look_at)
+
+    assert ((KEY.set_id(VERSION),), {AUSTIN.manifest: str(fault)}) == (outcome.let_through, outcome.refused)
+    assert outcome == its.outcome()
+
+
+def test_an_outcome_is_of_its_own_request(stack: Stack) -> None:
+    """What an earlier request came to is not told of the next one, although both are of the same second."""
+    its = stack.of()
+    its.ask(stack, [KEY])
+    stack.clean(KEY)
+    first = its.let_through(stack.gates)
+    assert first == its.outcome()
+
+    its.ask(stack, [KEY])
+    assert its.outcome() is None
+    assert first == its.let_through(stack.gates) == its.outcome()
+
+
+def test_a_wait_in_vain_says_how_many_and_that_the_queue_may_be_long(stack: Stack) -> None:
+    """Sets missing and asked for, the queue that all dates share, and names; where none is missing there is nothing."""
+    its = stack.of()
+    its.ask(stack, [KEY, AUSTIN])
+    stack.clean(KEY)
+
+    words = its.waited_in_vain(7200.0)
+    assert words is not None
+    assert "1 of 2 set(s) of 2026-11-22 did not come in 7200 s. Perhaps only the queue is long, http://queues/" in words
+    assert (True, False) == (AUSTIN.manifest in words, KEY.manifest in words)
+    stack.clean(AUSTIN)
+    assert its.waited_in_vain(7200.0) is None
+
+
 def test_the_gates_of_a_replay_look_at_raw(stack: Stack) -> None:
     """A set cleaned from another manifest than the one in raw is held back."""
     its = stack.of()
@@ -204,7 +267,7 @@ def test_the_gates_of_a_replay_look_at_raw(stack: Stack) -> None:
 
 def test_nothing_asked_has_no_outcome(stack: Stack) -> None:
     """Before the request there is nothing to wait for: an error, not an empty success."""
-    assert (False, None) == (stack.of().is_asked(), stack.of().outcome())
+    assert stack.of().outcome() is None
     with pytest.raises(LookupError, match="nothing was asked for"):
         stack.of().missing()
 
