@@ -9,8 +9,7 @@ is loaded alone. Nothing to load: the run ends at once.
 **Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
 commit. Emits `warehouse_listings`, `all|date`.
 
-**Runs again** safely: loading a set twice changes nothing, an older set changes nothing newer. After the deployment
-of another transform clear `plan_batches`: a batch that was planned before it is refused.
+**Runs again** safely: no set changes anything newer. After a deployment of the transform clear `plan_batches`.
 
 **When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect and the next wake (an event, or
 `reconcile_listings` within the hour) loads each alone, so that the bad one names itself. A set that failed in more

@@ -8,8 +8,7 @@
 at their gates, puts a ready marker that names this replay, and emits `clean_listings`, so that `load_listings`
 takes them although it has had them. Request and outcome lie under `reports/replays/` in the clean bucket.
 
-**Runs again** safely: clear a failed date, or start another replay of the same dates; both end in the same rows.
-Clearing brings only what has not come: to load again what was loaded start another replay.
+**Runs again** safely: clear a failed date (brings only what has not come), or start another replay (loads all again).
 A replay with the same transform changes nothing; with another one it leaves what a fresh warehouse would have.
 
 **When `wait` times out** or `tell_the_rest` fails, the error names each set that did not come and why: not cleaned,
@@ -61,8 +60,8 @@ def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
 @task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
 def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: Any = None) -> int:
     """The number of sets that passed their gates and were announced; skipped when none did. XCom `outcome`: its URL."""
-    if _unfinished(ti, dag_run, "ask"):
-        raise AirflowSkipException(f"{date} was not asked for, or not for all its sets: ask did not end well")
+    if replay.unfinished(ti, dag_run, "ask"):
+        raise AirflowSkipException(f"not all sets of {date} were asked for: ask did not end well")
     its = _date_of(dag_run, date)
     gates = Gatekeeper(its.client, its.where, tuning().reject_share_limit)
     passed = its.let_through(gates, lambda key: tell_unknown_fields(its.client, its.where, key, send)).let_through
@@ -77,31 +76,15 @@ def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: A
 @task(trigger_rule=TriggerRule.ALL_DONE)
 def tell_the_rest(date: str, dag_run: Any = None, ti: Any = None) -> None:
     """Fails with the names of the sets that did not come, when there is any, or when a task before it failed."""
-    unfinished = _unfinished(ti, dag_run, "ask", "let_through")
-    outcome = None if unfinished else _date_of(dag_run, date).outcome()
-    if outcome is None:
-        words = " and ".join(f"{name} ended as {state}" for name, state in unfinished.items()) or "nothing was asked"
-        raise AirflowFailException(f"{date} was not let through: {words}. See why, then clear it with what follows it")
-    if words := outcome.in_words:
+    if failed := replay.unfinished(ti, dag_run, "ask", "let_through"):
+        raise AirflowFailException(f"{date} was not let through: {failed}. See why, clear it with what follows it")
+    if words := _date_of(dag_run, date).rest():
         raise AirflowFailException(f"{date}: {words}")
 
 
 def _held(*span: Any) -> Any:
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         return replay.held(connection, *span)
-
-
-def _unfinished(ti: Any, run: Any, *names: str) -> dict[str, str]:
-    """Which of these tasks of the instance's own date ended neither well nor skipped, and how.
-
-    What lies in S3 may be of an earlier try of theirs.
-    """
-    ids = [f"{ti.task_id.rpartition('.')[0]}.{name}" for name in names]
-    found = ti.get_task_states(dag_id=run.dag_id, map_index=ti.map_index, task_ids=ids, run_ids=[run.run_id])
-    # The states are by "<task id>_<map index>".
-    states = {task.rpartition(".")[2].rpartition("_")[0]: state for task, state in found.get(run.run_id, {}).items()}
-    ended = {name: str(states.get(name)) for name in names}
-    return {name: state for name, state in ended.items() if state not in ("success", "skipped")}
 
 
 def _date_of(run: Any, date: str) -> replay.DateReplay:

@@ -219,6 +219,11 @@ class DateReplay:
         values = found[0]
         return Outcome(values["asked"], tuple(values["let_through"]), values["refused"])
 
+    def rest(self) -> str | None:
+        """What did not come, in words, or None."""
+        outcome = self.outcome()
+        return outcome.in_words if outcome else "it was not let through since it was asked for: clear let_through"
+
     def _missing(self, request: _Request) -> list[SetKey]:
         return [key for key in request.sets if not self._is_clean_since(key, request.put_at)]
 
@@ -247,6 +252,20 @@ class DateReplay:
             Body=json.dumps({"replay": self.replay, "date": self.date, **body}, indent=1).encode(),
             ContentType="application/json",
         )
+
+
+def unfinished(ti: Any, run: Any, *names: str) -> str | None:
+    """Which tasks of an instance's own group and date ended neither well nor skipped, and how; None when all did.
+
+    What lies in S3 may be of an earlier try of theirs.
+    """
+    ids = [f"{ti.task_id.rpartition('.')[0]}.{name}" for name in names]
+    found = ti.get_task_states(dag_id=run.dag_id, map_index=ti.map_index, task_ids=ids, run_ids=[run.run_id])
+    # The states are by "<task id>_<map index>".
+    states = {task.rpartition(".")[2].rpartition("_")[0]: state for task, state in found.get(run.run_id, {}).items()}
+    ended = {name: str(states.get(name)) for name in names}
+    failed = [f"{name} ended as {state}" for name, state in ended.items() if state not in ("success", "skipped")]
+    return " and ".join(failed) or None
 
 
 def _unless_absent(call: Callable[[], Any]) -> Any:

@@ -239,6 +239,7 @@ def test_an_outcome_is_of_its_own_request(stack: Stack) -> None:
 
     its.ask(stack, [KEY])
     assert its.outcome() is None
+    assert "not let through since" in str(its.rest())
     assert first == its.let_through(stack.gates) == its.outcome()
 
 
