@@ -343,11 +343,12 @@ class Month:
         self.book = ledger(MemoryS3("landing"), budget=100, time=self.time)
         self.planned: list[tuple[str, str]] = []
         self.tasks: list[tuple[datetime, Spending]] = []
-        self.sent = 0
+        self.runs = self.sent = 0
 
     def plan(self, number: int) -> None:
         """A run of one market that may spend so much."""
-        run = f"run-{len(self.planned)}", "houston-tx"
+        self.runs += 1
+        run = f"run-{self.runs}", "houston-tx"
         self.book.plan(run[0], {run[1]: number})
         self.planned.append(run)
 
