@@ -20,7 +20,6 @@ is refused unless `date_override` gives a reason, which the manifests record.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -30,6 +29,7 @@ from include import markets
 from include.assets import LANDED_LISTINGS
 from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
 from include.operators import LandListingsOperator, refused_for_good
+from include.quota import LONGEST_TASK
 from include.quota_ledger import reserve_plan
 from include.settings import tuning
 from include.sources import known_sources
@@ -118,7 +118,7 @@ def extract_listings() -> None:
         pool=API_POOL,
         outlets=[LANDED_LISTINGS],
         map_index_template="{{ task.request['location'] }}",
-        execution_timeout=timedelta(hours=2),  # twenty pages, each with all the patience that a call may have
+        execution_timeout=LONGEST_TASK,
     ).expand(request=plan_requests())
 
 

@@ -2,7 +2,7 @@
 
 Nobody is written to where LISTINGS_ALERT_TO is empty. A mail server that is down, slow or unknown costs seconds and
 a line in the log, never a task. What a mail quotes (the API's words, market names) is hostile: it is cut, escaped,
-kept out of the headers, never rendered as a template, and Airflow's masker takes known secrets out of it.
+kept to its line, out of the headers, never rendered as a template, and Airflow's masker takes known secrets out of it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SECONDS_PER_STEP = 10
 LONGEST_SUBJECT = 160
 LONGEST_REASON = 2000
 LONGEST_MAIL = 200_000
+LOG = "Log: "
 NO_REASON = "it was ended from outside, or its process died: it could not say why. Its log shows how far it came"
 
 _log = logging.getLogger(__name__)
@@ -48,22 +49,23 @@ def tell_retry(context: Mapping[str, Any]) -> None:
     _tell("will be tried again", context)
 
 
-def send(subject: str, lines: Iterable[str]) -> bool:
+def send(subject: str, lines: Iterable[str], log_url: str | None = None) -> bool:
     """Mails the lines to LISTINGS_ALERT_TO; True when the mail server took them, False where nobody is to be told.
 
-    Never raises: what goes wrong is a line in the log, and False.
+    Each line stays one, whatever it quotes: words from outside must not look like a line of ours. The one link is
+    `log_url`, where a line of its own names it. Never raises: what goes wrong is a line in the log, and False.
     """
     recipients = tuning().alert_to
     if not recipients:
         return False
-    text = str(redact("\n".join(_plain(line) for line in lines)))[:LONGEST_MAIL]
+    text = str(redact("\n".join(_plain(line).replace("\n", " ") for line in lines)))[:LONGEST_MAIL]
     try:
         notifier = SmtpNotifier(
             smtp_conn_id=SMTP_CONN_ID,
             from_email=tuning().alert_from or recipients[0],
             to=list(recipients),
             subject=_headline(subject),
-            html_content=_html(text),
+            html_content=_html(text, f"{LOG}{log_url}" if log_url else None),
             mime_subtype="alternative",
         )
         notifier.hook = _PatientlessHook(text)
@@ -78,10 +80,11 @@ def send(subject: str, lines: Iterable[str]) -> bool:
 def _tell(what: str, context: Mapping[str, Any]) -> None:
     try:
         subject, lines = _describe(what, context)
+        log_url = getattr(context.get("ti"), "log_url", None)
     except Exception:  # noqa: BLE001 as above
         _log.exception("No mail: the task's context could not be described")
         return
-    send(subject, lines)
+    send(subject, lines, log_url)
 
 
 def _describe(what: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -105,7 +108,7 @@ def _describe(what: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
         "",
         f"Reason: {_cut(str(redact(str(reason))), LONGEST_REASON)}",
         "",
-        f"Log: {getattr(ti, 'log_url', 'in the UI')}",
+        f"{LOG}{getattr(ti, 'log_url', 'in the UI')}",
     ]
 
 
@@ -163,10 +166,13 @@ class _PatientlessHook(SmtpHook):
         return message, recipients
 
 
-def _html(text: str) -> str:
-    lines = [escape(line) for line in text.split("\n")]
-    linked = [re.sub(r"^Log: (https?://\S+)$", r'Log: <a href="\1">\1</a>', line) for line in lines]
-    return "<html><body><p>" + "<br>\n".join(linked) + "</p></body></html>"
+def _html(text: str, log_line: str | None) -> str:
+    lines = [_linked(line) if line == log_line else escape(line) for line in text.split("\n")]
+    return "<html><body><p>" + "<br>\n".join(lines) + "</p></body></html>"
+
+
+def _linked(line: str) -> str:
+    return re.sub(r"(https?://\S+)$", r'<a href="\1">\1</a>', escape(line))
 
 
 def _headline(subject: str) -> str:

@@ -17,6 +17,7 @@ PASSING_ERRORS = (
     requests.exceptions.ContentDecodingError,
 )
 LONGEST_BACKOFF = 30.0
+MOST_DIGITS = 12
 
 Response = requests.Response
 
@@ -88,11 +89,15 @@ def served_at(response: Response) -> datetime | None:
 
 
 def quota(response: Response) -> dict[str, int] | None:
-    """What the answer's headers say of the key's quota: `limit` and `remaining` requests, `reset` in seconds."""
+    """What the answer's headers say of the key's quota: `limit` and `remaining` requests, `reset` in seconds.
+
+    What is no whole number of at most twelve digits says nothing.
+    """
     found = {}
     for name in ("limit", "remaining", "reset"):
         text = response.headers.get(f"x-ratelimit-requests-{name}", "").strip()
-        if text.isascii() and text.removeprefix("-").isdigit():
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS:
             found[name] = int(text)
     return found or None
 

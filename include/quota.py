@@ -6,8 +6,9 @@ and not settled counts in full, since nobody but its task knows how much of it w
 refused a little early, never let through too late.
 
 A task that was killed settles nothing. Its reservation counts for six hours (`LIFE`): longer than a market may
-take and wait for its turn, short enough that a run which never started does not block the month. What such a
-task had spent comes out later: by the pages it landed when the task is cleared, else by the next header.
+take and wait for its turn, short enough that a run which never started does not block the month. A task that
+begins so late that its reservation might run out under it reserves anew. What a killed task had spent comes out
+later: by the pages it landed when the task is cleared, else by the next header.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from typing import Any, Self
 from include.markets import PlanRefused
 
 LIFE = timedelta(hours=6)
+# Then Airflow ends a market's task: twenty pages, each with all the patience that a call may have, are done before.
+LONGEST_TASK = timedelta(hours=2)
 # By then a cleared task is refused for its date, and nobody asks for its reservation any more.
 FORGOTTEN_AFTER = timedelta(hours=60)
+LONGEST_RESET = timedelta(days=32).total_seconds()
 
 
 class QuotaRefused(PlanRefused):
@@ -49,11 +53,13 @@ class Reading:
     def of(cls, headers: Mapping[str, int] | None, read_at: datetime) -> Self | None:
         """The reading of what `api_calls.quota` found; None where it does not say what remains.
 
-        Without a reset it is taken to hold until the month ends.
+        Without a reset, or with one that no month ends in (a point in time instead of seconds, say), it is taken
+        to hold until the month ends.
         """
         if not headers or "remaining" not in headers:
             return None
-        reset_at = read_at + timedelta(seconds=headers["reset"]) if "reset" in headers else next_month(read_at)
+        seconds = headers.get("reset", -1)
+        reset_at = read_at + timedelta(seconds=seconds) if 0 <= seconds <= LONGEST_RESET else next_month(read_at)
         return cls(headers["remaining"], headers.get("limit"), reset_at, read_at)
 
 
@@ -66,8 +72,12 @@ class Reservation:
     landed: int = 0
 
     def is_live(self, now: datetime) -> bool:
-        """Whether its task may still be spending it."""
+        """Whether it counts: its task may still be spending it."""
         return now < self.at + LIFE
+
+    def outlives_a_task(self, now: datetime) -> bool:
+        """Whether it counts for as long as a task that begins now may run."""
+        return self.is_live(now + LONGEST_TASK)
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,10 @@ class Account:
     reading: Reading | None = None
     reserved: Mapping[str, Reservation] = field(default_factory=dict)
     planned: Mapping[str, datetime] = field(default_factory=dict)
+
+    def believing_no_header(self) -> Account:
+        """The account without what the API said, until an answer says it anew."""
+        return replace(self, reading=None)
 
     def reserve(self, extract_id: str, requests: Mapping[str, int], landed: int, now: datetime) -> Account:
         """The account with so many requests per market reserved, in place of what the same markets had reserved."""

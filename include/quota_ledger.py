@@ -106,7 +106,9 @@ class QuotaLedger:
                 return None
             refuse_too_many(account, wish, self._limits, now)
             entry = {"kind": "reservation", "extract_id": extract_id, "markets": dict(requests), "override": override}
-            return entry, account.reserve(extract_id, requests, landed, now)
+            # Dropped for good: a request that is repeated, or a task that is cleared, has no reason to give.
+            believed = account.believing_no_header() if override else account
+            return entry, believed.reserve(extract_id, requests, landed, now)
 
         self._append(reserved)
 

@@ -34,7 +34,8 @@ class Tuning:
     requests_per_second: float = 4.0
     api_slots: int = 2
     request_timeout: float = 30.0
-    response_timeout: float = 120.0
+    # A third of the patience: an answer that drips to its end is asked for again, twice, before the market fails.
+    response_timeout: float = 40.0
     page_bytes_limit: int = 25_000_000
     quota_budget: int = 0
     quota_reserve: int = 0

@@ -29,10 +29,14 @@ class Spending:
         self.quota: dict[str, int] | None = None
 
     def __enter__(self) -> Self:
-        """Takes over what an earlier try left: each page it landed and did not settle was a request."""
+        """Takes over what an earlier try left: each page it landed and did not settle was a request.
+
+        A reservation that may run out while this try spends it is not taken over: nothing is allowed then, so that
+        `reserve` makes a new one.
+        """
         if found := self._ledger.reservation(self._extract_id, self._market):
             self._spent = self._unread = max(0, self._landed - found.landed)
-            self._allowed = found.requests if found.is_live(self._ledger.clock()) else 0
+            self._allowed = found.requests if found.outlives_a_task(self._ledger.clock()) else 0
             self._landed = found.landed
         return self
 
@@ -52,7 +56,8 @@ class Spending:
         if self._allowed - self._spent >= requests:
             return
         landed = self._landed + self._spent
-        self._settle()
+        if self._spent:
+            self._settle()  # else the new one takes the old one's place in one entry, and nobody comes between
         self._ledger.reserve(self._extract_id, self._market, requests, landed)
         self._allowed, self._landed = requests, landed
 

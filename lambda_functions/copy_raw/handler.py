@@ -23,7 +23,9 @@ from botocore.exceptions import ClientError
 
 MANIFEST = "_manifest.json"
 _PAGE_NAME = re.compile(r"page-\d{4,}\.json")
-_PARALLEL_PAGES = 8
+# Each holds a page of up to 25 MB, up to twice while it is read, and once more where raw has the page already: 75 MB.
+# Four of them are 300 MB; Python with boto3 takes 100 MB more, and the template gives 512 MB.
+_PARALLEL_PAGES = 4
 # S3 answers 409 when another put of the same key is under way; one of the two then finds the other's object.
 _PUT_ATTEMPTS = 5
 

@@ -1,8 +1,9 @@
 """Knows the parts of an address that a family sends as one text: "7 Example St, Los Angeles, CA 90045".
 
 The end tells them apart, for a street may itself hold commas: a state's code with or without a ZIP code, before
-it a city, which holds neither comma nor digit, and all that stands before is the street. Street, city or ZIP code
-may be lacking, as with a plot. Nothing is lost: a text that does not end like that is a street as a whole.
+it a city, which holds neither comma nor digit, and all that stands before is the street. In Canada a province and
+a postal code stand there. Street, city or ZIP code may be lacking, as with a plot. Nothing is lost: a text that
+does not end like that is a street as a whole.
 """
 
 import arrow_pool  # noqa: F401
@@ -15,10 +16,12 @@ _STATES = (
     "A[EKLPRSZ]|C[AOT]|D[CE]|F[LM]|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEHINOPST]|N[CDEHJMVY]|O[HKR]|P[ARW]|RI|S[CD]|T[NX]"
     "|UT|V[AIT]|W[AIVY]"
 )
+_PROVINCES = "AB|BC|MB|N[BLSTU]|ON|PE|QC|SK|YT"
+_ZIPCODES = r"\d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d"
 _PATTERN = (
     r"^[\s,]*(?:(?P<street>.+?)\s*,[\s,]*)??"
     r"(?:(?P<city>[^,\d\s][^,\d]*?)\s*,[\s,]*)?"
-    rf"(?P<state>{_STATES})(?:[\s,]+(?P<zipcode>\d{{5}}(?:-\d{{4}})?))?\s*$"
+    rf"(?P<state>{_STATES}|{_PROVINCES})(?:[\s,]+(?P<zipcode>{_ZIPCODES}))?\s*$"
 )
 
 

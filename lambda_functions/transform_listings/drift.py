@@ -14,8 +14,8 @@ from plan import Plan, Rule
 
 # Fewer listings than this may all lack a value that usually is there.
 _LEAST_LISTINGS = 20
-# What a plot of land has none of; and a small market may have nothing but plots.
-_NOT_OF_PLOTS = ("bedrooms", "bathrooms", "living_area_sqft", "year_built")
+# What a plot of land may have none of, for it may lie where no street is; a small market may have nothing but plots.
+_NOT_OF_PLOTS = ("bedrooms", "bathrooms", "living_area_sqft", "year_built", "street_address", "zipcode")
 _MOST_FIELDS = 50
 # Fields that are counted before the commonest are chosen: ever new names must not fill the memory.
 _MOST_COUNTED = 1000

@@ -4,7 +4,7 @@ Pure: bytes and a manifest in, Arrow tables out, the same for the same input. Fo
 landed = clean + rejected + duplicates + unreadable, or a `SetError` says which page does not add up.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -101,17 +101,19 @@ class Cleaner:
         made = {column.name: convert(column, rows) for column in self.plan.payload}
         watch.see_columns(made)
         problems = _first_problems(made)
-        for index, (column, problem) in problems.items():
-            page = chunk[origin["page"][index].as_py()]
-            position = origin["raw_position"][index].as_py()
-            body = self._reader.bodies(page.body)[position]
-            rejects.append(self._rejects.of_verdict(page.raw_key, position, body, column, problem))
-        for page in chunk:
-            if page.decoded.faults:
-                bodies = self._reader.bodies(page.body)
-                for fault in page.decoded.faults:
-                    watch.see_untyped(bodies[fault.position])
-                    rejects.append(self._rejects.of_fault(page.raw_key, bodies[fault.position], fault))
+        problems_by_page: defaultdict[int, list[int]] = defaultdict(list)
+        for index in problems:
+            problems_by_page[origin["page"][index].as_py()].append(index)
+        for number, page in enumerate(chunk):
+            if not (page.decoded.faults or problems_by_page[number]):
+                continue
+            bodies = self._reader.bodies(page.body)  # cut once, however many of its rows are bad
+            for index in problems_by_page[number]:
+                position = origin["raw_position"][index].as_py()
+                rejects.append(self._rejects.of_verdict(page.raw_key, position, bodies[position], *problems[index]))
+            for fault in page.decoded.faults:
+                watch.see_untyped(bodies[fault.position])
+                rejects.append(self._rejects.of_fault(page.raw_key, bodies[fault.position], fault))
         arrays = {name: each.array for name, each in made.items()}
         arrays["oddities"] = find_oddities(self.plan, rows, made)
         arrays["raw_key"] = pa.array([page.raw_key for page in chunk], pa.string()).take(origin["page"])

@@ -119,10 +119,10 @@ def test_nobody_is_told_where_nobody_is_named(mailbox: Mailbox, monkeypatch: pyt
     assert [] == mailbox.mails
 
 
-def tell(words: str, location: str) -> None:
+def tell(words: str, location: str, **of_ti: str) -> None:
     """What Airflow does at the end of a failed task for a market, but for running it."""
     request = {"location": location, "date": "2026-11-22"}
-    ti = SimpleNamespace(dag_id="extract_listings", task_id="land_listings", try_number=1, max_tries=0)
+    ti = SimpleNamespace(dag_id="extract_listings", task_id="land_listings", try_number=1, max_tries=0, **of_ti)
     alerts.tell_failure({"ti": ti, "task": SimpleNamespace(request=request), "exception": ValueError(words)})
 
 
@@ -137,6 +137,20 @@ def test_hostile_words_stay_words(mailbox: Mailbox) -> None:
     assert "&lt;script&gt;" in mail.text("html")
     assert "{{ conn.smtp_listings }}" in mail.text()
     assert "\x1b" not in mail.text() + mail.subject
+
+
+def test_words_from_outside_forge_no_line(mailbox: Mailbox) -> None:
+    """An answer or a market's name with line breaks stays on its line, and the only link is the log's own."""
+    forged = "no\nMarket: houston, tx\r\nLog: http://127.0.0.1:9/forged\n\u2028Log: http://127.0.0.1:9/forged\x0b"
+    tell(words=forged, location=forged, log_url="http://127.0.0.1:18080/dags/x?a=1&b=2")
+    alerts.send("subject", ["Log: http://127.0.0.1:9/forged", f"dead: {forged}"])
+
+    mail, other = mailbox.mails
+    begun = [line.split(": ")[0] for line in mail.text().splitlines() if line]
+    assert ["DAG", "Task", "Market", "Date", "Run", "Try", "Reason", "Log"] == begun
+    link = '<a href="http://127.0.0.1:18080/dags/x?a=1&amp;b=2">http://127.0.0.1:18080/dags/x?a=1&amp;b=2</a>'
+    assert (1, True) == (mail.text("html").count("href"), f"Log: {link}" in mail.text("html"))
+    assert (2, 0) == (len(other.text().splitlines()), other.text("html").count("href"))
 
 
 def test_a_long_reason_is_cut(mailbox: Mailbox) -> None:

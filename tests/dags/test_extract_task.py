@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -9,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
+from include.operators import LandListingsOperator
 from include.sources import UnknownSource
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
 from tests.unit.loopback import Answer, ScriptedServer
@@ -115,6 +117,8 @@ def test_what_waiting_does_not_cure_fails_at_once(extraction: Extraction, fault:
         extraction.run()
     assert words in str(failed.value)
     assert ([], {"zillow56/houston-tx/1": 1}) == (extraction.names(), extraction.asked())
+    [kept] = extraction.landed("errors/")
+    assert kept.startswith(f"{ERRORS}page-0001-{fault['status']}-")
     assert set() == extraction.announced()[0]
 
 
@@ -127,6 +131,8 @@ def test_what_is_no_page_fails_the_market(extraction: Extraction, fault: dict[st
         extraction.run()
     assert words in str(failed.value)
     assert (["page-0001.json"], set()) == (extraction.names(), extraction.announced()[0])
+    [kept] = extraction.landed("errors/")
+    assert kept.startswith(ERRORS + "page-0002-200-")
 
 
 def test_the_answer_that_failed_is_kept_for_a_look(extraction: Extraction) -> None:
@@ -168,13 +174,20 @@ def test_the_key_follows_no_redirect(extraction: Extraction) -> None:
     assert ([], []) == (elsewhere.asked, extraction.names())
 
 
-def test_too_many_requests_are_waited_for_inside_the_call(extraction: Extraction) -> None:
-    """A 429 with Retry-After costs a second and a repeated request, no try of the task; its body is kept."""
+def test_too_many_requests_are_waited_for_inside_the_call(
+    extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 429 with Retry-After costs as long as it says and a repeated request, no try of the task; its body is kept."""
     extraction.fault(
-        {"page": 2, "status": 429, "headers": {"Retry-After": "1"}, "body": {"message": "Too many requests"}}
+        {"page": 2, "status": 429, "headers": {"Retry-After": "2"}, "body": {"message": "Too many requests"}}
     )
 
+    told: list[str] = []
+    monkeypatch.setattr(LandListingsOperator, "_tell", lambda task, words: told.append(words))
+    started = time.monotonic()
     assert 3 == extraction.run()["pages"]
+    assert time.monotonic() - started >= 2
+    assert ["HTTP 429: asking again in 2 s, 120 s of patience left"] == told
     assert {**ASKED_ONCE, "zillow56/houston-tx/2": 2} == extraction.asked()
     [kept] = extraction.landed("errors/")
     assert kept.startswith(ERRORS + "page-0002-429-")

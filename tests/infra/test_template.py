@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from include.settings import Tuning
+from lambda_functions.copy_raw import handler as copy_raw
 from tests.infra.template import (
     TEMPLATE_FILE,
     as_list,
@@ -226,6 +228,20 @@ def test_raw_is_kept_and_clean_outlives_landing(template: dict[str, Any]) -> Non
     landing, clean = _lifetimes(template, "LandingBucket"), _lifetimes(template, "CleanBucket")
     assert {"listings/", "errors/", "quota/"} == set(landing)
     assert min(clean["listings/"], clean["ready/"]) > landing["listings/"]
+
+
+def test_notices_and_reports_of_replays_are_there_for_a_year(template: dict[str, Any]) -> None:
+    """As long as the clean sets that they are about; other reports stay."""
+    lifetimes = _lifetimes(template, "CleanBucket")
+    about = {prefix: days for prefix, days in lifetimes.items() if prefix.startswith("reports/")}
+    assert {"reports/notices/": 400, "reports/replays/": 400} == about
+    assert "" not in lifetimes
+
+
+def test_the_greatest_pages_fit_into_the_copy_s_memory(template: dict[str, Any]) -> None:
+    """What is copied at once, each page of the greatest size and three times in memory, leaves Python its 100 MB."""
+    pages = copy_raw._PARALLEL_PAGES * 3 * Tuning().page_bytes_limit / 1e6
+    assert pages + 100 <= template["Mappings"]["Sizing"]["copy"]["Memory"]
 
 
 def test_quota_ledgers_are_there_for_a_year(template: dict[str, Any]) -> None:

@@ -176,6 +176,7 @@ def test_the_time_of_an_answer_is_its_date_in_utc() -> None:
 @example("Sun, 22 Nov 2026 06:00:05")
 @example("Fri, 31 Dec 9999 23:59:59 -2359")
 @example("--5")
+@example("9" * 5000)
 def test_no_header_breaks_a_call(text: str) -> None:
     """Whatever a server sends as times and quotas, reading it never raises."""
     answer = response(Date=text, Retry_After=text, x_ratelimit_requests_limit=text)
@@ -200,6 +201,14 @@ def test_no_header_breaks_a_call(text: str) -> None:
             {"limit": 500, "remaining": -1, "reset": 86400},
         ),
         ({"x_ratelimit_requests_limit": "many", "x_ratelimit_requests_remaining": "--5"}, None),
+        (
+            {
+                "x_ratelimit_requests_limit": "9" * 5000,
+                "x_ratelimit_requests_remaining": "-" + "9" * 12,
+                "x_ratelimit_requests_reset": "1795000000000",
+            },
+            {"remaining": -999_999_999_999},
+        ),
     ],
 )
 def test_the_quota_is_what_the_headers_say(headers: dict[str, str], expected: dict[str, int] | None) -> None:

@@ -120,6 +120,51 @@ def test_a_body_that_drips_for_ever_ends(head: bytes, each: bytes) -> None:
     assert 0.5 <= time.monotonic() - begun < 2
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nx-left: 4", b"HTTP/1.1 100 Continue\r\n\r\n"],
+    ids=["nothing", "a status", "half a header", "to be continued"],
+)
+def test_headers_that_drip_for_ever_end(begun: bytes) -> None:
+    """The time runs from the request: a header that never ends is given up like a body, and nothing of it is heard."""
+    heard: list[requests.Response] = []
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(begun)
+        while True:
+            connection.sendall(b"H")
+            time.sleep(0.05)
+
+    with raw_server(drip) as url:
+        started = time.monotonic()
+        with pytest.raises(requests.ReadTimeout, match=r"did not end within 0\.5 s"):
+            ask(url, seconds=0.5, answered=heard.append)
+    assert 0.5 <= time.monotonic() - started < 2
+    assert [] == heard
+
+
+def test_headers_and_body_share_one_time() -> None:
+    """Headers that take most of the time leave the rest of it to the body."""
+
+    def late(connection: socket.socket) -> None:
+        time.sleep(0.4)
+        _drip(connection, b"Content-Length: 9999\r\n", b"x")
+
+    with raw_server(late) as url:
+        started = time.monotonic()
+        with pytest.raises(requests.ReadTimeout, match="did not end"):
+            ask(url, seconds=0.6)
+    assert 0.6 <= time.monotonic() - started < 0.95
+
+
+def test_an_odd_announced_size_is_too_big() -> None:
+    """A length of five thousand digits is refused in words, and not turned into a number."""
+    answer = requests.Response()
+    answer.headers["Content-Length"] = "9" * 5000
+
+    assert "a number of bytes with 5000 digits is announced" == bodies.too_big(answer, LIMIT)
+
+
 def test_a_gzip_that_never_begins_ends() -> None:
     """A gzip whose file name goes on for ever unpacks to nothing; reading it ends in time."""
 

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "faults.md"
 REQUIRED = {
@@ -74,6 +76,26 @@ def names_in(path: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
+def cases_in(path: Path, test: str) -> set[str]:
+    """The ids that a test of a file is parametrised with, as they are written: pytest.param(…, id=…) and ids=[…]."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == test]
+    found: set[str] = set()
+    for decorator in (each for function in functions for each in function.decorator_list):
+        lists = [named[each.id] for each in ast.walk(decorator) if isinstance(each, ast.Name) and each.id in named]
+        for node in (each for tree in (decorator, *lists) for each in ast.walk(tree)):
+            if isinstance(node, ast.keyword) and node.arg in ("id", "ids"):
+                found |= {each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)}
+    return found
+
+
 def test_every_required_fault_has_one_row() -> None:
     """Nothing that the pipeline claims to bear is left without a row, and nothing has two."""
     table = rows(TABLE.read_text(encoding="utf-8"))
@@ -84,15 +106,22 @@ def test_every_required_fault_has_one_row() -> None:
 
 
 def test_every_row_names_a_test_that_is_there() -> None:
-    """The test is a function of that name in that file of tests/."""
+    """The test is a function of that name in that file of tests/, the case in brackets one of its own."""
     missing = []
     for row in rows(TABLE.read_text(encoding="utf-8")):
-        named = re.fullmatch(r"(tests/[\w/]+/test_\w+\.py)::(test_\w+)", row.test)
-        assert named is not None, f"{row.fault}: expected path::test_name, came {row.test!r}"
+        named = re.fullmatch(r"(tests/[\w/]+/test_\w+\.py)::(test_\w+)(?:\[(.+)\])?", row.test)
+        assert named is not None, f"{row.fault}: expected path::test_name or path::test_name[case], came {row.test!r}"
         path = ROOT / named[1]
-        if not path.is_file() or named[2] not in names_in(path):
+        is_there = path.is_file() and named[2] in names_in(path)
+        if not is_there or (named[3] and named[3] not in cases_in(path, named[2])):
             missing.append(f"{row.fault}: {row.test}")
     assert [] == missing
+
+
+def test_no_two_rows_name_the_same_test() -> None:
+    """Where one test makes several faults, each row names its own case."""
+    named = [row.test for row in rows(TABLE.read_text(encoding="utf-8"))]
+    assert [] == [test for test in named if named.count(test) > 1]
 
 
 def test_every_row_says_what_happens_and_what_a_person_sees() -> None:
@@ -106,3 +135,14 @@ def test_a_torn_row_would_be_found() -> None:
     assert [Row("A", "x", "y", "z", "t")] == rows("## A\n| fault | a | b | c |\n|---|---|---|---|\n| x | y | z | t |\n")
     assert "test_a_torn_row_would_be_found" in names_in(Path(__file__))
     assert "test_nobody_wrote_this" not in names_in(Path(__file__))
+
+
+@pytest.mark.parametrize("fault", [pytest.param("a b", id="first case"), "no id"])
+def test_cases_are_found(fault: str) -> None:
+    """The ids of a test's cases, where they stand in the decorator and where they stand in a list with a name."""
+    assert fault
+    assert {"first case"} == cases_in(Path(__file__), "test_cases_are_found")
+    task = ROOT / "tests" / "dags" / "test_extract_task.py"
+    assert {"403", "401", "monthly quota", "404"} == cases_in(task, "test_what_waiting_does_not_cure_fails_at_once")
+    assert {"503", "reset", "cut off"} == cases_in(task, "test_what_passes_is_repeated_inside_the_call")
+    assert set() == cases_in(task, "test_patience_ends")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from include.quota import LIFE, Account, Limits, QuotaRefused, Reading, next_month
+from include.quota import LIFE, LONGEST_TASK, Account, Limits, QuotaRefused, Reading, next_month
 from include.quota_ledger import TRIES, LedgerBusy, LedgerUnreadable, QuotaLedger, reserve_plan
 from include.settings import resources
+from include.spending import Spending
 from tests.unit.examples import ENVIRONMENT, REQUEST
 from tests.unit.memory_s3 import MemoryS3
 
@@ -106,6 +108,20 @@ def test_a_reason_overrules_the_api_and_not_the_budget() -> None:
     assert b"a bigger plan since noon" in s3.buckets["landing"][FOLDER + "0000003.json"].body
 
 
+def test_what_was_overruled_is_not_believed_again() -> None:
+    """A request that is repeated within the run, which has no reason to give, goes out too; the next header counts."""
+    book = ledger(MemoryS3("landing"), budget=0)
+    book.settle(OTHER_RUN, "austin-tx", 20, 0, said(0))
+    book.plan(RUN, {"houston-tx": 1}, "a bigger plan since noon")
+    with Spending(book, RUN, "houston-tx", 0) as spending:
+        spending.reserve(1)
+        spending.permit()
+        spending.permit()
+    book.settle(OTHER_RUN, "phoenix-az", 1, 0, said(7))
+
+    assert 7 == left(book)
+
+
 def test_without_budget_and_header_nothing_is_refused() -> None:
     """A fresh deployment without settings plans what it likes, and it is written down."""
     s3 = MemoryS3("landing")
@@ -195,11 +211,13 @@ def test_headers_without_what_remains_are_no_reading(headers: dict[str, int] | N
     assert Reading.of(headers, NOW) is None
 
 
-def test_a_header_without_a_reset_holds_until_the_month_ends() -> None:
-    """Where the API names no reset, the calendar's month is taken."""
+@pytest.mark.parametrize("reset", [-1, -86_400, 32 * 86_400 + 1, 1_795_000_000, 1_795_000_000_000, 999_999_999_999])
+def test_a_header_without_a_usable_reset_holds_until_the_month_ends(reset: int) -> None:
+    """Where the API names no reset, or a point in time as if it were seconds, the calendar's month is taken."""
     found = Reading.of({"remaining": 3}, NOW)
 
     assert Reading(3, None, datetime(2026, 12, 1, tzinfo=UTC), NOW) == found
+    assert found == Reading.of({"remaining": 3, "reset": reset}, NOW)
     assert datetime(2027, 1, 1, tzinfo=UTC) == next_month(datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
 
 
@@ -317,30 +335,82 @@ def test_a_plan_reserves_its_page_limits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {f"{REQUEST.extract_id}/houston-tx": 20} == {name: each.requests for name, each in held.items()}
 
 
+class Month:
+    """A month of runs and their tasks under a budget of 100, none killed; counts each request that goes out."""
+
+    def __init__(self) -> None:
+        self.time = Time(datetime(2026, 11, 1, tzinfo=UTC))
+        self.book = ledger(MemoryS3("landing"), budget=100, time=self.time)
+        self.planned: list[tuple[str, str]] = []
+        self.tasks: list[tuple[datetime, Spending]] = []
+        self.runs = self.sent = 0
+
+    def plan(self, number: int) -> None:
+        """A run of one market that may spend so much."""
+        self.runs += 1
+        run = f"run-{self.runs}", "houston-tx"
+        self.book.plan(run[0], {run[1]: number})
+        self.planned.append(run)
+
+    def begin(self, number: int) -> None:
+        """The first task that has not begun, which wants so much."""
+        if self.planned:
+            task = Spending(self.book, *self.planned.pop(0), 0).__enter__()
+            self.tasks.append((self.time.now, task))
+            task.reserve(number)
+
+    def send(self, number: int) -> None:
+        """So many requests of the task that has run longest."""
+        for _ in range(number if self.tasks else 0):
+            self.tasks[0][1].permit()
+            self.sent += 1
+
+    def wait(self, number: int) -> None:
+        """So many tenths of an hour, in which tasks that have run too long are ended."""
+        until = self.time.now + timedelta(hours=number / 10)
+        while self.tasks and self.tasks[0][0] + LONGEST_TASK < until:
+            self.time.now = max(self.time.now, self.tasks[0][0] + LONGEST_TASK)
+            self.end(0)
+        self.time.now = until
+
+    def end(self, _: int) -> None:
+        """The task that has run longest."""
+        if self.tasks:
+            self.tasks.pop(0)[1].__exit__(None, None, None)
+
+
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(["plan", "settle", "wait"]), st.integers(0, 2), st.integers(0, 40)), max_size=40)
+    st.lists(
+        st.tuples(st.sampled_from(["plan", "begin", "send", "end", "wait", "wait"]), st.integers(0, 60)), max_size=40
+    )
 )
-def test_promises_never_exceed_the_budget(steps: list[tuple[str, int, int]]) -> None:
-    """Whatever is planned and settled in whatever order, spent and held together stay within the budget."""
-    time, s3 = Time(datetime(2026, 11, 1, tzinfo=UTC)), MemoryS3("landing")
-    book = ledger(s3, budget=100, time=time)
-    for number, (step, market, requests) in enumerate(steps):
-        name = f"market-{market}"
-        held = next((key for key in book.account().reserved if key.endswith(name)), None)
-        try:
-            if step == "plan":
-                book.plan(f"run-{number}", {name: requests})
-            elif step == "settle" and held:
-                reservation = book.account().reserved[held]
-                if reservation.is_live(time.now):
-                    book.settle(held.split("/")[0], name, min(requests, reservation.requests), 0, None)
-            else:
-                time.now += timedelta(hours=requests / 10)
-        except QuotaRefused:
-            pass
-        account = book.account()
-        assert account.spent + sum(each.requests for each in account.held(time.now)) <= 100
+@example(
+    [
+        ("plan", 60),
+        ("wait", 59),
+        ("begin", 60),
+        ("wait", 2),
+        ("plan", 60),
+        ("begin", 60),
+        *[("send", 60), ("end", 0)] * 2,
+    ]
+)
+def test_promises_and_requests_never_exceed_the_budget(steps: list[tuple[str, int]]) -> None:
+    """However late tasks begin and whatever they send: spent and held stay within the budget, and so does what is sent.
+
+    Tasks are not killed; each ends within the time that it may run.
+    """
+    month = Month()
+    for step, number in steps:
+        with contextlib.suppress(QuotaRefused):
+            getattr(month, step)(number)
+        account = month.book.account()
+        assert account.spent + sum(each.requests for each in account.held(month.time.now)) <= 100
+        assert month.sent <= 100
+    while month.tasks:
+        month.end(0)
+    assert month.sent == month.book.account().spent <= 100
 
 
 def test_an_account_is_read_as_it_was_written() -> None:

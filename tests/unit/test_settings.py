@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from include.quota import LONGEST_TASK
 from include.settings import Resources, SettingsError, Tuning, read_resources, read_tuning
 from tests.unit.examples import ENVIRONMENT, RESOURCES
 
@@ -14,6 +15,15 @@ def test_nothing_set_gives_the_defaults() -> None:
     """Tuning needs no variable at all."""
     assert Tuning() == read_tuning({})
     assert (timedelta(hours=36), 6 * 3600.0) == (Tuning().date_tolerance, Tuning().reconcile_patience)
+
+
+def test_the_defaults_of_a_call_work_together() -> None:
+    """An answer that drips is asked for twice more, one that is silent is given up first, and a market ends in time."""
+    default = Tuning()
+    assert default.request_timeout < default.response_timeout
+    assert 2 * default.response_timeout + 1 + 2 < default.api_patience
+    page = default.api_patience + default.response_timeout + default.seconds_between_requests
+    assert timedelta(seconds=20 * page) < LONGEST_TASK
 
 
 @pytest.mark.parametrize(

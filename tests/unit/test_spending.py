@@ -8,7 +8,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from include.quota import LIFE, Limits, QuotaRefused
+from include.quota import LIFE, LONGEST_TASK, Limits, QuotaRefused
 from include.quota_ledger import QuotaLedger
 from include.spending import Spending
 from tests.unit.memory_s3 import MemoryS3
@@ -145,6 +145,19 @@ def test_a_reservation_that_ran_out_is_made_anew() -> None:
     book.ledger.plan("another-run", {"austin-tx": 90})
     with pytest.raises(QuotaRefused, match="and 5 are left"), book.task(landed=5) as spending:
         spending.reserve(15)
+
+
+def test_a_reservation_does_not_run_out_under_its_task() -> None:
+    """Begun late in the life of its plan, a task holds a new reservation in one entry, and nobody takes what it has."""
+    book = Book()
+    book.ledger.plan(RUN, {"houston-tx": 60})
+    book.now += LIFE - LONGEST_TASK
+    with book.task() as spending:
+        spending.reserve(60)
+        assert ((0, 60), 2) == (book.spent_and_held(), len(book.s3.keys("landing")))
+        book.now += LONGEST_TASK
+        with pytest.raises(QuotaRefused, match="and 40 are left"):
+            book.ledger.plan("another-run", {"austin-tx": 60})
 
 
 def test_a_repeated_request_is_reserved_before_it_goes_out() -> None:

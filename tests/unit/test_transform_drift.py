@@ -184,6 +184,9 @@ def test_what_is_counted_is_bounded() -> None:
         (sound_rows(19, city=None) + sound_rows(1, city="X", price="call"), []),
         (sound_rows(20, bedrooms=None), ["bedrooms"]),
         (sound_rows(19, bedrooms=None) + sound_rows(30, bedrooms=None, homeType="LOT"), []),
+        (sound_rows(30, streetAddress=None, zipcode=None, homeType="LOT"), []),
+        (sound_rows(30, streetAddress=None, zipcode=None), ["street_address", "zipcode"]),
+        (sound_rows(30, city=None, homeType="LOT"), ["city"]),
         (sound_rows(20, bedrooms=None, homeType="HOUSEBOAT"), ["bedrooms"]),
         (sound_rows(20, bedrooms=None, homeType=None), ["home_type", "bedrooms"]),
         (sound_rows(20, zestimate=None), []),
@@ -193,6 +196,22 @@ def test_what_is_counted_is_bounded() -> None:
 def test_a_column_that_nothing_fills_is_absent(rows: list[dict[str, Any]], absent: list[str]) -> None:
     """From 20 listings on, sound or rejected; a wrong value is a value, a blank is none, and plots have no bedrooms."""
     assert absent == clean_rows(*rows).absent_columns
+
+
+@pytest.mark.parametrize(
+    ("address", "home_type"),
+    [
+        ("Lot 7 Ranch Rd, Marfa, TX", "LOT"),
+        ("Marfa, TX", "LOT"),
+        ("12 Main St, Toronto, ON M5V 2T6", "SINGLE_FAMILY"),
+    ],
+)
+def test_a_sound_market_of_addresses_in_one_text_lacks_nothing(address: str, home_type: str) -> None:
+    """Plots without street or ZIP code, and homes in Canada, do not close the gate for good."""
+    items = listings_of("zillow-com1")
+    for item in items:
+        item.update(address=address, propertyType=home_type)
+    assert [] == clean_rows(*items, source="zillow-com1").absent_columns
 
 
 def test_a_value_that_means_unknown_fills_nothing() -> None:
@@ -218,7 +237,7 @@ def test_listings_that_are_no_objects_fill_nothing() -> None:
     """A wrapper with another name leaves every expected column empty, but for what plots may lack."""
     renamed = [{"resultType": "property", "home": {"zpid": 1, "price": {"value": 5}}} for _ in range(20)]
     cleaned = clean_rows(*renamed, source="zillow-working-api")
-    assert {"zpid", "price", "street_address", "listed_at"} <= set(cleaned.absent_columns)
+    assert {"zpid", "price", "city", "listed_at"} <= set(cleaned.absent_columns)
     assert {"row_invalid": 20} == cleaned.rejects_by_reason
 
 

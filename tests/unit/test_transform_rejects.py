@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.transform_code import PREFIX, clean, clean_rows, fixture, row
+from tests.unit.transform_code import PREFIX, clean, clean_rows, cleaner, fixture, row
 
 
 def only_reject(listing: Any, source: str = "zillow56") -> dict[str, Any]:
@@ -144,3 +144,26 @@ def test_a_page_that_cannot_be_read_is_one_reject(page: bytes) -> None:
     (reject,) = cleaned.rejects.to_pylist()
     assert (None, None, f"{PREFIX}page-0001.json") == (reject["raw_position"], reject["zpid"], reject["raw_key"])
     assert "\0" not in reject["body"]
+
+
+def test_a_page_is_cut_into_its_rows_once_for_all_that_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work of a page grows with its rows, not with rows times bad rows; a page without bad ones is not cut."""
+    cut: list[bytes] = []
+    reader = cleaner("zillow56")._reader
+    whole = reader.bodies
+
+    def counted(page: bytes) -> list[bytes]:
+        cut.append(page)
+        return whole(page)
+
+    monkeypatch.setattr(reader, "bodies", counted)
+    numbers = [range(1, 41), range(41, 81), range(81, 121)]
+    pages = [
+        json.dumps({"results": [row(zpid, price=price) for zpid in zpids]}).encode()
+        for zpids, price in zip(numbers, (-1, 5, -2), strict=True)
+    ]
+    cleaned = clean(*((page, 40) for page in pages))
+
+    assert [pages[0], pages[2]] == cut
+    assert ({"price_out_of_range": 80}, 40) == (cleaned.rejects_by_reason, len(cleaned.listings))
+    assert [str(zpid) for zpid in (*numbers[0], *numbers[2])] == cleaned.rejects["zpid"].to_pylist()
