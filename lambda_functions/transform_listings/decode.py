@@ -14,12 +14,12 @@ contract order, whose value is wrong. A page that even the standard library cann
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 from fields import Level, Tree, tree_of, unknown_fields
-from msgspec.structs import astuple
 from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan
 
 # Beyond 64 bits no column can hold it; saying so here keeps the columns free of Python's big integers.
@@ -61,12 +61,13 @@ class Decoded(msgspec.Struct, frozen=True):
 class _Node(msgspec.Struct, frozen=True):
     """A struct of some level of the payload, an empty one of it, and per field a leaf's path or the level below.
 
-    The fields that nobody reads come last, and are not in `below`.
+    The fields that nobody reads are neither in `below` nor among the `values` of a row.
     """
 
     struct: Any
     empty: Any
     below: "list[_Node | str]"
+    values: Callable[[Any], tuple[Any, ...]]
 
 
 class _Typing(msgspec.Struct, frozen=True):
@@ -84,7 +85,8 @@ class PageReader:
         self.plan = plan
         types = {path: _TYPES[kind] | None for path, kind in plan.leaves.items()}
         known = types | dict.fromkeys(plan.ignored, _UNREAD)
-        tree = tree_of(known)
+        # In the alphabet's order, as zillow56 sends them: msgspec looks for each field behind the last one that it met.
+        tree = tree_of(sorted(known))
         self._known = Level.of(tree)
         self._row = _node("Row", tree, known)
         self._row_decoder = msgspec.json.Decoder(self._row.struct, strict=False)
@@ -258,27 +260,35 @@ def _node(name: str, tree: Tree, types: Mapping[str, Any], forbid_unknown_fields
     The fields are f0, f1, ... in the tree's order, since a name in JSON need not be one in Python.
     """
     members: list[tuple[str, Any, Any]] = []
-    below: list[_Node | str] = []
+    below: dict[str, _Node | str] = {}
     for index, (key, inside) in enumerate(tree.items()):
         if isinstance(inside, str):
             members.append((f"f{index}", types[inside], None))
             if types[inside] is not _UNREAD:
-                below.append(inside)
+                below[f"f{index}"] = inside
         else:
             node = _node(key, inside, types, forbid_unknown_fields)
             members.append((f"f{index}", node.struct | None, node.empty))
             if node.below:
-                below.append(node)
+                below[f"f{index}"] = node
     names = {f"f{index}": key for index, key in enumerate(tree)}
     # No cycle can arise among numbers, texts and frozen structs: the collector need not look at them.
     options: dict[str, Any] = {"frozen": True, "gc": False, "forbid_unknown_fields": forbid_unknown_fields}
     struct = msgspec.defstruct(name, members, rename=names, **options)
-    return _Node(struct, struct(), below)
+    return _Node(struct, struct(), list(below.values()), _getter(list(below)))
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads these attributes as a tuple, which `attrgetter` makes of two or more."""
+    if len(names) == 1:
+        get = attrgetter(names[0])
+        return lambda row: (get(row),)
+    return attrgetter(*names) if names else lambda row: ()
 
 
 def _gather(rows: Sequence[Any], node: _Node, into: Leaves) -> None:
-    columns = zip(*map(astuple, rows), strict=True) if rows else [()] * len(node.below)
-    for below, values in zip(node.below, columns, strict=False):
+    columns = zip(*map(node.values, rows), strict=True) if rows else [()] * len(node.below)
+    for below, values in zip(node.below, columns, strict=True):
         if isinstance(below, str):
             into[below] = values
         else:
