@@ -353,8 +353,7 @@ def test_an_outage_of_postgresql_is_survived(warehouse: Warehouse, loader: redsh
     try:
         # The session's own process lives on until it has seen that its parent is gone.
         with pytest.raises((redshift_connector.Error, OSError)):
-            while time.monotonic() < deadline:
-                rows(loader, "select 1")
+            _ask_until(deadline, loader)
     finally:
         warehouse.postgres.start()
         warehouse.postgres.create()
@@ -364,3 +363,8 @@ def test_an_outage_of_postgresql_is_survived(warehouse: Warehouse, loader: redsh
             assert [(7,)] == rows(again, f"select id from {T}")
             return
     raise AssertionError(warehouse.log)
+
+
+def _ask_until(deadline: float, connection: redshift_connector.Connection) -> None:
+    while time.monotonic() < deadline:
+        rows(connection, "select 1")
