@@ -109,9 +109,7 @@ class _Landing:
 
     def half_extracted(self, before: datetime) -> list[SetKey]:
         """Sets whose newest page is older than `before`, unless a later extraction of their partition is complete."""
-        newest: dict[str, str] = {}
-        for key in self.completed:
-            newest[key.partition] = max(key.extract_id, newest.get(key.partition, ""))
+        newest = _newest(self.completed)
         return sorted(
             key
             for key, put in self.unfinished.items()
@@ -152,8 +150,14 @@ def find(
     sent_on = {key for keys in halted.values() for key in keys}
     sent = _first_sent(ledger, sent_on)
 
+    newest = _newest(arrived)
+
     def is_stuck(key: SetKey) -> bool:
         return key in sent and sent[key] < limits.stuck_before
+
+    def is_made_good(key: SetKey) -> bool:
+        """Held back at a gate for hours, and a later extraction of its partition has the day."""
+        return key in halted["not let through"] and key.extract_id < newest.get(key.partition, "")
 
     def recent(place: str) -> tuple[SetKey, ...]:
         return tuple(sorted(key for key in halted[place] if not is_stuck(key)))
@@ -170,7 +174,14 @@ def find(
         not_loaded=_waking(unloaded - failed.keys(), since),
         suspect=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn) is False)),
         given_up=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn))),
-        stuck=tuple(sorted(f"{k.manifest} ({place})" for place, keys in halted.items() for k in keys if is_stuck(k))),
+        stuck=tuple(
+            sorted(
+                f"{key.manifest} ({place})"
+                for place, keys in halted.items()
+                for key in keys
+                if is_stuck(key) and not is_made_good(key)
+            )
+        ),
         without_rows=without_rows,
         to_replay=to_replay,
         without_set=tuple(sorted(each.set_id for key, each in holdings.items() if key not in pages_somewhere)),
@@ -178,6 +189,14 @@ def find(
         pages=tuple(len(landing.unfinished[key]) for key in half),
     )
     return gaps, frozenset(key.partition for key in landing.completed)
+
+
+def _newest(keys: Iterable[SetKey]) -> dict[str, str]:
+    """The id of the latest extraction of each partition."""
+    newest: dict[str, str] = {}
+    for key in keys:
+        newest[key.partition] = max(key.extract_id, newest.get(key.partition, ""))
+    return newest
 
 
 def _is_looked_at(key: SetKey, limits: Limits) -> bool:

@@ -74,6 +74,20 @@ def test_a_long_outage_makes_nothing_stuck(stack: Stack) -> None:
     assert Gaps(not_copied=(KEY,)) == stack.gaps()
 
 
+def test_what_a_later_extraction_made_good_is_not_stuck(stack: Stack) -> None:
+    """A set held back at its gate is stuck until a later extraction of its day has arrived, and then no news."""
+    stack.land(KEY)
+    stack.copy(KEY)
+    stack.clean(KEY)
+    stack.now = SIX_HOURS_BEFORE - timedelta(hours=1)
+    stack.resend(KEY)
+    assert Gaps(stuck=(f"{KEY.manifest} (not let through)",)) == stack.gaps()
+
+    stack.now = NOON - timedelta(hours=1)
+    stack.bring(LATER_EXTRACTION)
+    assert Gaps() == stack.gaps(loaded=(turn(LATER_EXTRACTION),))
+
+
 def test_a_new_transform_begins_with_all_its_patience(stack: Stack) -> None:
     """What was sent again for the sake of another version is not stuck before this one."""
     stack.now = NOON - timedelta(days=5)
