@@ -83,8 +83,8 @@ def refuse_far_date(date: str, started_at: datetime, date_override: str | None, 
     hours = tolerance / timedelta(hours=1)
     raise PlanRefused(
         f"the API serves only today, and {date} is more than {hours:g} hours from {started_at:%Y-%m-%d %H:%M} "
-        'UTC: load past dates again from raw, or give a reason in the param "date_override", '
-        "which the manifests will record"
+        "UTC: load past dates again from raw, if they landed whole; else start a new run with a reason in the param "
+        '"date_override" (clearing an old one cannot give it), which the manifests will record'
     )
 
 

@@ -72,7 +72,7 @@ def interpreter(name):
 
 def stamp(name):
     """The file whose presence says that this environment is complete."""
-    facts = [REQUIREMENTS[name].read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(VENVS)]
+    facts = [REQUIREMENTS[name].read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(VENVS.resolve())]
     return VENVS / name / (STAMP + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16])
 
 
