@@ -14,6 +14,7 @@ TESTS = Path(__file__).resolve().parent
 LONGEST_FIRST = ("e2e", "integration", "dags", "infra")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test with the name of its folder; a name that pyproject.toml does not know is an error."""
     for item in items:
