@@ -83,10 +83,11 @@ def test_events_in_the_wrong_order_clean_every_set(deployed: Deployed) -> None:
 def test_a_lost_event_is_made_good_by_sending_it_again(deployed: Deployed) -> None:
     """A set whose event vanished stays where it is, complete, until the same event is put back; then it is clean."""
     extract_id = extract(20)
+    eventually(lambda: is_idle(deployed, "CopyQueueUrl"), "the end of what earlier tests sent")
     with asleep(deployed, "CopyFunctionName"):
         land(deployed, small_set.objects(extract_id))
         drain(deployed, "CopyQueueUrl", 1)
-    assert is_idle(deployed, "CopyQueueUrl")
+    eventually(lambda: is_idle(deployed, "CopyQueueUrl"), "a queue without the event")
     assert [] == written(deployed, extract_id)
     bucket, url = deployed.outputs["LandingBucketName"], deployed.outputs["CopyQueueUrl"]
     send_again(deployed.airflow("sqs"), url, bucket, manifest(extract_id))
