@@ -12,9 +12,9 @@ test   := .venv/test/bin/python
 uv     := .venv/uv/bin/uv
 lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-# How many tests run side by side: a stack takes about a core.
+# How many tests run side by side. Those end to end share a stack and follow each other.
 WORKERS ?= 2
-side_by_side := --numprocesses $(WORKERS) --dist loadgroup
+side_by_side := --numprocesses $(WORKERS)
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
 # What a replay or a backfill is about.
@@ -56,7 +56,8 @@ redrive: run-environments ## Put dead-lettered messages back on their queues
 
 .PHONY: test
 test: setup browser lint types ## Run the linters, the type checker and every test
-	@$(test) -m pytest $(side_by_side) tests
+	@$(test) -m pytest $(side_by_side) tests --ignore tests/e2e
+	@$(test) -m pytest tests/e2e
 
 .PHONY: test-unit
 test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, template
@@ -64,7 +65,8 @@ test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, temp
 
 .PHONY: test-integration
 test-integration: setup browser ## Run the tests against the real stand-in, and end to end
-	@$(test) -m pytest $(side_by_side) $(wildcard tests/integration tests/e2e)
+	@$(test) -m pytest $(side_by_side) tests/integration
+	@$(test) -m pytest tests/e2e
 
 .PHONY: fuzz
 fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages (EXAMPLES=n: so many)
