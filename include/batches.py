@@ -38,7 +38,8 @@ class ReadySet:
     `snapshot_date` is YYYY-MM-DD, `observed_at` ISO 8601 with an offset. Counts are of listings but for
     `pages_unreadable`; `listings_uri` and `rejects_uri` name the Parquet files, their sizes are in bytes.
     `contract_version` is the contract it was cleaned under, empty in markers older than this field; `replay` is
-    the id of the replay that had it cleaned again.
+    the id of the replay that had it cleaned again. `market_name` is the market as it was asked for, `pages_claimed` and
+    `listings_claimed` what the API said exists; None: the marker is older than these, or the API did not say.
     """
 
     set_id: str
@@ -60,6 +61,10 @@ class ReadySet:
     rejects_bytes: int
     contract_version: str = ""
     replay: str | None = None
+    market_name: str | None = None
+    pages_read: int | None = None
+    pages_claimed: int | None = None
+    listings_claimed: int | None = None
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)

@@ -57,14 +57,14 @@ class Gatekeeper:
         `replay` is the id of the replay that had it cleaned again; the marker carries it.
         """
         success = json.loads(self._read(key.success(self.where.transform_version)))
-        self._check_origin(key, success, replay)
+        manifest = self._manifest(key, success, replay)
         self._check_counts(key, success)
         self._check_columns(key, success)
         self._check_share(key, success)
         self._check_not_emptied(key, success, replay)
         for name in (LISTINGS_FILE, REJECTS_FILE):
             self._check_file(key, name, success["files"][name])
-        ready = self._ready_set(key, success, replay)
+        ready = self._ready_set(key, success, manifest, replay)
         ready_key = key.ready(self.where.transform_version, replay)
         self.client.put_object(
             Bucket=self.where.clean_bucket,
@@ -83,7 +83,8 @@ class Gatekeeper:
             unknown_fields=len(success["unknown_fields"]),
         )
 
-    def _check_origin(self, key: SetKey, success: dict[str, Any], replay: str | None) -> None:
+    def _manifest(self, key: SetKey, success: dict[str, Any], replay: str | None) -> dict[str, Any]:
+        """The manifest that the set was cleaned from, by the deployed contract; GateClosed when it was another."""
         # A set that is replayed may be in raw only: the landing bucket forgets after some months.
         bucket = self.where.raw_bucket if replay else self.where.landing_bucket
         manifest = self._read(key.manifest, bucket)
@@ -99,6 +100,9 @@ class Gatekeeper:
                 f"{key.manifest}: cleaned under contract {success['contract_version']}, expected {version}: "
                 "deploy the transform of this version and clean the set again"
             )
+        facts = json.loads(manifest)
+        assert isinstance(facts, dict)
+        return facts
 
     def _check_counts(self, key: SetKey, success: dict[str, Any]) -> None:
         counts = success["counts"]
@@ -175,7 +179,9 @@ class Gatekeeper:
                 f"{stated['bytes']} bytes with {stated['sha256']}: clean the set again from raw"
             )
 
-    def _ready_set(self, key: SetKey, success: dict[str, Any], replay: str | None = None) -> ReadySet:
+    def _ready_set(
+        self, key: SetKey, success: dict[str, Any], manifest: dict[str, Any], replay: str | None = None
+    ) -> ReadySet:
         counts, files = success["counts"], success["files"]
         version = self.where.transform_version
         folder = f"s3://{self.where.clean_bucket}/{key.clean_prefix(version)}"
@@ -199,6 +205,10 @@ class Gatekeeper:
             rejects_bytes=files[REJECTS_FILE]["bytes"],
             contract_version=success["contract_version"],
             replay=replay,
+            market_name=manifest.get("location"),
+            pages_read=success["pages"],
+            pages_claimed=manifest.get("pages_claimed"),
+            listings_claimed=manifest.get("listings_claimed"),
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:

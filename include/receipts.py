@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 
-class _Record:
+class Record:
     """A frozen dataclass of JSON scalars, lists and dicts."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class _Record:
 
 
 @dataclass(frozen=True)
-class ExtractRequest(_Record):
+class ExtractRequest(Record):
     """What one mapped extraction is to fetch: one market of one source for one date."""
 
     source: str
@@ -39,7 +39,7 @@ class ExtractRequest(_Record):
 
 
 @dataclass(frozen=True)
-class LandedReceipt(_Record):
+class LandedReceipt(Record):
     """A complete set in the landing bucket; counts are of pages, listings and bytes as received."""
 
     source: str
@@ -57,7 +57,7 @@ class LandedReceipt(_Record):
 
 
 @dataclass(frozen=True)
-class CleanReceipt(_Record):
+class CleanReceipt(Record):
     """A set that passed its gates and has a ready marker in the clean bucket; counts are of listings and of fields."""
 
     set_id: str

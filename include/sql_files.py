@@ -5,6 +5,7 @@ Each file's first line is its own path under `sql/`, so that a rendered text sti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,17 @@ DDL_FILES = (
     "ddl/008_zillowdata.sql",
     "ddl/009_reader_grants.sql",
     "ddl/010_replays.sql",
+    "ddl/011_claims.sql",
+    "ddl/012_mart_builds.sql",
+    "ddl/013_listing_figures.sql",
+    "ddl/014_coverage.sql",
+    "ddl/015_rejects_by_day.sql",
+    "ddl/016_listing_presence.sql",
+    "ddl/017_market_by_day.sql",
+    "ddl/018_zip_by_day.sql",
+    "ddl/019_price_cuts.sql",
+    "ddl/020_zestimate_gaps.sql",
+    "ddl/021_jumps.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
 LOAD_FILES = (
@@ -49,6 +61,29 @@ CHECK_FILES = (
     "checks/070_history_stretches.sql",
     "checks/080_kept_rejects.sql",
 )
+MART_FILES = (
+    "marts/010_lock.sql",
+    "marts/020_stale_days.sql",
+    "marts/030_coverage.sql",
+    "marts/040_rejects_by_day.sql",
+    "marts/050_listing_presence.sql",
+    "marts/060_market_by_day.sql",
+    "marts/070_flows.sql",
+    "marts/080_zip_by_day.sql",
+    "marts/090_price_cuts.sql",
+    "marts/100_zestimate_gaps.sql",
+    "marts/110_jumps.sql",
+    "marts/120_build.sql",
+)
+MART_CHECK_FILES = (
+    "mart_checks/010_bounds.sql",
+    "mart_checks/020_sums_against_core.sql",
+    "mart_checks/030_rejects_against_core.sql",
+    "mart_checks/040_sightings.sql",
+    "mart_checks/050_unique_keys.sql",
+    "mart_checks/060_price_cuts.sql",
+)
+MART_RESET_FILES = ("mart_reset/010_forget.sql",)
 
 
 class Cursor(Protocol):
@@ -121,3 +156,30 @@ def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[s
     names = [column[0] for column in cursor.description]
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+class ChecksFailed(RuntimeError):
+    """What must hold before the commit does not; `evidence` has the rows of each failed check by its file."""
+
+    def __init__(self, evidence: dict[str, list[dict[str, Any]]]) -> None:
+        self.evidence = evidence
+        super().__init__("\n".join(_complaint(name, rows) for name, rows in evidence.items()))
+
+    @property
+    def set_ids(self) -> frozenset[str]:
+        """The sets that the evidence names; empty when it names none."""
+        rows = [row for rows in self.evidence.values() for row in rows]
+        return frozenset(row["set_id"] for row in rows if row.get("set_id"))
+
+
+def _complaint(name: str, rows: list[dict[str, Any]]) -> str:
+    shown = ["; ".join(f"{column} {value}" for column, value in row.items()) for row in rows[:3]]
+    more = [f"and {len(rows) - 3} rows more"] if len(rows) > 3 else []
+    return f"{name} failed: " + " | ".join(shown + more)
+
+
+def refuse_failed(cursor: Cursor, check_sql: Sequence[str]) -> None:
+    """Runs the rendered checks: queries whose every row is a complaint. Raises ChecksFailed when there is any."""
+    found = {file_name(sql): query(cursor, sql.strip().removesuffix(";")) for sql in check_sql}
+    if evidence := {name: rows for name, rows in found.items() if rows}:
+        raise ChecksFailed(evidence)

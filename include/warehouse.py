@@ -22,10 +22,11 @@ from include.sql_files import (
     DDL_FILES,
     LOAD_FILES,
     STAGING_FILES,
+    ChecksFailed,
     Connection,
     Cursor,
-    file_name,
     query,
+    refuse_failed,
     render,
     run,
 )
@@ -59,26 +60,6 @@ __all__ = [
 
 class StagingMissing(RuntimeError):
     """The batch's staging tables are not there, and the batch is not loaded either."""
-
-
-class ChecksFailed(RuntimeError):
-    """What must hold before the commit does not; `evidence` has the rows of each failed check by its file."""
-
-    def __init__(self, evidence: dict[str, list[dict[str, Any]]]) -> None:
-        self.evidence = evidence
-        super().__init__("\n".join(_complaint(name, rows) for name, rows in evidence.items()))
-
-    @property
-    def set_ids(self) -> frozenset[str]:
-        """The sets that the evidence names; empty when it names none."""
-        rows = [row for rows in self.evidence.values() for row in rows]
-        return frozenset(row["set_id"] for row in rows if row.get("set_id"))
-
-
-def _complaint(name: str, rows: list[dict[str, Any]]) -> str:
-    shown = ["; ".join(f"{column} {value}" for column, value in row.items()) for row in rows[:3]]
-    more = [f"and {len(rows) - 3} rows more"] if len(rows) > 3 else []
-    return f"{name} failed: " + " | ".join(shown + more)
 
 
 @dataclass(frozen=True)
@@ -157,6 +138,10 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "batch_id": batch.batch_id,
         "run_id": batch.run_id,
         "replay": ready.replay,
+        "market_name": ready.market_name,
+        "pages_read": ready.pages_read,
+        "pages_claimed": ready.pages_claimed,
+        "listings_claimed": ready.listings_claimed,
     }
     places = ", ".join(["%s"] * len(values))
     into = f"insert into {batch.staging_sets} ({', '.join(values)}) values ({places})"  # noqa: S608
@@ -177,7 +162,7 @@ def load_batch(connection: Connection, load_sql: Sequence[str], check_sql: Seque
         with closing(connection.cursor()) as cursor:
             for sql in load_sql:
                 run(cursor, sql)
-            _refuse_failed(cursor, check_sql)
+            refuse_failed(cursor, check_sql)
             receipt = _receipt(cursor, batch)
             run(cursor, render("staging/010_drop.sql", batch))
         connection.commit()
@@ -185,12 +170,6 @@ def load_batch(connection: Connection, load_sql: Sequence[str], check_sql: Seque
         connection.rollback()
         raise
     return receipt
-
-
-def _refuse_failed(cursor: Cursor, check_sql: Sequence[str]) -> None:
-    found = {file_name(sql): query(cursor, sql.strip().removesuffix(";")) for sql in check_sql}
-    if evidence := {name: rows for name, rows in found.items() if rows}:
-        raise ChecksFailed(evidence)
 
 
 def _receipt(cursor: Cursor, batch: Batch) -> LoadReceipt:

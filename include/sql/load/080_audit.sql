@@ -33,7 +33,11 @@ insert into core.load_audit (
     run_id,
     load_number,
     recorded_at,
-    replay
+    replay,
+    market_name,
+    pages_read,
+    pages_claimed,
+    listings_claimed
 )
 with staged as (
     select
@@ -85,7 +89,11 @@ select
     batch_sets.run_id,
     numbers.load_number,
     getdate() as recorded_at,
-    batch_sets.replay
+    batch_sets.replay,
+    batch_sets.market_name,
+    batch_sets.pages_read,
+    batch_sets.pages_claimed,
+    batch_sets.listings_claimed
 from {{ batch.staging_sets }} as batch_sets
 inner join {{ batch.staging_winners }} as winners
     on

@@ -1,0 +1,19 @@
+-- marts/010_lock.sql
+-- What: one build at a time. The transaction's first statement, so that what it reads is what the build before it
+--       committed; and temporary tables that an earlier build of the same session left go.
+-- Grain: none.
+-- Keys: none.
+
+lock marts.builds;
+
+drop table if exists held_days;
+
+drop table if exists stale_days;
+
+drop table if exists moved_listings;
+
+drop table if exists flow_days;
+
+drop table if exists cut_listings;
+
+drop table if exists all_cuts;
