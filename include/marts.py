@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from include.receipts import Record
 from include.sql_files import (
@@ -73,5 +74,5 @@ def _done(cursor: Cursor, run_id: str) -> MartBuild:
     return MartBuild(int(number), int(partitions), newest.isoformat() if newest else None)
 
 
-def _values(cursor: Cursor, sql: str) -> list[list[object]]:
+def _values(cursor: Cursor, sql: str) -> list[list[Any]]:
     return [list(row.values()) for row in query(cursor, sql)]

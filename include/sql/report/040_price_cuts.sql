@@ -1,0 +1,36 @@
+-- report/040_price_cuts.sql
+-- What: the price cuts seen on each market's newest day after the first bound date and up to the second, of
+--       listings that it shows, also those that another market shows too.
+-- Grain: source, market, zpid.
+-- Keys: the same.
+
+with newest as (
+    select
+        source,
+        market,
+        max(snapshot_date) as snapshot_date
+    from marts.coverage
+    where snapshot_date > %s and snapshot_date <= %s
+    group by source, market
+)
+
+select
+    newest.source,
+    newest.market,
+    cuts.zpid,
+    cuts.price_before,
+    cuts.price_after,
+    cuts.cut_percent,
+    cuts.changed_at,
+    cuts.known_by
+from newest
+inner join marts.price_cuts as cuts
+    on
+        newest.source = cuts.source
+        and newest.snapshot_date = cuts.seen_on
+inner join core.listing_snapshots as snapshots
+    on
+        newest.source = snapshots.source
+        and newest.market = snapshots.market
+        and newest.snapshot_date = snapshots.snapshot_date
+        and cuts.zpid = snapshots.zpid;

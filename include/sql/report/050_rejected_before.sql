@@ -1,0 +1,40 @@
+-- report/050_rejected_before.sql
+-- What: listings that were rejected on the observed day before each market's newest one: they are not new.
+-- Grain: source, market, zpid as it was sent.
+-- Keys: the same.
+
+with newest as (
+    select
+        source,
+        market,
+        max(snapshot_date) as snapshot_date
+    from marts.coverage
+    where snapshot_date > %s and snapshot_date <= %s
+    group by source, market
+)
+
+select distinct
+    newest.source,
+    newest.market,
+    rejects.zpid
+from newest
+inner join marts.market_by_day as days
+    on
+        newest.source = days.source
+        and newest.market = days.market
+        and newest.snapshot_date = days.snapshot_date
+inner join core.load_audit as audit
+    on
+        newest.source = audit.source
+        and newest.market = audit.market
+        and days.previous_date = audit.snapshot_date
+inner join core.listing_rejects as rejects
+    on
+        audit.source = rejects.source
+        and audit.market = rejects.market
+        and audit.snapshot_date = rejects.snapshot_date
+        and audit.extract_id = rejects.extract_id
+where
+    audit.status = 'loaded'
+    and audit.superseded_by is null
+    and rejects.zpid is not null;
