@@ -11,6 +11,7 @@ MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS.json"
 LISTINGS_FILE = "listings.parquet"
 REJECTS_FILE = "rejects.parquet"
+REPORTS = "reports/"
 REPLAYS = "reports/replays/"
 OPEN_PARTITIONS = "reports/open-partitions.json"
 """Partitions that reconciliation must not forget, in the clean bucket."""
@@ -20,6 +21,7 @@ _SET = re.compile(
     r"/date=(?P<date>\d{4}-\d\d-\d\d)/extract=(?P<extract_id>[0-9A-Za-z-]+)/"
 )
 _REPLAY_REQUEST = re.compile(rf"{REPLAYS}replay=[0-9A-Za-z-]+/date=(?P<date>\d{{4}}-\d\d-\d\d)/request\.json")
+_REPORT = re.compile(r"reports/date=(?P<date>\d{4}-\d\d-\d\d)/report\.json")
 _NOTICE = re.compile(r"[a-z0-9~-]+")
 _PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
 _READY = re.compile(
@@ -168,6 +170,27 @@ def notice_key(date: str, name: str) -> str:
     if not _NOTICE.fullmatch(name):
         raise MalformedKey(f"notice {name!r}: expected a-z, 0-9, ~ and dashes")
     return f"reports/notices/date={date}/{name}.json"
+
+
+def report_key(date: str, name: str) -> str:
+    """Where a date's report keeps a file of its: `report.html`, `report.json`, `marts/market_by_day.csv`."""
+    return f"{REPORTS}date={date}/{name}"
+
+
+def latest_report_key(name: str) -> str:
+    """Where the newest date's report stands once more: `latest.html`, `latest.json`."""
+    return f"{REPORTS}{name}"
+
+
+def mart_file(mart: str, kind: str) -> str:
+    """The name, for `report_key`, of a mart's export: `kind` is csv or parquet."""
+    return f"marts/{mart}.{kind}"
+
+
+def reported_date(key: str) -> str | None:
+    """The date whose finished report the object at `key` describes, or None when it is none."""
+    match = _REPORT.fullmatch(key)
+    return match["date"] if match else None
 
 
 def parse_partition(partition: str) -> tuple[str, str, str]:
