@@ -15,6 +15,8 @@ REPORTS = "reports/"
 REPLAYS = "reports/replays/"
 OPEN_PARTITIONS = "reports/open-partitions.json"
 """Partitions that reconciliation must not forget, in the clean bucket."""
+REPORT_DATES = "reports/date="
+"""What the folders of the reports begin with, in the clean bucket."""
 
 _SET = re.compile(
     r"listings/source=(?P<source>[a-z0-9-]+)/market=(?P<market>[a-z0-9-]+)"
@@ -23,6 +25,7 @@ _SET = re.compile(
 _REPLAY_REQUEST = re.compile(rf"{REPLAYS}replay=[0-9A-Za-z-]+/date=(?P<date>\d{{4}}-\d\d-\d\d)/request\.json")
 _REPORT = re.compile(r"reports/date=(?P<date>\d{4}-\d\d-\d\d)/report\.json")
 _NOTICE = re.compile(r"[a-z0-9~-]+")
+_REPORT_FOLDER = re.compile(r"reports/date=(?P<date>\d{4}-\d\d-\d\d)/")
 _PARTITION = re.compile(r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)\|(?P<date>\d{4}-\d\d-\d\d)")
 _READY = re.compile(
     r"ready/date=(?P<date>\d{4}-\d\d-\d\d)/(?P<source>[a-z0-9-]+)~(?P<market>[a-z0-9-]+)"
@@ -190,6 +193,12 @@ def mart_file(mart: str, kind: str) -> str:
 def reported_date(key: str) -> str | None:
     """The date whose finished report the object at `key` describes, or None when it is none."""
     match = _REPORT.fullmatch(key)
+    return match["date"] if match else None
+
+
+def report_folder_date(folder: str) -> str | None:
+    """The date of the report whose folder, like reports/date=2026-11-22/, this is; None for another folder."""
+    match = _REPORT_FOLDER.fullmatch(folder)
     return match["date"] if match else None
 
 
