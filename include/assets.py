@@ -24,5 +24,12 @@ WAREHOUSE_LISTINGS = Asset(
 """Sets are in the warehouse. Partition: all|date.
 
 Emitted by: load_listings.
-Consumed by: nobody yet; the market report will.
+Consumed by: report_listings.
+"""
+
+MARKET_REPORT = Asset(name="market_report", uri="s3://listings-clean/reports", group=GROUP)
+"""The report of a date lies in the clean bucket; the event says where. Partition: all|date.
+
+Emitted by: report_listings.
+Consumed by: nobody; people, on the Listings page.
 """

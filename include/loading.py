@@ -147,6 +147,11 @@ def templates(names: Sequence[str]) -> list[str]:
     return [f"{{% set batch = batch_of(ti) %}}{{% include '{name}' %}}" for name in names]
 
 
+def includes(names: Sequence[str]) -> list[str]:
+    """Templates that include the SQL files `names`, which need no batch."""
+    return [f"{{% include '{name}' %}}" for name in names]
+
+
 def batch_of(ti: Any) -> Batch:
     """The batch of a task inside the mapped group."""
     return Batch.from_dict(ti.xcom_pull(task_ids="plan_batches")[ti.map_index])

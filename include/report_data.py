@@ -23,21 +23,11 @@ from include.report_model import (
     Report,
     Zip,
 )
-from include.sql_files import Connection, query, render
+from include.sql_files import REPORT_FILES, Connection, query, render, run
 
 DAYS = 90
 """Calendar days up to its date that a report looks back on; a market that was not observed in them is not in it."""
 BARGAINS = 20
-MEASURES = ("price", "price_sqft", "rent_yield", "days_on_market", "zestimate_gap")
-FILES = (
-    "report/010_days.sql",
-    "report/020_jumps.sql",
-    "report/030_listings.sql",
-    "report/040_price_cuts.sql",
-    "report/050_rejected_before.sql",
-    "report/060_zips.sql",
-    "report/070_reasons.sql",
-)
 
 _Key = tuple[str, str]
 _Row = dict[str, Any]
@@ -54,11 +44,14 @@ def read(connection: Connection, date: str) -> Report:
     connection.rollback()
     try:
         with closing(connection.cursor()) as cursor:
-            span = (last - timedelta(days=DAYS), last)
-            days, jumps, *newest = (_by_market(query(cursor, _sql(name), span)) for name in FILES)
+            span, newest_days, *queries = REPORT_FILES
+            run(cursor, render(span))
+            cursor.execute("insert into report_span values (%s, %s)", (last - timedelta(days=DAYS), last))
+            run(cursor, render(newest_days))
+            days, jumps, *newest = (_by_market(query(cursor, _sql(name))) for name in queries)
             [number] = query(cursor, "select coalesce(max(build_number), 0) as build_number from marts.builds")
     finally:
-        connection.rollback()
+        connection.rollback()  # which takes the temporary tables away too
     markets = [_market(key, days[key], jumps[key], *(rows[key] for rows in newest)) for key in sorted(days)]
     return Report(date=date, build_number=int(number["build_number"]), markets=markets)
 

@@ -83,6 +83,17 @@ MART_CHECK_FILES = (
     "mart_checks/050_unique_keys.sql",
     "mart_checks/060_price_cuts.sql",
 )
+REPORT_FILES = (
+    "report/010_span.sql",
+    "report/020_newest_days.sql",
+    "report/030_days.sql",
+    "report/040_jumps.sql",
+    "report/050_listings.sql",
+    "report/060_price_cuts.sql",
+    "report/070_rejected_before.sql",
+    "report/080_zips.sql",
+    "report/090_reasons.sql",
+)
 MART_RESET_FILES = ("mart_reset/010_forget.sql",)
 
 

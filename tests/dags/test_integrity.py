@@ -21,6 +21,7 @@ DAG_IDS = [
     "reconcile_listings",
     "redrive_listings",
     "replay_listings",
+    "report_listings",
     "sense_listings",
 ]
 LONGEST_DAG_FILE = 140

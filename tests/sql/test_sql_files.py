@@ -15,13 +15,26 @@ from include.sql_files import (
     CHECK_FILES,
     DDL_FILES,
     LOAD_FILES,
+    MART_CHECK_FILES,
+    MART_FILES,
+    MART_RESET_FILES,
+    REPORT_FILES,
     SQL_DIR,
     STAGING_FILES,
     file_name,
     render,
 )
 
-FOLDERS = {"ddl": DDL_FILES, "staging": STAGING_FILES, "load": LOAD_FILES, "checks": CHECK_FILES}
+FOLDERS = {
+    "ddl": DDL_FILES,
+    "staging": STAGING_FILES,
+    "load": LOAD_FILES,
+    "checks": CHECK_FILES,
+    "marts": MART_FILES,
+    "mart_checks": MART_CHECK_FILES,
+    "mart_reset": MART_RESET_FILES,
+    "report": REPORT_FILES,
+}
 ALL_FILES = [name for names in FOLDERS.values() for name in names]
 HEADER = ("-- What:", "-- Grain", "-- Keys:")
 NOT_PARSED = ("lock ",)  # an opaque command to sqlglot in any dialect; sqlfluff, which parses it, has its say below

@@ -43,6 +43,9 @@ REQUEST = ExtractRequest(
 RECEIVED_AT = "2026-11-22T06:00:05.123456Z"
 
 
+MANIFEST_TEXT = b'{"location": "houston, tx", "pages_claimed": 20, "listings_claimed": 13000}'
+
+
 def buckets(**options: Any) -> MemoryS3:
     """An S3 with the three buckets of RESOURCES, all empty."""
     return MemoryS3("landing", "raw", "clean", **options)
@@ -65,7 +68,7 @@ def success(**changes: Any) -> dict[str, Any]:
         "observed_at": RECEIVED_AT,
         "transform_version": VERSION,
         "contract_version": load_contract().version,
-        "manifest_sha256": sha256(b"the manifest").hexdigest(),
+        "manifest_sha256": sha256(MANIFEST_TEXT).hexdigest(),
         "counts": {"landed": 41, "clean": 38, "rejected": 1, "duplicates": 2, "unreadable": 0},
         "pages": 1,
         "pages_unreadable": 0,
@@ -80,7 +83,7 @@ def success(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def put_clean_set(s3: MemoryS3, key: SetKey = KEY, manifest: bytes = b"the manifest", **changes: Any) -> None:
+def put_clean_set(s3: MemoryS3, key: SetKey = KEY, manifest: bytes = MANIFEST_TEXT, **changes: Any) -> None:
     """Puts a landed and cleaned set; `changes` are to its `_SUCCESS.json`."""
     folder = key.clean_prefix(VERSION)
     s3.put_object(Bucket="landing", Key=key.manifest, Body=manifest)

@@ -9,7 +9,7 @@ with ever as (
         presence.market,
         count(*) as listings
     from marts.listing_presence as presence
-    inner join (select distinct source, market from stale_days) as markets
+    inner join stale_markets as markets
         on
             presence.source = markets.source
             and presence.market = markets.market
@@ -23,7 +23,7 @@ by_day as (
         sum(days.first_seen) as first_seen,
         sum(days.last_seen) as last_seen
     from marts.market_by_day as days
-    inner join (select distinct source, market from stale_days) as markets
+    inner join stale_markets as markets
         on
             days.source = markets.source
             and days.market = markets.market

@@ -6,7 +6,7 @@
 select
     'market_by_day' as mart,
     source || '/' || market || '/' || cast(snapshot_date as varchar(10)) as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.market_by_day
 group by source, market, snapshot_date
 having count(*) > 1
@@ -14,7 +14,7 @@ union all
 select
     'coverage' as mart,
     source || '/' || market || '/' || cast(snapshot_date as varchar(10)) as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.coverage
 group by source, market, snapshot_date
 having count(*) > 1
@@ -22,7 +22,7 @@ union all
 select
     'zip_by_day' as mart,
     zip_by_day.source || '/' || zip_by_day.market || '/' || zip_by_day.zipcode as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.zip_by_day
 inner join stale_days
     on
@@ -35,7 +35,7 @@ union all
 select
     'listing_presence' as mart,
     source || '/' || market || '/' || cast(zpid as varchar(20)) as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.listing_presence
 group by source, market, zpid
 having count(*) > 1
@@ -43,7 +43,7 @@ union all
 select
     'price_cuts' as mart,
     source || '/' || cast(zpid as varchar(20)) || '/' || cast(seen_on as varchar(10)) as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.price_cuts
 group by source, zpid, seen_on
 having count(*) > 1
@@ -51,7 +51,7 @@ union all
 select
     'zestimate_gaps' as mart,
     source || '/' || market || '/' || cast(zpid as varchar(20)) as business_key,
-    count(*) as found
+    count(*) as listings
 from marts.zestimate_gaps
 group by source, market, zpid
 having count(*) > 1;

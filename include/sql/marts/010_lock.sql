@@ -12,7 +12,15 @@ drop table if exists stale_days;
 
 drop table if exists moved_listings;
 
+drop table if exists stale_markets;
+
 drop table if exists flow_days;
+
+drop table if exists gone_listings;
+
+drop table if exists come_listings;
+
+drop table if exists sightings;
 
 drop table if exists cut_listings;
 

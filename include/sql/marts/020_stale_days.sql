@@ -2,6 +2,7 @@
 -- What: which days of which markets must be built: those whose set or load differs from what marts.coverage was
 --       built from, and those that are held no more. The ledger decides, so no wake can be missed.
 -- Grain of held_days: source, market, snapshot_date, with the set that holds it in core. Of stale_days: the same.
+--       Of stale_markets: source, market.
 -- Keys: the same.
 
 create temp table held_days as
@@ -53,3 +54,9 @@ where
     or held.load_number <> built.load_number;
 
 analyze stale_days;
+
+create temp table stale_markets as
+select distinct
+    source,
+    market
+from stale_days;

@@ -78,7 +78,7 @@ measured_values as (
         market,
         snapshot_date,
         'price' as measure,
-        cast(price as decimal(24, 6)) as value
+        cast(price as decimal(24, 6)) as amount
     from listings
     where odd is null
     union all
@@ -87,7 +87,7 @@ measured_values as (
         market,
         snapshot_date,
         'price_sqft' as measure,
-        cast(price_sqft as decimal(24, 6)) as value
+        cast(price_sqft as decimal(24, 6)) as amount
     from listings
     where odd is null and price_sqft is not null
     union all
@@ -96,7 +96,7 @@ measured_values as (
         market,
         snapshot_date,
         'rent_yield' as measure,
-        cast(rent_yield as decimal(24, 6)) as value
+        cast(rent_yield as decimal(24, 6)) as amount
     from listings
     where odd is null and rent_yield is not null
     union all
@@ -105,7 +105,7 @@ measured_values as (
         market,
         snapshot_date,
         'days_on_market' as measure,
-        cast(days_on_market as decimal(24, 6)) as value
+        cast(days_on_market as decimal(24, 6)) as amount
     from listings
     where odd is null and days_on_market is not null
     union all
@@ -114,7 +114,7 @@ measured_values as (
         market,
         snapshot_date,
         'zestimate_gap' as measure,
-        cast(zestimate_gap as decimal(24, 6)) as value
+        cast(zestimate_gap as decimal(24, 6)) as amount
     from listings
     where odd is null and zestimate_gap is not null
 ),
@@ -125,10 +125,10 @@ quartiles as (
         market,
         snapshot_date,
         measure,
-        count(*) as found,
-        percentile_cont(0.25) within group (order by value) as p25,
-        percentile_cont(0.5) within group (order by value) as median,
-        percentile_cont(0.75) within group (order by value) as p75
+        count(*) as listings,
+        percentile_cont(0.25) within group (order by amount) as p25,
+        percentile_cont(0.5) within group (order by amount) as median,
+        percentile_cont(0.75) within group (order by amount) as p75
     from measured_values
     group by source, market, snapshot_date, measure
 ),
@@ -138,23 +138,23 @@ measures as (
         source,
         market,
         snapshot_date,
-        max(case when measure = 'price' then found end) as price_count,
+        max(case when measure = 'price' then listings end) as price_count,
         cast(max(case when measure = 'price' then p25 end) as decimal(14, 2)) as price_p25,
         cast(max(case when measure = 'price' then median end) as decimal(14, 2)) as price_median,
         cast(max(case when measure = 'price' then p75 end) as decimal(14, 2)) as price_p75,
-        max(case when measure = 'price_sqft' then found end) as price_sqft_count,
+        max(case when measure = 'price_sqft' then listings end) as price_sqft_count,
         cast(max(case when measure = 'price_sqft' then p25 end) as decimal(18, 2)) as price_sqft_p25,
         cast(max(case when measure = 'price_sqft' then median end) as decimal(18, 2)) as price_sqft_median,
         cast(max(case when measure = 'price_sqft' then p75 end) as decimal(18, 2)) as price_sqft_p75,
-        max(case when measure = 'rent_yield' then found end) as rent_yield_count,
+        max(case when measure = 'rent_yield' then listings end) as rent_yield_count,
         cast(max(case when measure = 'rent_yield' then p25 end) as decimal(20, 6)) as rent_yield_p25,
         cast(max(case when measure = 'rent_yield' then median end) as decimal(20, 6)) as rent_yield_median,
         cast(max(case when measure = 'rent_yield' then p75 end) as decimal(20, 6)) as rent_yield_p75,
-        max(case when measure = 'days_on_market' then found end) as days_on_market_count,
+        max(case when measure = 'days_on_market' then listings end) as days_on_market_count,
         cast(max(case when measure = 'days_on_market' then p25 end) as decimal(12, 2)) as days_on_market_p25,
         cast(max(case when measure = 'days_on_market' then median end) as decimal(12, 2)) as days_on_market_median,
         cast(max(case when measure = 'days_on_market' then p75 end) as decimal(12, 2)) as days_on_market_p75,
-        max(case when measure = 'zestimate_gap' then found end) as zestimate_gap_count,
+        max(case when measure = 'zestimate_gap' then listings end) as zestimate_gap_count,
         cast(max(case when measure = 'zestimate_gap' then p25 end) as decimal(20, 2)) as zestimate_gap_p25,
         cast(max(case when measure = 'zestimate_gap' then median end) as decimal(20, 2)) as zestimate_gap_median,
         cast(max(case when measure = 'zestimate_gap' then p75 end) as decimal(20, 2)) as zestimate_gap_p75

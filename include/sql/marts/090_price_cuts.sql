@@ -6,30 +6,37 @@
 -- Keys: the same.
 
 create temp table cut_listings as
-select
-    snapshots.source,
-    snapshots.zpid
-from core.listing_snapshots as snapshots
-inner join stale_days
-    on
-        snapshots.source = stale_days.source
-        and snapshots.market = stale_days.market
-        and snapshots.snapshot_date = stale_days.snapshot_date
-union
-select
+with touched as (
+    select
+        snapshots.source,
+        snapshots.zpid
+    from core.listing_snapshots as snapshots
+    inner join stale_days
+        on
+            snapshots.source = stale_days.source
+            and snapshots.market = stale_days.market
+            and snapshots.snapshot_date = stale_days.snapshot_date
+    union all
+    select
+        source,
+        zpid
+    from moved_listings
+    union all
+    select
+        cuts.source,
+        cuts.zpid
+    from marts.price_cuts as cuts
+    inner join stale_days
+        on
+            cuts.source = stale_days.source
+            and cuts.market = stale_days.market
+            and cuts.seen_on = stale_days.snapshot_date
+)
+
+select distinct
     source,
     zpid
-from moved_listings
-union
-select
-    cuts.source,
-    cuts.zpid
-from marts.price_cuts as cuts
-inner join stale_days
-    on
-        cuts.source = stale_days.source
-        and cuts.market = stale_days.market
-        and cuts.seen_on = stale_days.snapshot_date;
+from touched;
 
 analyze cut_listings;
 

@@ -29,7 +29,7 @@ with newest as (
         held.market,
         max(held.snapshot_date) as snapshot_date
     from held_days as held
-    inner join (select distinct source, market from stale_days) as markets
+    inner join stale_markets as markets
         on
             held.source = markets.source
             and held.market = markets.market

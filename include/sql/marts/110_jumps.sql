@@ -1,6 +1,6 @@
 -- marts/110_jumps.sql
 -- What: marks jumps, of all days of the markets with a stale day: a median price that moved by more than a
---       quarter, or listings that moved by more than half, from the observed day before.
+--       quarter, or listings that moved by more than half, from the observed day earlier.
 -- Grain: as marts.jumps: source, market, snapshot_date, measure.
 -- Keys: the same.
 
@@ -28,23 +28,23 @@ with pairs as (
         days.snapshot_date,
         days.previous_date,
         days.listings_seen,
-        before.listings_seen as seen_before,
+        earlier.listings_seen as seen_before,
         days.price_count,
-        before.price_count as count_before,
+        earlier.price_count as count_before,
         days.price_median,
-        before.price_median as median_before,
+        earlier.price_median as median_before,
         days.active,
-        before.active as active_before
+        earlier.active as active_before
     from marts.market_by_day as days
-    inner join (select distinct source, market from stale_days) as markets
+    inner join stale_markets as markets
         on
             days.source = markets.source
             and days.market = markets.market
-    inner join marts.market_by_day as before
+    inner join marts.market_by_day as earlier
         on
-            days.source = before.source
-            and days.market = before.market
-            and days.previous_date = before.snapshot_date
+            days.source = earlier.source
+            and days.market = earlier.market
+            and days.previous_date = earlier.snapshot_date
 ),
 
 changes as (

@@ -9,10 +9,21 @@ insert into marts.builds (
     partitions,
     built_at
 )
+with numbers as (
+    select coalesce(max(build_number), 0) + 1 as build_number
+    from marts.builds
+),
+
+stale as (
+    select count(*) as partitions
+    from stale_days
+)
+
 select
-    coalesce((select max(build_number) from marts.builds), 0) + 1 as build_number,
+    numbers.build_number,
     '' as run_id,
-    count(*) as partitions,
+    stale.partitions,
     getdate() as built_at
-from stale_days
-having count(*) > 0;
+from stale
+cross join numbers
+where stale.partitions > 0;

@@ -1,18 +1,8 @@
--- report/030_listings.sql
--- What: the listings of each market's newest day after the first bound date and up to the second, with whether
+-- report/050_listings.sql
+-- What: the listings of each market's newest day within the span, with whether
 --       they were listed on the market's observed day before it.
 -- Grain: source, market, zpid.
 -- Keys: the same.
-
-with newest as (
-    select
-        source,
-        market,
-        max(snapshot_date) as snapshot_date
-    from marts.coverage
-    where snapshot_date > %s and snapshot_date <= %s
-    group by source, market
-)
 
 select
     figures.source,
@@ -35,7 +25,7 @@ select
     cast(figures.zestimate_gap as decimal(20, 2)) as gap_percent,
     presence.first_seen_on,
     coalesce(earlier.zpid is not null, false) as was_listed_before
-from newest
+from newest_days as newest
 inner join marts.market_by_day as days
     on
         newest.source = days.source

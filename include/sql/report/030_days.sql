@@ -1,5 +1,5 @@
--- report/010_days.sql
--- What: the observed days of every market after the first bound date and up to the second, with the pages read.
+-- report/030_days.sql
+-- What: the observed days of every market within the span, with the pages read.
 -- Grain: as marts.market_by_day: source, market, snapshot_date.
 -- Keys: the same.
 
@@ -60,5 +60,8 @@ inner join marts.coverage as coverage
         days.source = coverage.source
         and days.market = coverage.market
         and days.snapshot_date = coverage.snapshot_date
-where days.snapshot_date > %s and days.snapshot_date <= %s
+inner join report_span
+    on
+        days.snapshot_date > report_span.after_date
+        and days.snapshot_date <= report_span.up_to_date
 order by days.source, days.market, days.snapshot_date;

@@ -1,23 +1,13 @@
--- report/050_rejected_before.sql
+-- report/070_rejected_before.sql
 -- What: listings that were rejected on the observed day before each market's newest one: they are not new.
 -- Grain: source, market, zpid as it was sent.
 -- Keys: the same.
-
-with newest as (
-    select
-        source,
-        market,
-        max(snapshot_date) as snapshot_date
-    from marts.coverage
-    where snapshot_date > %s and snapshot_date <= %s
-    group by source, market
-)
 
 select distinct
     newest.source,
     newest.market,
     rejects.zpid
-from newest
+from newest_days as newest
 inner join marts.market_by_day as days
     on
         newest.source = days.source

@@ -1,17 +1,7 @@
--- report/060_zips.sql
--- What: the ZIP codes of each market's newest day after the first bound date and up to the second.
+-- report/080_zips.sql
+-- What: the ZIP codes of each market's newest day within the span.
 -- Grain: source, market, zipcode.
 -- Keys: the same.
-
-with newest as (
-    select
-        source,
-        market,
-        max(snapshot_date) as snapshot_date
-    from marts.coverage
-    where snapshot_date > %s and snapshot_date <= %s
-    group by source, market
-)
 
 select
     zips.source,
@@ -32,10 +22,10 @@ select
     zips.rent_yield_median,
     zips.rent_yield_p75,
     zips.price_cut_share
-from newest
+from newest_days as newest
 inner join marts.zip_by_day as zips
     on
         newest.source = zips.source
         and newest.market = zips.market
         and newest.snapshot_date = zips.snapshot_date
-order by zips.source, zips.market, zips.active desc, zips.zipcode;
+order by zips.source asc, zips.market asc, zips.active desc, zips.zipcode asc;

@@ -1,18 +1,8 @@
--- report/040_price_cuts.sql
--- What: the price cuts seen on each market's newest day after the first bound date and up to the second, of
+-- report/060_price_cuts.sql
+-- What: the price cuts seen on each market's newest day within the span, of
 --       listings that it shows, also those that another market shows too.
 -- Grain: source, market, zpid.
 -- Keys: the same.
-
-with newest as (
-    select
-        source,
-        market,
-        max(snapshot_date) as snapshot_date
-    from marts.coverage
-    where snapshot_date > %s and snapshot_date <= %s
-    group by source, market
-)
 
 select
     newest.source,
@@ -23,7 +13,7 @@ select
     cuts.cut_percent,
     cuts.changed_at,
     cuts.known_by
-from newest
+from newest_days as newest
 inner join marts.price_cuts as cuts
     on
         newest.source = cuts.source

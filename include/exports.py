@@ -1,0 +1,106 @@
+"""The marts as files: one CSV and one Parquet each, of what a date's report is about."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date as Date
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from include.sql_files import Connection, query
+
+DAYS = 90
+
+_SPAN = f"the {DAYS} days up to the report's date"
+_DAY = "the report's date"
+# By the mart: the date column that its export is chosen by, whether of the date alone, and the order of its rows.
+EXPORTS = {
+    "market_by_day": ("snapshot_date", _SPAN, "source, market, snapshot_date"),
+    "zip_by_day": ("snapshot_date", _DAY, "source, market, zipcode"),
+    "price_cuts": ("seen_on", _SPAN, "source, seen_on, zpid"),
+    "zestimate_gaps": ("snapshot_date", _DAY, "source, market, zpid"),
+    "coverage": ("snapshot_date", _SPAN, "source, market, snapshot_date"),
+    "rejects_by_day": ("snapshot_date", _SPAN, "source, market, snapshot_date, reason"),
+    "listing_presence": ("last_seen_on", _DAY, "source, market, zpid"),
+    "jumps": ("snapshot_date", _SPAN, "source, market, snapshot_date, measure"),
+}
+_TYPES: dict[str, pa.DataType] = {
+    "bigint": pa.int64(),
+    "integer": pa.int32(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp without time zone": pa.timestamp("us"),
+    "character varying": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """One mart's rows for a date, as files; `span` says in words which days they are of."""
+
+    mart: str
+    rows: int
+    span: str
+    csv: bytes
+    parquet: bytes
+
+
+def exports(connection: Connection, date: str) -> Iterator[Export]:
+    """Each mart's export for the date YYYY-MM-DD, one after the other; money and shares stay decimals."""
+    last = Date.fromisoformat(date)
+    schemas = _schemas(connection)
+    for mart, (column, span, order) in EXPORTS.items():
+        first = last if span == _DAY else last - timedelta(days=DAYS - 1)
+        names = ", ".join(schemas[mart].names)
+        # Names of our own tables and columns, nothing that came from outside.
+        sql = f"select {names} from marts.{mart} where {column} between %s and %s order by {order}"  # noqa: S608
+        table = _table(_read(connection, sql, first, last), schemas[mart])
+        yield Export(mart, table.num_rows, span, _csv(table), _parquet(table))
+
+
+def _schemas(connection: Connection) -> dict[str, pa.Schema]:
+    """The Arrow schema of each mart, from the warehouse's catalog: a mart without rows has types too."""
+    columns = _read(
+        connection,
+        "select table_name, column_name, data_type, numeric_precision, numeric_scale"
+        " from information_schema.columns where table_schema = 'marts' order by table_name, ordinal_position",
+    )
+    found: dict[str, list[pa.Field]] = {}
+    for row in columns:
+        if row["data_type"] == "numeric":
+            kind: pa.DataType = pa.decimal128(int(row["numeric_precision"]), int(row["numeric_scale"]))
+        else:
+            kind = _TYPES[row["data_type"]]
+        found.setdefault(row["table_name"], []).append(pa.field(row["column_name"], kind))
+    return {mart: pa.schema(found[mart]) for mart in EXPORTS}
+
+
+def _read(connection: Connection, sql: str, *values: Date) -> list[dict[str, Any]]:
+    try:
+        with closing(connection.cursor()) as cursor:
+            return query(cursor, sql, values)
+    finally:
+        connection.rollback()
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.table({name: pa.array([row[name] for row in rows], schema.field(name).type) for name in schema.names})
+
+
+def _csv(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pa.csv.write_csv(table, out)
+    return out.getvalue()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pa.parquet.write_table(table, out, compression="snappy")
+    return out.getvalue()
