@@ -235,6 +235,7 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
         "replay_listings.only_missing",
         "reconcile_listings.days",
         "reconcile_listings.retry_stuck",
+        "report_listings.full",
     } == set(params)
     assert [] == [name for name, param in params.items() if not (param.schema.get("title") and param.description)]
 

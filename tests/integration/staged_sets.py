@@ -56,11 +56,14 @@ def seen(
     rows: dict[int, dict[str, Any]] | None = None,
     replay: str | None = None,
     contract_version: str = load_contract().version,
+    claimed: int | None = None,
+    rejected_zpids: Sequence[int] = (),
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
-    `rows`: other values for the listing of a zpid.
+    `rows`: other values for the listing of a zpid. `claimed`: how many listings the API said exist; `rejected_zpids`:
+    whose the first rejected rows are.
     """
     date = f"2026-11-{day:02d}"
     observed = f"2026-11-{observed_day or day:02d}"
@@ -81,7 +84,7 @@ def seen(
         for what, value in (("uri", f"s3://clean/{market}/{date}/{hour}/{name}.parquet"), ("bytes", 100))
     }
     stated = counts | (says or {})
-    under = {"contract_version": contract_version, "replay": replay}
+    under = {"contract_version": contract_version, "replay": replay, "listings_claimed": claimed}
     ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
     origin = {
         "source": "zillow56",
@@ -100,6 +103,7 @@ def seen(
         origin
         | {"raw_key": key if reason != "page_unreadable" else f"{key[:-6]}{9 - at}.json", "reason": reason}
         | {"raw_position": 100 + at if reason != "page_unreadable" else None, "detail": f"{reason}: by hand"}
+        | ({"zpid": str(rejected_zpids[at])} if at < len(rejected_zpids) else {})
         for at, reason in enumerate(reasons)
     ]
     return Seen(ready, tuple(listings), tuple(rejects))

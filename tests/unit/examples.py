@@ -118,4 +118,8 @@ def ready_set(
         rejects_bytes=10,
         contract_version=load_contract().version,
         replay=replay,
+        market_name="houston, tx",
+        pages_read=1,
+        pages_claimed=20,
+        listings_claimed=13000,
     )

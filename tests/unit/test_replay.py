@@ -16,7 +16,7 @@ from include.gates import Gatekeeper
 from include.keys import SetKey
 from include.ledger import Ledger
 from include.replay import DateReplay, Outcome, ReplayRefused, Wanted, plan
-from tests.unit.examples import KEY, OTHER_VERSION, RESOURCES, VERSION, buckets, put_clean_set, ready_set
+from tests.unit.examples import KEY, MANIFEST_TEXT, OTHER_VERSION, RESOURCES, VERSION, buckets, put_clean_set, ready_set
 
 REPLAY = "20261123T080000Z-aaaaaa"
 AUSTIN = replace(KEY, market="austin-tx")
@@ -39,7 +39,7 @@ class Stack:
     def keep(self, *sets: SetKey) -> None:
         """Puts the manifests of sets into raw, nowhere else."""
         for key in sets:
-            self.s3.put_object(Bucket="raw", Key=key.manifest, Body=b"the manifest")
+            self.s3.put_object(Bucket="raw", Key=key.manifest, Body=MANIFEST_TEXT)
 
     def clean(self, key: SetKey, **changes: Any) -> None:
         """Cleans a set now; it is in raw, not in landing."""

@@ -1,0 +1,270 @@
+"""The marts: definitions on days made by hand, incremental builds against full ones, checks that fail."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from include import marts
+from include.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
+from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, load, rows, seen
+
+pytestmark = pytest.mark.timeout(300)
+
+TABLES = {
+    "coverage": "source, market, snapshot_date",
+    "rejects_by_day": "source, market, snapshot_date, reason",
+    "listing_presence": "source, market, zpid",
+    "market_by_day": "source, market, snapshot_date",
+    "zip_by_day": "source, market, zipcode, snapshot_date",
+    "price_cuts": "source, zpid, seen_on",
+    "zestimate_gaps": "source, market, zpid",
+    "jumps": "source, market, snapshot_date, measure",
+}
+
+
+@pytest.fixture
+def mart_tables(core_tables: Connection) -> Connection:
+    """A connection to a migrated warehouse whose core and marts are empty."""
+    with closing(core_tables.cursor()) as cursor:
+        for table in (*TABLES, "builds"):
+            cursor.execute(f"delete from marts.{table}")
+    core_tables.commit()
+    return core_tables
+
+
+def build(connection: Connection, **options: Any) -> marts.MartBuild:
+    """A build of the marts."""
+    return marts.build(connection, run_id="test", **options)
+
+
+def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every mart."""
+    return {table: rows(connection, f"select * from marts.{table} order by {key}") for table, key in TABLES.items()}
+
+
+def complete(prices: dict[int, float], **options: Any) -> Seen:
+    """A set of which the API claimed just as many listings as it showed."""
+    return seen(prices, claimed=len(prices) + len(options.get("reasons", ())), **options)
+
+
+def column(connection: Connection, names: str, market: str = HOUSTON) -> list[tuple[Any, ...]]:
+    """Columns of market_by_day, a row per day; numbers as floats."""
+    sql = f"select {names} from marts.market_by_day where market = %s order by snapshot_date"
+    return [tuple(None if v is None else float(v) for v in row) for row in rows(connection, sql, market)]
+
+
+def test_new_gone_and_back_compare_two_complete_days(mart_tables: Connection) -> None:
+    """Of two complete days the later says what is new, what is gone, and what came back after it was gone."""
+    load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))
+    load(mart_tables, "b2", complete({2: 200_000, 3: 200_000}, day=21))
+    load(mart_tables, "b3", complete({1: 200_000, 3: 200_000, 4: 200_000}, day=22))
+    build(mart_tables)
+    assert [(None, None, None), (1, 1, 0), (1, 1, 1)] == column(
+        mart_tables, "new_listings, gone_listings, back_listings"
+    )
+    assert [(2, 0), (1, 1), (1, 3)] == column(mart_tables, "first_seen, last_seen")
+
+
+def test_an_incomplete_day_says_nothing_of_what_left(mart_tables: Connection) -> None:
+    """Where the API claims more than it showed, that day and the next have no new, gone or back."""
+    load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))
+    load(mart_tables, "b2", seen({2: 200_000}, day=21, claimed=13_000))
+    load(mart_tables, "b3", complete({2: 200_000}, day=22))
+    build(mart_tables)
+    assert [(None, None, None)] * 3 == column(mart_tables, "new_listings, gone_listings, back_listings")
+    assert [(1.0,), (0.000077,), (1.0,)] == column(mart_tables, "coverage_share")
+
+
+def test_an_unknown_claim_and_an_unreadable_page_are_no_complete_coverage(mart_tables: Connection) -> None:
+    """A day is complete only when the API named a number and every page was read."""
+    load(mart_tables, "b1", seen({1: 200_000}, day=20))
+    load(mart_tables, "b2", seen({1: 200_000}, day=21, claimed=1, reasons=["page_unreadable"]))
+    load(mart_tables, "b3", seen({1: 200_000}, day=22, claimed=1))
+    build(mart_tables)
+    found = rows(mart_tables, "select is_complete from marts.market_by_day order by snapshot_date")
+    assert [(False,), (False,), (True,)] == found
+
+
+def test_a_listing_that_was_rejected_has_not_left(mart_tables: Connection) -> None:
+    """A listing rejected on the day is not gone, and when it is clean again it is neither new nor back."""
+    load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))
+    load(mart_tables, "b2", complete({2: 200_000}, day=21, reasons=["price_missing"], rejected_zpids=[1]))
+    load(mart_tables, "b3", complete({1: 200_000, 2: 200_000}, day=22))
+    build(mart_tables)
+    assert [(0, 0, 0), (0, 0, 0)] == column(mart_tables, "new_listings, gone_listings, back_listings")[1:]
+
+
+def test_odd_listings_are_counted_and_kept_out_of_medians(mart_tables: Connection) -> None:
+    """Price 0, a rent and a plot are active, not measured, each counted once, and move no median."""
+    odd = {
+        4: {"oddities": "plot,price_zero", "home_type": "LOT"},
+        5: {"oddities": "rent_like_price"},
+        6: {"oddities": "plot", "home_type": "LOT"},
+    }
+    load(mart_tables, "b1", seen({1: 100_000, 2: 200_000, 3: 400_000, 4: 0, 5: 1_900, 6: 50_000}, rows=odd))
+    build(mart_tables)
+    counts = "active, measured, excluded_price_zero, excluded_rent_like, excluded_plot"
+    assert [(6, 3, 1, 1, 1)] == column(mart_tables, counts)
+    assert [(150_000, 200_000, 300_000)] == column(mart_tables, "price_p25, price_median, price_p75")
+
+
+def test_medians_interpolate_to_the_cent(mart_tables: Connection) -> None:
+    """Quartiles of four prices lie between them, exact to the cent; yield and square feet likewise."""
+    homes = {
+        zpid: {"living_area_sqft": 1_000 * zpid, "rent_zestimate": 1_000, "zestimate": 100_000} for zpid in range(1, 5)
+    }
+    load(mart_tables, "b1", seen({1: 100_000.01, 2: 200_000.02, 3: 300_000.05, 4: 400_000.09}, rows=homes))
+    build(mart_tables)
+    assert [(175_000.02, 250_000.04, 325_000.06)] == column(mart_tables, "price_p25, price_median, price_p75")
+    assert [(100.00, 100.00)] == column(mart_tables, "price_sqft_p25, price_sqft_p75")
+    assert [(0.05,)] == column(mart_tables, "rent_yield_median")
+    assert [(150.0, 0, 4)] == column(mart_tables, "zestimate_gap_median, under_zestimate, over_zestimate")
+
+
+def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
+    """A lower price than the day before is a cut; at first sight the API's word counts; a fall to 0 or to a rent is none."""
+    stated = {2: {"price_change": -10_000}, 3: {"price_change": 5_000}}
+    for_sale = {5: {"home_status": "FOR_SALE"}}
+    load(
+        mart_tables,
+        "b1",
+        seen({1: 200_000, 2: 190_000, 3: 100_000, 4: 300_000, 5: 80_000}, day=20, rows=stated | for_sale),
+    )
+    load(mart_tables, "b2", seen({1: 180_000, 2: 190_000, 3: 110_000, 4: 0, 5: 1_200}, day=21, rows=for_sale))
+    build(mart_tables)
+    sql = "select zpid, extract(day from seen_on), price_before, cut_percent, known_by from marts.price_cuts order by 1"
+    found = [(int(a), int(b), float(c), float(d), e) for a, b, c, d, e in rows(mart_tables, sql)]
+    assert [(1, 21, 200_000.0, 10.0, "observed"), (2, 20, 200_000.0, 5.0, "stated")] == found
+
+
+def test_an_empty_market_is_a_day_with_nothing(mart_tables: Connection) -> None:
+    """A complete set without a listing is a day with 0 active, no medians, and all of the day before gone."""
+    load(mart_tables, "b1", complete({1: 200_000}, day=20))
+    load(mart_tables, "b2", complete({}, day=21))
+    build(mart_tables)
+    assert (0, 0, None, 1) == column(mart_tables, "active, price_count, price_median, gone_listings")[1]
+
+
+def test_jumps_are_marked_and_explained(mart_tables: Connection) -> None:
+    """A median that doubles is a jump with an explanation, and fails no build."""
+    load(mart_tables, "b1", seen(dict.fromkeys(range(1, 31), 100_000), day=20))
+    load(mart_tables, "b2", seen(dict.fromkeys(range(1, 31), 200_000), day=21))
+    load(mart_tables, "b3", seen(dict.fromkeys(range(1, 4), 200_000), day=24))
+    build(mart_tables)
+    found = rows(mart_tables, "select measure, explanation from marts.jumps order by snapshot_date, measure")
+    assert [
+        ("price_median", "nothing here explains it: look at the listings"),
+        ("active", "3 days lie between the two"),
+    ] == found
+
+
+def test_a_build_with_nothing_stale_changes_nothing(mart_tables: Connection) -> None:
+    """The second build finds no partition and keeps the number of the first."""
+    load(mart_tables, "b1", seen({1: 200_000}))
+    first = build(mart_tables)
+    assert (1, 1, "2026-11-22") == (first.build_number, first.partitions, first.newest_date)
+    assert (1, 0) == (build(mart_tables).build_number, build(mart_tables).partitions)
+
+
+def test_a_days_build_touches_that_day_alone(mart_tables: Connection) -> None:
+    """Of three days loaded one after the other each build takes one partition."""
+    taken = []
+    for day in (20, 21, 22):
+        load(mart_tables, f"b{day}", complete({1: 200_000 - day, 2: 300_000}, day=day))
+        taken.append(build(mart_tables).partitions)
+    assert [1, 1, 1] == taken
+
+
+def random_loads(seed: int, count: int) -> Sequence[Seen]:
+    """Sets of two markets over six days, in random order, some again with other listings at a later hour."""
+    chance = random.Random(seed)
+    made = []
+    for number in range(count):
+        zpids = chance.sample(range(1, 13), chance.randint(0, 10))
+        prices = {zpid: chance.choice([0, 5_000, 90_000, 100_000, 120_000, 150_000]) for zpid in zpids}
+        attributes = {
+            zpid: {
+                "zipcode": chance.choice([None, "77001", "77002"]),
+                "zestimate": chance.choice([None, 110_000]),
+                "price_change": chance.choice([None, -5_000, 4_000]),
+                "oddities": {0: "price_zero", 5_000: "rent_like_price"}.get(price),
+                "home_status": "FOR_SALE",
+            }
+            for zpid, price in prices.items()
+        }
+        day, broken = (
+            chance.randint(17, 22),
+            chance.sample([z for z in range(1, 13) if z not in zpids], chance.randint(0, 2)),
+        )
+        made.append(
+            seen(
+                prices,
+                market=chance.choice([HOUSTON, HUMBLE]),
+                day=day,
+                hour=chance.randint(1, 23),
+                run=f"{number:06d}",
+                reasons=["price_missing"] * len(broken),
+                rejected_zpids=broken,
+                claimed=chance.choice([None, len(prices) + len(broken), 500]),
+                rows=attributes,
+            )
+        )
+    return made
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_incremental_builds_give_the_rows_of_a_full_one(mart_tables: Connection, seed: int) -> None:
+    """Whatever sets come in whatever order, late days and superseding ones too: after each build, as rebuilt whole."""
+    for number, each in enumerate(random_loads(seed, 14)):
+        load(mart_tables, f"s{seed}n{number}", each)
+        build(mart_tables)
+        if number % 3 == 1 or number == 13:
+            stepwise = contents(mart_tables)
+            build(mart_tables, full=True)
+            assert contents(mart_tables) == stepwise
+
+
+SABOTAGE = {
+    "010_bounds": "update marts.market_by_day set measured = measured + 1",
+    "020_sums_against_core": "update marts.zip_by_day set active = active + 1",
+    "030_rejects_against_core": "update marts.rejects_by_day set rejects = rejects + 1",
+    "040_sightings": "delete from marts.listing_presence where zpid = 1",
+    "050_unique_keys": "insert into marts.coverage select * from marts.coverage",
+    "060_price_cuts": "update marts.price_cuts set price_before = price_after",
+}
+
+
+def test_every_check_is_sabotaged_below() -> None:
+    """No check file is left out of the test that sees it fail."""
+    assert list(MART_CHECK_FILES) == [f"mart_checks/{name}.sql" for name in SABOTAGE]
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_a_check_that_fails_rolls_the_build_back(mart_tables: Connection, name: str) -> None:
+    """Broken rows make the check name them, and the marts stay as the build before left them."""
+    load(mart_tables, "b1", seen({1: 200_000, 2: 300_000}, day=20, reasons=["price_missing"]))
+    build(mart_tables)
+    before = contents(mart_tables)
+    load(mart_tables, "b2", seen({1: 190_000, 2: 300_000}, day=21, reasons=["price_missing"]))
+    broken = [*(render(each) for each in marts.MART_FILES), f"-- sabotage\n{SABOTAGE[name]}"]
+    with pytest.raises(ChecksFailed, match=f"mart_checks/{name}") as failed:
+        build(mart_tables, mart_sql=broken)
+    assert "houston-tx" in str(failed.value) or "zpid" in str(failed.value)
+    assert before == contents(mart_tables)
+
+
+def test_the_reader_sees_the_marts_and_cannot_change_them(mart_tables: Connection, warehouse: Any) -> None:
+    """The role reader selects from every mart and from the view of listing figures, and writes to none."""
+    load(mart_tables, "b1", seen({1: 200_000}))
+    build(mart_tables)
+    with closing(warehouse.driver("reader")) as reader:
+        for table in (*TABLES, "builds", "listing_figures"):
+            rows(reader, f"select count(*) from marts.{table}")
+        assert [(1,)] == rows(reader, "select count(*) from marts.market_by_day")
+        with closing(reader.cursor()) as cursor, pytest.raises(Exception, match="permission denied"):
+            cursor.execute("delete from marts.market_by_day")
