@@ -41,11 +41,16 @@ class Reported:
 
 @dataclass(frozen=True)
 class Ledgers:
-    """What lies in the clean bucket; `is_known` is False where it could not be read."""
+    """What lies in the clean bucket; `is_known` is False where reports could not, or may not, be read."""
 
     ready: Mapping[SetKey, Ready] = field(default_factory=dict)
     reports: Mapping[str, Reported] = field(default_factory=dict)
     is_known: bool = True
+
+    def visible_to(self, dag_ids: Collection[str]) -> Ledgers:
+        """What somebody sees who may read these DAGs: markers are of `sense_listings`, reports of `report_listings`."""
+        ready = self.ready if SENSE in dag_ids else {}
+        return Ledgers(ready, self.reports, self.is_known and REPORT in dag_ids)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What serves the Listings page: see ../listings_page.py."""
