@@ -15,6 +15,11 @@ import altair as alt
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MAP_COLOURS = [f"var(--map-{step})" for step in range(1, 7)]
 DASH = "'–'"
+WHOLE = "datum.value % 1 ? '' : format(datum.value, ',')"
+DOLLARS = (
+    "datum.value >= 1e6 ? format(datum.value / 1e6, '$,~f') + 'M' : "
+    "datum.value >= 1e4 ? format(datum.value / 1e3, '$,~f') + 'k' : format(datum.value, '$,~f')"
+)
 
 
 def _text(field: str, pattern: str) -> str:
@@ -36,7 +41,9 @@ def _config(chart: Any) -> dict[str, Any]:
         titleFontWeight="normal", gridColor="var(--rule)", domainColor="var(--rule)", tickColor="var(--rule)",
         tickSize=4,
     )  # fmt: skip
-    styled = styled.configure_legend(labelColor="var(--muted)", labelFontSize=12, labelOverlap=True)
+    styled = styled.configure_legend(
+        labelColor="var(--muted)", labelFontSize=12, labelOverlap=True, gradientLength=290, gradientThickness=10
+    )
     made: dict[str, Any] = styled.to_dict()
     made.pop("$schema", None)
     return made
@@ -46,7 +53,7 @@ def _trend(median: str, pattern: str, axis: str, measure: str, *, band: bool) ->
     """A line over the observed days; a hollow point is a day whose coverage is not complete."""
     days = alt.Chart(alt.NamedData("days")).transform_calculate(
         day=_date(), value=_text(median, pattern), low=_text("p25", pattern), high=_text("p75", pattern),
-        seen="datum.complete ? 'all listings' : datum.share == null ? 'not known' : format(datum.share, '.0%')",
+        seen="datum.complete ? 'all listings' : isValid(datum.share) ? format(100 * datum.share, '.0f') + ' %' : '–'",
     )  # fmt: skip
     x = alt.X(
         "date:T",
@@ -54,7 +61,7 @@ def _trend(median: str, pattern: str, axis: str, measure: str, *, band: bool) ->
         scale=alt.Scale(type="utc", padding=14, domain=alt.ExprRef("[first, last]")),
         axis=alt.Axis(values=alt.ExprRef("ticks"), format="%b %-d", grid=False, labelOverlap=True),
     )
-    y_axis = alt.Axis(format=axis, tickCount=5, domain=False, ticks=False)
+    y_axis = alt.Axis(labelExpr=axis, tickCount=5, domain=False, ticks=False)
     y_scale = alt.Scale(zero=False, nice=True, padding=8)
     y = alt.Y(f"{median}:Q", title=None, scale=y_scale, axis=y_axis)
     tips = [alt.Tooltip("day:N", title="Day"), alt.Tooltip("value:N", title="Median" if band else "Active")]
@@ -70,7 +77,7 @@ def _trend(median: str, pattern: str, axis: str, measure: str, *, band: bool) ->
             )
         )
     jumps = alt.Chart(alt.NamedData("jumps")).transform_filter(f"datum.measure == '{measure}'")
-    jumps = jumps.transform_calculate(day=_date(), label="format(datum.change, '+.0%')")
+    jumps = jumps.transform_calculate(day=_date(), label="format(100 * datum.change, '+,.0f') + ' %'")
     layers += [
         jumps.mark_rule(color="var(--warn)", strokeDash=[4, 3]).encode(x=x),
         days.mark_line(color="var(--accent)", strokeWidth=2.25, interpolate="linear").encode(x=x, y=y),
@@ -98,10 +105,11 @@ def _histogram(field: str) -> dict[str, Any]:
         )
         .mark_bar(color="var(--accent-soft)", stroke="var(--paper)", strokeWidth=1)
         .encode(
-            x=alt.X("from:Q", bin="binned", title=None, axis=alt.Axis(format="$~s", grid=False, labelOverlap=True)),
+            x=alt.X("from:Q", bin="binned", title=None,
+                    axis=alt.Axis(labelExpr=DOLLARS, grid=False, labelOverlap=True)),
             x2="to:Q",
             y=alt.Y("number:Q", title=None,
-                    axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1, domain=False, ticks=False)),
+                    axis=alt.Axis(labelExpr=WHOLE, tickCount=4, domain=False, ticks=False)),
             tooltip=[alt.Tooltip("range:N", title="Between"), alt.Tooltip("listings:N", title="Listings")],
         )
     )  # fmt: skip
@@ -120,8 +128,11 @@ def _histogram(field: str) -> dict[str, Any]:
     return _config(chart.properties(width="container", height=220))
 
 
-def _map() -> dict[str, Any]:
-    """The listings by place. A degree of longitude is drawn cosine(latitude) as wide as one of latitude."""
+def _map(*, coloured: bool) -> dict[str, Any]:
+    """The listings by place, coloured where any has a price per square foot.
+
+    A degree of longitude is drawn cosine(latitude) as wide as one of latitude.
+    """
     per_pixel = "max(longitude_span * cosine / max(width - 24, 1), latitude_span / max(height - 24, 1))"
     lon = f"[longitude_mid - {per_pixel} * width / cosine / 2, longitude_mid + {per_pixel} * width / cosine / 2]"
     lat = f"[latitude_mid - {per_pixel} * height / 2, latitude_mid + {per_pixel} * height / 2]"
@@ -135,7 +146,7 @@ def _map() -> dict[str, Any]:
         alt.Tooltip("kind:N", title="Type"),
         alt.Tooltip("id:N", title="zpid"),
     ]
-    axis: dict[str, Any] = {"title": None, "tickCount": 4, "labelOverlap": True, "gridDash": [2, 3]}
+    axis: dict[str, Any] = {"title": None, "tickCount": 4, "labelOverlap": True, "labelBound": True, "gridDash": [2, 3]}
     east = "format(abs(datum.value), '.2f') + '°' + (datum.value < 0 ? ' W' : ' E')"
     north = "format(abs(datum.value), '.2f') + '°' + (datum.value < 0 ? ' S' : ' N')"
     x = alt.X(
@@ -153,12 +164,17 @@ def _map() -> dict[str, Any]:
         "price_sqft:Q",
         scale=alt.Scale(type="quantize", domain=alt.ExprRef("[colour_low, colour_high]"), range=MAP_COLOURS),
         legend=alt.Legend(
-            orient="top", direction="horizontal", format="$,.0f", title=None, gradientLength=300, gradientThickness=10
+            orient="top",
+            direction="horizontal",
+            format="$,.0f",
+            title=None,
         ),
     )
     grey = points.transform_filter("datum.grey").mark_circle(fill="var(--map-none)", opacity=0.75, **shape)
     bright = points.transform_filter("!datum.grey").mark_circle(opacity=0.9, **shape)
-    layers = [grey.encode(x=x, y=y, tooltip=tips), bright.encode(x=x, y=y, fill=colour, tooltip=tips)]
+    layers = [grey.encode(x=x, y=y, tooltip=tips)]
+    if coloured:
+        layers.append(bright.encode(x=x, y=y, fill=colour, tooltip=tips))
     names = [
         "longitude_mid", "latitude_mid", "longitude_span", "latitude_span", "cosine", "colour_low", "colour_high",
         "point_area",
@@ -171,9 +187,10 @@ def _map() -> dict[str, Any]:
 def specifications() -> dict[str, dict[str, Any]]:
     """Vega-Lite for each kind of chart; made once per process."""
     return {
-        "price_trend": _trend("median", "$,.0f", "$~s", "price_median", band=True),
-        "active_trend": _trend("active", ",.0f", ",~f", "active", band=False),
+        "price_trend": _trend("median", "$,.0f", DOLLARS, "price_median", band=True),
+        "active_trend": _trend("active", ",.0f", WHOLE, "active", band=False),
         "price_histogram": _histogram("price"),
         "price_sqft_histogram": _histogram("price_sqft"),
-        "map": _map(),
+        "map": _map(coloured=True),
+        "grey_map": _map(coloured=False),
     }

@@ -62,7 +62,11 @@ def spreads(name: str, listings: Listings) -> list[Picture]:
         if far:
             notes.append(f"{words.counted(far, 'listing', 'listings')} above {words.money(limit)} not drawn.")
         label = f"Histogram of {title.lower()} in {name}: {words.counted(len(values), 'listing', 'listings')}."
-        pictures.append(Picture(kind, title, label, notes, "" if values else f"No listing has a {title.lower()}."))
+        empty = "" if values else f"No listing has a {title.lower()}. {kept}".rstrip()
+        if values and min(values) == max(values):
+            counted = words.counted(len(values), "listing", "listings")
+            empty = f"{counted}, at {words.money(values[0])}: a spread needs different values."
+        pictures.append(Picture(kind, title, label, notes, empty))
     return pictures
 
 
@@ -75,7 +79,7 @@ def map_picture(name: str, listings: Listings, drawn: Sequence[bool]) -> Picture
     far = len(drawn) - shown - without
     triples = zip(drawn, listings["price_sqft"], listings["odd"], strict=True)
     grey = sum(is_drawn and (value is None or odd is not None) for is_drawn, value, odd in triples)
-    notes = ["Each point is a listing, north is up; colour: price per square foot."]
+    notes = ["Each point is a listing; north is up."]
     if grey:
         notes.append(f"Grey: {words.counted(grey, 'listing', 'listings')} without one, or kept out of the medians.")
     if without:
@@ -83,4 +87,6 @@ def map_picture(name: str, listings: Listings, drawn: Sequence[bool]) -> Picture
     if far > 0:
         notes.append(f"{words.counted(far, 'listing lies', 'listings lie')} far outside and not drawn.")
     label = f"Map of {words.counted(shown, 'listing', 'listings')} in {name}, coloured by price per square foot."
-    return Picture("map", "Where they are", label, notes, "" if shown else "No listing has coordinates: no map.")
+    kind = "map" if shown > grey else "grey_map"
+    empty = "" if shown else "No listing has coordinates: no map."
+    return Picture(kind, "Price per square foot, by place", label, notes, empty)

@@ -30,10 +30,10 @@ class Table:
     columns: tuple[Column, ...]
 
 
+ADDRESS = Column("address", "Address", "text")
 PLACE = (
-    Column("address", "Address", "text"),
-    Column("city", "City", "text"),
     Column("zipcode", "ZIP", "text"),
+    Column("city", "City", "text"),
     Column("home_type", "Type", "text"),
 )
 ZPID = Column("zpid", "zpid", "id")
@@ -43,22 +43,22 @@ TABLES = {
     table.key: table
     for table in (
         Table("price_cuts", "Price cuts", "No price cut was seen on this day.", (
-            *PLACE, Column("before", "Before", "money"), Column("after", "After", "money"),
-            Column("percent", "Change", "percent"), Column("known_by", "Known by", "text"),
+            ADDRESS, Column("before", "Before", "money"), Column("after", "After", "money"),
+            Column("percent", "Change", "percent"), *PLACE, Column("known_by", "Known by", "text"),
             Column("changed_at", "Changed", "date"), ZPID)),
         Table("new_listings", "New listings", "No listing appeared on this day.", (
-            *PLACE, Column("price", "Price", "money"), Column("price_sqft", "Per sq ft", "money"),
-            Column("bedrooms", "Beds", "decimal"), Column("bathrooms", "Baths", "decimal"),
-            Column("area", "Sq ft", "count"), Column("listed_at", "Listed", "date"),
-            Column("why", "Why here", "text"), ZPID)),
+            ADDRESS, Column("price", "Price", "money"), Column("why", "Why here", "text"),
+            Column("price_sqft", "Per sq ft", "money"), Column("bedrooms", "Beds", "decimal"),
+            Column("bathrooms", "Baths", "decimal"), Column("area", "Sq ft", "count"), *PLACE,
+            Column("listed_at", "Listed", "date"), ZPID)),
         Table("bargains", "Below their zestimate", "No listing is priced below its zestimate.", (
-            *PLACE, Column("price", "Price", "money"), Column("zestimate", "Zestimate", "money"),
-            Column("percent", "Difference", "percent"), ZPID)),
+            ADDRESS, Column("price", "Price", "money"), Column("zestimate", "Zestimate", "money"),
+            Column("percent", "Difference", "percent"), *PLACE, ZPID)),
         Table("zips", "ZIP codes", "No listing, so no ZIP code.", (
             Column("zipcode", "ZIP", "text"), Column("active", "Active", "count"),
-            Column("measured", "Measured", "count"), Column("median", "Median price", "money"),
+            Column("measured", "Measured", "count"), Column("median", "Median", "money"),
             Column("price_sqft", "Per sq ft", "money"), Column("rent_yield", "Rent yield", "share"),
-            Column("price_cut_share", "With a price cut", "share"))),
+            Column("price_cut_share", "Cut", "share"))),
         Table("days", "Day by day", "No observed day.", (
             Column("date", "Day", "date"), Column("active", "Active", "count"),
             Column("median", "Median price", "money"), Column("p25", "25th percentile", "money"),

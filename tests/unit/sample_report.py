@@ -147,7 +147,7 @@ def zips(rng: random.Random, number: int) -> list[Zip]:
     codes = [f"770{code:02d}" for code in range(2, 2 + min(number // 20, 30))] + ["unknown"]
     made: list[Zip] = []
     for code in codes if number else []:
-        active = rng.randrange(3, 40)
+        active = max(1, number // len(codes))
         price = rng.lognormvariate(12.8, 0.3)
         made.append({
             "zipcode": code, "active": active, "measured": active - 1,
