@@ -9,10 +9,11 @@ from urllib.parse import quote
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.models.dag import DagModel
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
+from starlette.exceptions import HTTPException
 
 from include.progress_rows import PIPELINE, REPORT
 
@@ -31,6 +32,8 @@ _HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 _FOR_SCRIPTS = ("/api/", "/assets/")
+# What Airflow says, with 403, of a cookie that it did not sign: one from before its keys changed.
+_INVALID_LOGIN = "Invalid JWT token"
 
 
 def readable_dags(user: Any) -> set[str]:
@@ -65,7 +68,7 @@ async def refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _path(request).startswith(_FOR_SCRIPTS):
         return await http_exception_handler(request, error)
-    if error.status_code == 401:
+    if error.status_code == 401 or error.detail == _INVALID_LOGIN:
         return RedirectResponse(login_address(request), status_code=303)
     words = str(error.detail)
     if error.status_code == 403:

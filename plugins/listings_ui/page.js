@@ -194,7 +194,7 @@ async function refresh() {
   try {
     const answer = await fetch(`api/progress?days=${at("live").dataset.days}`,
       { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
-    if (answer.status === 401) {
+    if (answer.status === 401 || answer.status === 403) {
       state.replaceChildren("You are logged out. ", make("a", { href: "" }, "Log in again"), ".");
       state.hidden = false;
       return;

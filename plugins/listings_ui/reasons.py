@@ -83,5 +83,10 @@ def _last_words(lines: Iterable[Any]) -> str:
     for line in lines:
         said = str(getattr(line, "event", line))
         for each in getattr(line, "error_detail", None) or []:
-            raised = str(each.get("exc_value") or each.get("exc_type") or "")
+            raised = _in_words(str(each.get("exc_type") or ""), str(each.get("exc_value") or ""))
     return raised or said
+
+
+def _in_words(kind: str, said: str) -> str:
+    """What an exception says; one that is no sentence, like a KeyError's, with its kind."""
+    return said if " " in said.strip() else ": ".join(filter(None, (kind, said)))

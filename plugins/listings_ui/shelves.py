@@ -19,7 +19,7 @@ from include.dag_defaults import AWS_CONN_ID
 from include.progress import Ledgers, Reported
 from include.progress_rows import History
 from include.report_store import ReportStore, StoreTrouble, Summary
-from include.settings import SettingsError, resources
+from include.settings import Resources, SettingsError, resources
 from listings_ui.metadata import read_history
 
 FRESH = 3.0
@@ -61,12 +61,17 @@ class Kept:
             self._found.clear()
 
 
-def _connect() -> ReportStore:
+def _where() -> Resources:
     try:
-        bucket = resources().clean_bucket
-        return ReportStore(S3Hook(AWS_CONN_ID, config=_CONFIG).get_conn(), bucket)
+        return resources()
     except SettingsError as fault:
         raise StoreTrouble(f"This Airflow does not know its buckets: {fault}") from fault
+
+
+def _connect() -> ReportStore:
+    bucket = _where().clean_bucket
+    try:
+        return ReportStore(S3Hook(AWS_CONN_ID, config=_CONFIG).get_conn(), bucket)
     except (AirflowException, BotoCoreError, ClientError) as fault:
         raise StoreTrouble(f"The connection {AWS_CONN_ID} leads to no S3: {type(fault).__name__}: {fault}") from fault
 
@@ -80,7 +85,7 @@ def _read_ledgers(days: int) -> tuple[Ledgers, str]:
     since = (today() - timedelta(days=days)).isoformat()
     try:
         shelf = store()
-        ready = shelf.ready(since, resources().transform_version)
+        ready = shelf.ready(since, _where().transform_version)
         reports, troubles = _reports(shelf, since)
     except StoreTrouble as trouble:
         store.forget()
