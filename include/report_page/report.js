@@ -141,6 +141,7 @@
 
   const draw = async (holder, data) => {
     const space = holder.appendChild(make("div"));
+    space.setAttribute("aria-hidden", "true"); // the holder's label speaks for the picture
     try {
       await window.vegaEmbed(space, filled(charts[holder.dataset.chart], data), {
         mode: "vega-lite",
