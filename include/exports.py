@@ -74,6 +74,8 @@ def _schemas(connection: Connection) -> dict[str, pa.Schema]:
     )
     found: dict[str, list[pa.Field]] = {}
     for row in columns:
+        if row["table_name"] not in EXPORTS:
+            continue
         if row["data_type"] == "numeric":
             kind: pa.DataType = pa.decimal128(int(row["numeric_precision"]), int(row["numeric_scale"]))
         else:

@@ -127,7 +127,7 @@ def test_medians_interpolate_to_the_cent(mart_tables: Connection) -> None:
 
 
 def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
-    """A lower price than the day before is a cut; at first sight the API's word counts; a fall to 0 or to a rent is none."""
+    """A lower price than the day before is a cut; at first sight the API's word counts; one to 0 or a rent is none."""
     stated = {2: {"price_change": -10_000}, 3: {"price_change": 5_000}}
     for_sale = {5: {"home_status": "FOR_SALE"}}
     load(

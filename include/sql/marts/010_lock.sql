@@ -25,3 +25,15 @@ drop table if exists sightings;
 drop table if exists cut_listings;
 
 drop table if exists all_cuts;
+
+drop table if exists market_listings;
+
+drop table if exists market_measures;
+
+drop table if exists market_counts;
+
+drop table if exists zip_listings;
+
+drop table if exists zip_measures;
+
+drop table if exists zip_counts;

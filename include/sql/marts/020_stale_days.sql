@@ -53,6 +53,8 @@ where
     or held.set_id <> built.set_id
     or held.load_number <> built.load_number;
 
+analyze held_days;
+
 analyze stale_days;
 
 create temp table stale_markets as

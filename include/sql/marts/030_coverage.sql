@@ -63,3 +63,5 @@ inner join stale_days
         held.source = stale_days.source
         and held.market = stale_days.market
         and held.snapshot_date = stale_days.snapshot_date;
+
+analyze marts.coverage;

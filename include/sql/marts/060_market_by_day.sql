@@ -1,7 +1,139 @@
 -- marts/060_market_by_day.sql
 -- What: builds the stale days of marts.market_by_day, but for what depends on other days (marts/070_flows.sql).
 -- Grain: as marts.market_by_day: source, market, snapshot_date.
+--       Of market_listings: the stale days' listings; of market_measures and market_counts: as the mart.
 -- Keys: the same.
+
+create temp table market_listings as
+select
+    figures.source,
+    figures.market,
+    figures.snapshot_date,
+    figures.odd,
+    figures.price,
+    figures.price_sqft,
+    figures.rent_yield,
+    figures.days_on_market,
+    figures.zestimate_gap,
+    figures.price_change,
+    figures.zestimate
+from marts.listing_figures as figures
+inner join stale_days
+    on
+        figures.source = stale_days.source
+        and figures.market = stale_days.market
+        and figures.snapshot_date = stale_days.snapshot_date;
+
+-- A measure a row: Redshift takes one order for all sorting aggregates of a query.
+create temp table market_measures as
+with measured_values as (
+    select
+        source,
+        market,
+        snapshot_date,
+        'price' as measure,
+        cast(price as decimal(24, 6)) as amount
+    from market_listings
+    where odd is null
+    union all
+    select
+        source,
+        market,
+        snapshot_date,
+        'price_sqft' as measure,
+        cast(price_sqft as decimal(24, 6)) as amount
+    from market_listings
+    where odd is null and price_sqft is not null
+    union all
+    select
+        source,
+        market,
+        snapshot_date,
+        'rent_yield' as measure,
+        cast(rent_yield as decimal(24, 6)) as amount
+    from market_listings
+    where odd is null and rent_yield is not null
+    union all
+    select
+        source,
+        market,
+        snapshot_date,
+        'days_on_market' as measure,
+        cast(days_on_market as decimal(24, 6)) as amount
+    from market_listings
+    where odd is null and days_on_market is not null
+    union all
+    select
+        source,
+        market,
+        snapshot_date,
+        'zestimate_gap' as measure,
+        cast(zestimate_gap as decimal(24, 6)) as amount
+    from market_listings
+    where odd is null and zestimate_gap is not null
+),
+
+quartiles as (
+    select
+        source,
+        market,
+        snapshot_date,
+        measure,
+        count(*) as listings,
+        percentile_cont(0.25) within group (order by amount) as p25,
+        percentile_cont(0.5) within group (order by amount) as median,
+        percentile_cont(0.75) within group (order by amount) as p75
+    from measured_values
+    group by source, market, snapshot_date, measure
+)
+
+select
+    source,
+    market,
+    snapshot_date,
+    max(case when measure = 'price' then listings end) as price_count,
+    cast(max(case when measure = 'price' then p25 end) as decimal(14, 2)) as price_p25,
+    cast(max(case when measure = 'price' then median end) as decimal(14, 2)) as price_median,
+    cast(max(case when measure = 'price' then p75 end) as decimal(14, 2)) as price_p75,
+    max(case when measure = 'price_sqft' then listings end) as price_sqft_count,
+    cast(max(case when measure = 'price_sqft' then p25 end) as decimal(18, 2)) as price_sqft_p25,
+    cast(max(case when measure = 'price_sqft' then median end) as decimal(18, 2)) as price_sqft_median,
+    cast(max(case when measure = 'price_sqft' then p75 end) as decimal(18, 2)) as price_sqft_p75,
+    max(case when measure = 'rent_yield' then listings end) as rent_yield_count,
+    cast(max(case when measure = 'rent_yield' then p25 end) as decimal(20, 6)) as rent_yield_p25,
+    cast(max(case when measure = 'rent_yield' then median end) as decimal(20, 6)) as rent_yield_median,
+    cast(max(case when measure = 'rent_yield' then p75 end) as decimal(20, 6)) as rent_yield_p75,
+    max(case when measure = 'days_on_market' then listings end) as days_on_market_count,
+    cast(max(case when measure = 'days_on_market' then p25 end) as decimal(12, 2)) as days_on_market_p25,
+    cast(max(case when measure = 'days_on_market' then median end) as decimal(12, 2)) as days_on_market_median,
+    cast(max(case when measure = 'days_on_market' then p75 end) as decimal(12, 2)) as days_on_market_p75,
+    max(case when measure = 'zestimate_gap' then listings end) as zestimate_gap_count,
+    cast(max(case when measure = 'zestimate_gap' then p25 end) as decimal(20, 2)) as zestimate_gap_p25,
+    cast(max(case when measure = 'zestimate_gap' then median end) as decimal(20, 2)) as zestimate_gap_median,
+    cast(max(case when measure = 'zestimate_gap' then p75 end) as decimal(20, 2)) as zestimate_gap_p75
+from quartiles
+group by source, market, snapshot_date;
+
+create temp table market_counts as
+select
+    source,
+    market,
+    snapshot_date,
+    count(*) as active,
+    sum(case when odd is null then 1 else 0 end) as measured,
+    sum(case when odd = 'price_zero' then 1 else 0 end) as price_zero,
+    sum(case when odd = 'rent_like_price' then 1 else 0 end) as rent_like,
+    sum(case when odd = 'plot' then 1 else 0 end) as plot,
+    sum(case when odd is null and zestimate > 0 and price < zestimate then 1 else 0 end) as under_zestimate,
+    sum(case when odd is null and zestimate > 0 and price > zestimate then 1 else 0 end) as over_zestimate,
+    sum(case when odd is null and price_change < 0 then 1 else 0 end) as with_cut
+from market_listings
+group by source, market, snapshot_date;
+
+-- Tables of their own, with statistics: a planner that takes them for a row each would compute them once a row.
+analyze market_measures;
+
+analyze market_counts;
 
 delete from marts.market_by_day
 using stale_days
@@ -50,135 +182,6 @@ insert into marts.market_by_day (
     coverage_share,
     is_complete
 )
-with listings as (
-    select
-        figures.source,
-        figures.market,
-        figures.snapshot_date,
-        figures.odd,
-        figures.price,
-        figures.price_sqft,
-        figures.rent_yield,
-        figures.days_on_market,
-        figures.zestimate_gap,
-        figures.price_change,
-        figures.zestimate
-    from marts.listing_figures as figures
-    inner join stale_days
-        on
-            figures.source = stale_days.source
-            and figures.market = stale_days.market
-            and figures.snapshot_date = stale_days.snapshot_date
-),
-
--- A measure a row: Redshift takes one order for all sorting aggregates of a query.
-measured_values as (
-    select
-        source,
-        market,
-        snapshot_date,
-        'price' as measure,
-        cast(price as decimal(24, 6)) as amount
-    from listings
-    where odd is null
-    union all
-    select
-        source,
-        market,
-        snapshot_date,
-        'price_sqft' as measure,
-        cast(price_sqft as decimal(24, 6)) as amount
-    from listings
-    where odd is null and price_sqft is not null
-    union all
-    select
-        source,
-        market,
-        snapshot_date,
-        'rent_yield' as measure,
-        cast(rent_yield as decimal(24, 6)) as amount
-    from listings
-    where odd is null and rent_yield is not null
-    union all
-    select
-        source,
-        market,
-        snapshot_date,
-        'days_on_market' as measure,
-        cast(days_on_market as decimal(24, 6)) as amount
-    from listings
-    where odd is null and days_on_market is not null
-    union all
-    select
-        source,
-        market,
-        snapshot_date,
-        'zestimate_gap' as measure,
-        cast(zestimate_gap as decimal(24, 6)) as amount
-    from listings
-    where odd is null and zestimate_gap is not null
-),
-
-quartiles as (
-    select
-        source,
-        market,
-        snapshot_date,
-        measure,
-        count(*) as listings,
-        percentile_cont(0.25) within group (order by amount) as p25,
-        percentile_cont(0.5) within group (order by amount) as median,
-        percentile_cont(0.75) within group (order by amount) as p75
-    from measured_values
-    group by source, market, snapshot_date, measure
-),
-
-measures as (
-    select
-        source,
-        market,
-        snapshot_date,
-        max(case when measure = 'price' then listings end) as price_count,
-        cast(max(case when measure = 'price' then p25 end) as decimal(14, 2)) as price_p25,
-        cast(max(case when measure = 'price' then median end) as decimal(14, 2)) as price_median,
-        cast(max(case when measure = 'price' then p75 end) as decimal(14, 2)) as price_p75,
-        max(case when measure = 'price_sqft' then listings end) as price_sqft_count,
-        cast(max(case when measure = 'price_sqft' then p25 end) as decimal(18, 2)) as price_sqft_p25,
-        cast(max(case when measure = 'price_sqft' then median end) as decimal(18, 2)) as price_sqft_median,
-        cast(max(case when measure = 'price_sqft' then p75 end) as decimal(18, 2)) as price_sqft_p75,
-        max(case when measure = 'rent_yield' then listings end) as rent_yield_count,
-        cast(max(case when measure = 'rent_yield' then p25 end) as decimal(20, 6)) as rent_yield_p25,
-        cast(max(case when measure = 'rent_yield' then median end) as decimal(20, 6)) as rent_yield_median,
-        cast(max(case when measure = 'rent_yield' then p75 end) as decimal(20, 6)) as rent_yield_p75,
-        max(case when measure = 'days_on_market' then listings end) as days_on_market_count,
-        cast(max(case when measure = 'days_on_market' then p25 end) as decimal(12, 2)) as days_on_market_p25,
-        cast(max(case when measure = 'days_on_market' then median end) as decimal(12, 2)) as days_on_market_median,
-        cast(max(case when measure = 'days_on_market' then p75 end) as decimal(12, 2)) as days_on_market_p75,
-        max(case when measure = 'zestimate_gap' then listings end) as zestimate_gap_count,
-        cast(max(case when measure = 'zestimate_gap' then p25 end) as decimal(20, 2)) as zestimate_gap_p25,
-        cast(max(case when measure = 'zestimate_gap' then median end) as decimal(20, 2)) as zestimate_gap_median,
-        cast(max(case when measure = 'zestimate_gap' then p75 end) as decimal(20, 2)) as zestimate_gap_p75
-    from quartiles
-    group by source, market, snapshot_date
-),
-
-counts as (
-    select
-        source,
-        market,
-        snapshot_date,
-        count(*) as active,
-        sum(case when odd is null then 1 else 0 end) as measured,
-        sum(case when odd = 'price_zero' then 1 else 0 end) as price_zero,
-        sum(case when odd = 'rent_like_price' then 1 else 0 end) as rent_like,
-        sum(case when odd = 'plot' then 1 else 0 end) as plot,
-        sum(case when odd is null and zestimate > 0 and price < zestimate then 1 else 0 end) as under_zestimate,
-        sum(case when odd is null and zestimate > 0 and price > zestimate then 1 else 0 end) as over_zestimate,
-        sum(case when odd is null and price_change < 0 then 1 else 0 end) as with_cut
-    from listings
-    group by source, market, snapshot_date
-)
-
 select
     coverage.source,
     coverage.market,
@@ -189,26 +192,26 @@ select
     coalesce(counts.price_zero, 0) as excluded_price_zero,
     coalesce(counts.rent_like, 0) as excluded_rent_like,
     coalesce(counts.plot, 0) as excluded_plot,
-    coalesce(measures.price_count, 0) as price_count,
-    measures.price_p25,
-    measures.price_median,
-    measures.price_p75,
-    coalesce(measures.price_sqft_count, 0) as price_sqft_count,
-    measures.price_sqft_p25,
-    measures.price_sqft_median,
-    measures.price_sqft_p75,
-    coalesce(measures.rent_yield_count, 0) as rent_yield_count,
-    measures.rent_yield_p25,
-    measures.rent_yield_median,
-    measures.rent_yield_p75,
-    coalesce(measures.days_on_market_count, 0) as days_on_market_count,
-    measures.days_on_market_p25,
-    measures.days_on_market_median,
-    measures.days_on_market_p75,
-    coalesce(measures.zestimate_gap_count, 0) as zestimate_gap_count,
-    measures.zestimate_gap_p25,
-    measures.zestimate_gap_median,
-    measures.zestimate_gap_p75,
+    coalesce(figures.price_count, 0) as price_count,
+    figures.price_p25,
+    figures.price_median,
+    figures.price_p75,
+    coalesce(figures.price_sqft_count, 0) as price_sqft_count,
+    figures.price_sqft_p25,
+    figures.price_sqft_median,
+    figures.price_sqft_p75,
+    coalesce(figures.rent_yield_count, 0) as rent_yield_count,
+    figures.rent_yield_p25,
+    figures.rent_yield_median,
+    figures.rent_yield_p75,
+    coalesce(figures.days_on_market_count, 0) as days_on_market_count,
+    figures.days_on_market_p25,
+    figures.days_on_market_median,
+    figures.days_on_market_p75,
+    coalesce(figures.zestimate_gap_count, 0) as zestimate_gap_count,
+    figures.zestimate_gap_p25,
+    figures.zestimate_gap_median,
+    figures.zestimate_gap_p75,
     case
         when counts.measured > 0
             then cast(cast(counts.with_cut as decimal(18, 0)) / counts.measured as decimal(9, 6))
@@ -227,15 +230,15 @@ inner join stale_days
         coverage.source = stale_days.source
         and coverage.market = stale_days.market
         and coverage.snapshot_date = stale_days.snapshot_date
-left join counts
+left join market_counts as counts
     on
         coverage.source = counts.source
         and coverage.market = counts.market
         and coverage.snapshot_date = counts.snapshot_date
-left join measures
+left join market_measures as figures
     on
-        coverage.source = measures.source
-        and coverage.market = measures.market
-        and coverage.snapshot_date = measures.snapshot_date;
+        coverage.source = figures.source
+        and coverage.market = figures.market
+        and coverage.snapshot_date = figures.snapshot_date;
 
 analyze marts.market_by_day;

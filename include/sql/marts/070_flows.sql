@@ -83,6 +83,8 @@ where
     or firsts.source is not null
     or coalesce(built.previous_date, date '0001-01-01') <> coalesce(observed.previous_date, date '0001-01-01');
 
+analyze flow_days;
+
 update marts.market_by_day
 set
     previous_date = flow_days.previous_date,
@@ -234,6 +236,8 @@ left join lasts
         days.source = lasts.source
         and days.market = lasts.market
         and days.snapshot_date = lasts.last_seen_on;
+
+analyze sightings;
 
 update marts.market_by_day
 set

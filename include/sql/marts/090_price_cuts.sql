@@ -73,6 +73,8 @@ where
     and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE')
     and (price_before >= 10000 or coalesce(status_before, '') <> 'FOR_SALE');
 
+analyze all_cuts;
+
 delete from marts.price_cuts
 using cut_listings
 where
