@@ -71,11 +71,12 @@ def _trend(median: str, pattern: str, axis: str, measure: str, *, band: bool) ->
     complete = alt.condition("datum.complete", alt.value("var(--accent)"), alt.value("var(--paper)"))
     layers: list[alt.Chart] = []
     if band:
-        layers.append(
-            days.mark_area(color="var(--band)", interpolate="linear").encode(
-                x=x, y=alt.Y("p25:Q", title=None, scale=y_scale, axis=y_axis), y2="p75:Q"
-            )
-        )
+        quarter = alt.Y("p25:Q", title=None, scale=y_scale, axis=y_axis)
+        only = days.transform_filter("first == last")  # a band of one day is a bar
+        layers += [
+            days.mark_area(color="var(--band)", interpolate="linear").encode(x=x, y=quarter, y2="p75:Q"),
+            only.mark_rule(color="var(--band)", strokeWidth=24).encode(x=x, y=quarter, y2="p75:Q"),
+        ]
     jumps = alt.Chart(alt.NamedData("jumps")).transform_filter(f"datum.measure == '{measure}'")
     jumps = jumps.transform_calculate(day=_date(), label="format(100 * datum.change, '+,.0f') + ' %'")
     layers += [

@@ -57,7 +57,7 @@ TABLES = {
         Table("zips", "ZIP codes", "No listing, so no ZIP code.", (
             Column("zipcode", "ZIP", "text"), Column("active", "Active", "count"),
             Column("measured", "Measured", "count"), Column("median", "Median", "money"),
-            Column("price_sqft", "Per sq ft", "money"), Column("rent_yield", "Rent yield", "share"),
+            Column("price_sqft", "Per sq ft", "money"), Column("rent_yield", "Yield", "share"),
             Column("price_cut_share", "Cut", "share"))),
         Table("days", "Day by day", "No observed day.", (
             Column("date", "Day", "date"), Column("active", "Active", "count"),

@@ -165,10 +165,12 @@ def excluded(newest: Day) -> str:
         "rent_like_price": newest["excluded_rent_like"],
         "plot": newest["excluded_plot"],
     }
-    measured, active = f"{newest['measured']:,}", counted(newest["active"], "active listing", "active listings")
+    if not newest["active"]:
+        return "No listing was active, so there is no median."
     if not any(kinds.values()):
-        return f"Medians are of all {measured} measured of {active}; none had to be kept out."
-    return f"Medians are of the {measured} measured of {active}. Kept out: {odd_kinds(kinds)}."
+        return "Medians are of all active listings: none had to be kept out."
+    active = counted(newest["active"], "active listing", "active listings")
+    return f"Medians are of the {newest['measured']:,} measured of {active}. Kept out: {odd_kinds(kinds)}."
 
 
 def odd_kinds(kinds: Mapping[str, int]) -> str:
