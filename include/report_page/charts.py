@@ -72,10 +72,10 @@ def _trend(median: str, pattern: str, axis: str, measure: str, *, band: bool) ->
     layers: list[alt.Chart] = []
     if band:
         quarter = alt.Y("p25:Q", title=None, scale=y_scale, axis=y_axis)
-        only = days.transform_filter("first == last")  # a band of one day is a bar
+        bar = alt.ExprRef("first == last ? 24 : 0")  # a band of one day has no area
         layers += [
             days.mark_area(color="var(--band)", interpolate="linear").encode(x=x, y=quarter, y2="p75:Q"),
-            only.mark_rule(color="var(--band)", strokeWidth=24).encode(x=x, y=quarter, y2="p75:Q"),
+            days.mark_rule(color="var(--band)", strokeWidth=bar).encode(x=x, y=quarter, y2="p75:Q"),
         ]
     jumps = alt.Chart(alt.NamedData("jumps")).transform_filter(f"datum.measure == '{measure}'")
     jumps = jumps.transform_calculate(day=_date(), label="format(100 * datum.change, '+,.0f') + ' %'")

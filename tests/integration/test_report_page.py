@@ -132,7 +132,7 @@ def test_charts_show_what_the_data_holds(opened: Callable[..., Opened]) -> None:
     houston = report.page.locator("details.market").nth(1)
     data = sample.realistic_report()["markets"][1]
     assert 14 == houston.locator("[data-chart=active_trend] .mark-symbol.role-mark path").count()
-    assert 1 == houston.locator("[data-chart=price_trend] .mark-rule.role-mark line").count()
+    assert 1 == houston.locator("[data-chart=price_trend] line[stroke='var(--warn)']").count()
     assert "+33 %" in str(houston.locator("[data-chart=price_trend]").text_content())
     places = sum(value is not None for value in data["listings"]["latitude"])
     assert places == houston.locator("[data-chart=map] .mark-symbol.role-mark path").count()
