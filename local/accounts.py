@@ -69,6 +69,7 @@ class Books:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._bucket = stack.env()["LISTINGS_LANDING_BUCKET"]
+        self._clean = stack.env()["LISTINGS_CLEAN_BUCKET"]
         self._s3 = aws_client(stack, "s3")
 
     def loaded(self, runs: Sequence[str]) -> int:
@@ -79,6 +80,25 @@ class Books:
         except psycopg.errors.UndefinedTable:
             return 0
         return sum(row[0] in ids for row in rows)
+
+    def reported(self, runs: Sequence[str]) -> int:
+        """How many sets of these extractions the newest report tells of; 0 while the marts have a newer build."""
+        ids = {manifest["extract_id"] for manifest in self._manifests(runs)}
+        try:
+            built = self._query("select set_id, (select max(build_number) from marts.builds) from marts.coverage")
+            published = json.loads(self._report("latest.json"))["build_number"]
+        except (psycopg.errors.UndefinedTable, self._s3.exceptions.NoSuchKey):
+            return 0
+        return sum(number == published and set_id.split("/")[3] in ids for set_id, number in built)
+
+    def latest_report(self) -> bytes:
+        """The newest report, an HTML file that opens by itself."""
+        return self._report("latest.html")
+
+    def _report(self, name: str) -> bytes:
+        body = self._s3.get_object(Bucket=self._clean, Key=f"reports/{name}")["Body"].read()
+        assert isinstance(body, bytes)
+        return body
 
     def lines(self, runs: Sequence[str]) -> list[Line]:
         """An account per market and date of these extractions."""

@@ -48,8 +48,9 @@ def show_where_to_look(stack: Stack, console: Console) -> None:
     warehouse = f"host={LOOPBACK} port={ports.redshift} dbname=listings sslmode=disable"
     places = {
         "Airflow": f"{stack.ui_url}   user {UI_USER}, password {secrets['ui_password']}",
+        "Listings page": f"{stack.ui_url}/plugin/listings",
         "Warehouse": f'psql "{warehouse} user=loader password={secrets["loader"]}"   (everything)',
-        "": f'psql "{warehouse} user=reader password={secrets["reader"]}"   (public.zillowdata)',
+        "": f'psql "{warehouse} user=reader password={secrets["reader"]}"   (the marts, public.zillowdata)',
         "Listing API": f"http://{LOOPBACK}:{ports.api}",
         "AWS": f"http://{LOOPBACK}:{ports.ministack}",
         "Logs": str(stack.home.logs),
