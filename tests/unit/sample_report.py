@@ -241,6 +241,7 @@ def odd_report() -> Report:
     long = market("long", 30, 3, claimed=None)
     long["name"] = "llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" * 4
     stale = market("stale-tx", 40, 5, last="2026-11-20")
+    stale["name"] = "Stale, TX"
     twin = market("austin-tx", 50, 2)
     twin["source"] = "zillow-com4"
     unknown = market("no-claim-tx", 60, 4)
