@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from local.clients import aws_client
 from local.stack import Stack, StackError
 from tools.browser import find_browser
 
@@ -49,7 +51,25 @@ def take(stack: Stack, folder: Path) -> list[Path]:
         page.locator(".react-flow__node").first.wait_for()
         page.wait_for_timeout(2000)  # the graph moves into place
         page.screenshot(path=folder / "assets.png")
-    return [folder / "assets.png"]
+    with logged_in(stack, height=900) as page:
+        page.goto(f"{stack.ui_url}/plugin/listings")
+        page.frame_locator("iframe").get_by_role("table").first.wait_for()
+        page.wait_for_timeout(1000)  # the frame takes its place
+        page.screenshot(path=folder / "listings-page.png")
+    with logged_in(stack, width=1280, height=1950) as page:
+        # The report by itself, as it opens from a disk; its seen-whole market shows what came and went.
+        page.goto(f"{stack.ui_url}/listings/report?date={newest_report(stack)}")
+        page.get_by_role("link", name="galveston, tx").first.click()
+        page.locator("details[open] svg").first.wait_for()
+        page.wait_for_timeout(1500)
+        page.screenshot(path=folder / "report.png")
+    return [folder / name for name in ("assets.png", "listings-page.png", "report.png")]
+
+
+def newest_report(stack: Stack) -> str:
+    """The date of the newest report."""
+    record = aws_client(stack, "s3").get_object(Bucket=stack.env()["LISTINGS_CLEAN_BUCKET"], Key="reports/latest.json")
+    return str(json.loads(record["Body"].read())["date"])
 
 
 def main() -> int:
