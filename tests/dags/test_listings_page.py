@@ -129,6 +129,7 @@ def test_reports_and_marts_take_the_permission_to_read_the_dag_that_made_them(
     answer = browser.get(f"/team/listings{path}")
     page = browser.get("/team/listings/?view=downloads")
 
+    assert 404 == browser.get("/team/listings/?view=downloads&date=x").status_code
     assert (403, True) == (answer.status_code, "permission to read report_listings" in answer.text)
     assert (200, True) == (page.status_code, "permission to read report_listings" in page.text)
     assert "zip_by_day" not in page.text
