@@ -12,6 +12,7 @@ from include.keys import latest_report_key, mart_file, report_key
 from include.marts import MartBuild
 from include.receipts import Record
 from include.report_model import Market, Report
+from include.report_store import HTML, RECORD, ReportStore
 from include.settings import Resources
 from include.sql_files import Connection
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 else:
     S3Client = Any
 
-HTML, RECORD = "report.html", "report.json"
 _KINDS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -53,8 +53,8 @@ class Publisher:
 
     def is_due(self, date: str) -> bool:
         """Whether the marts were built since the report of the date was published, or it never was."""
-        record = self._record(report_key(date, RECORD))
-        return record is None or record.get("build_number") != self.build.build_number
+        found = ReportStore(self.client, self.where.clean_bucket).summary(date)
+        return found is None or found.build_number != self.build.build_number
 
     def publish(self, date: str) -> PublishedReport:
         """Puts all files of the date's report, its record last; of the newest date also as the latest.
@@ -103,14 +103,6 @@ class Publisher:
                 if market["days"][-1]["date"] == data["date"]
             ],
         }
-
-    def _record(self, key: str) -> dict[str, Any] | None:
-        try:
-            body = self.client.get_object(Bucket=self.where.clean_bucket, Key=key)["Body"].read()
-        except self.client.exceptions.NoSuchKey:
-            return None
-        found = json.loads(body)
-        return found if isinstance(found, dict) else None
 
     def _put_record(self, key: str, record: Mapping[str, Any]) -> None:
         self._put(key, json.dumps(record, indent=1).encode(), "application/json")

@@ -20,6 +20,8 @@ CHAIN = [
     "clean_listings",
     "3 · load_listings",
     "warehouse_listings",
+    "4 · report_listings",
+    "market_report",
 ]
 
 
@@ -28,7 +30,7 @@ def test_the_asset_page_shows_the_chain_from_left_to_right(pipeline: Pipeline) -
     with logged_in(pipeline.stack) as page:
         page.goto(f"{pipeline.stack.ui_url}/assets/{asset_id(pipeline.stack, 'clean_listings')}")
         nodes = page.locator(".react-flow__node")
-        nodes.nth(6).wait_for()
+        nodes.nth(8).wait_for()
         page.wait_for_timeout(1500)
         lefts = []
         for name in CHAIN:

@@ -26,6 +26,17 @@ from include.warehouse import (
 
 HOUSTON, HUMBLE = "houston-tx", "humble-tx"
 WATCHED = ("price", "home_status", "home_type", "bedrooms", "bathrooms", "living_area_sqft")
+MARTS = {
+    "coverage": "source, market, snapshot_date",
+    "rejects_by_day": "source, market, snapshot_date, reason",
+    "listing_presence": "source, market, zpid",
+    "market_by_day": "source, market, snapshot_date",
+    "zip_by_day": "source, market, zipcode, snapshot_date",
+    "price_cuts": "source, zpid, seen_on",
+    "zestimate_gaps": "source, market, zpid",
+    "jumps": "source, market, snapshot_date, measure",
+}
+"""The keys of each mart."""
 TABLES = ("listing_snapshots", "listings", "listing_history", "listing_rejects", "load_audit")
 
 
@@ -58,12 +69,13 @@ def seen(
     contract_version: str = load_contract().version,
     claimed: int | None = None,
     rejected_zpids: Sequence[int] = (),
+    market_name: str | None = None,
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
     `rows`: other values for the listing of a zpid. `claimed`: how many listings the API said exist; `rejected_zpids`:
-    whose the first rejected rows are.
+    whose the first rejected rows are; `market_name`: what was asked for.
     """
     date = f"2026-11-{day:02d}"
     observed = f"2026-11-{observed_day or day:02d}"
@@ -84,7 +96,12 @@ def seen(
         for what, value in (("uri", f"s3://clean/{market}/{date}/{hour}/{name}.parquet"), ("bytes", 100))
     }
     stated = counts | (says or {})
-    under = {"contract_version": contract_version, "replay": replay, "listings_claimed": claimed}
+    under = {
+        "contract_version": contract_version,
+        "replay": replay,
+        "listings_claimed": claimed,
+        "market_name": market_name,
+    }
     ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
     origin = {
         "source": "zillow56",
@@ -177,6 +194,14 @@ def empty_core(connection: Connection) -> None:
         for table in TABLES:
             cursor.execute(f"delete from core.{table}")
         cursor.execute("delete from staging.batches")
+    connection.commit()
+
+
+def empty_marts(connection: Connection) -> None:
+    """Removes all rows from `marts`, and the ledger of its builds."""
+    with closing(connection.cursor()) as cursor:
+        for table in (*MARTS, "builds"):
+            cursor.execute(f"delete from marts.{table}")
     connection.commit()
 
 

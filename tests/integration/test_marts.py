@@ -11,29 +11,15 @@ import pytest
 
 from include import marts
 from include.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
-from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, load, rows, seen
+from tests.integration.staged_sets import HOUSTON, HUMBLE, MARTS, Seen, empty_marts, load, rows, seen
 
 pytestmark = pytest.mark.timeout(300)
-
-TABLES = {
-    "coverage": "source, market, snapshot_date",
-    "rejects_by_day": "source, market, snapshot_date, reason",
-    "listing_presence": "source, market, zpid",
-    "market_by_day": "source, market, snapshot_date",
-    "zip_by_day": "source, market, zipcode, snapshot_date",
-    "price_cuts": "source, zpid, seen_on",
-    "zestimate_gaps": "source, market, zpid",
-    "jumps": "source, market, snapshot_date, measure",
-}
 
 
 @pytest.fixture
 def mart_tables(core_tables: Connection) -> Connection:
     """A connection to a migrated warehouse whose core and marts are empty."""
-    with closing(core_tables.cursor()) as cursor:
-        for table in (*TABLES, "builds"):
-            cursor.execute(f"delete from marts.{table}")
-    core_tables.commit()
+    empty_marts(core_tables)
     return core_tables
 
 
@@ -44,7 +30,7 @@ def build(connection: Connection, **options: Any) -> marts.MartBuild:
 
 def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every mart."""
-    return {table: rows(connection, f"select * from marts.{table} order by {key}") for table, key in TABLES.items()}
+    return {table: rows(connection, f"select * from marts.{table} order by {key}") for table, key in MARTS.items()}
 
 
 def complete(prices: dict[int, float], **options: Any) -> Seen:
@@ -263,7 +249,7 @@ def test_the_reader_sees_the_marts_and_cannot_change_them(mart_tables: Connectio
     load(mart_tables, "b1", seen({1: 200_000}))
     build(mart_tables)
     with closing(warehouse.driver("reader")) as reader:
-        for table in (*TABLES, "builds", "listing_figures"):
+        for table in (*MARTS, "builds", "listing_figures"):
             rows(reader, f"select count(*) from marts.{table}")
         assert [(1,)] == rows(reader, "select count(*) from marts.market_by_day")
         with closing(reader.cursor()) as cursor, pytest.raises(Exception, match="permission denied"):
