@@ -11,7 +11,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 
 from local.redshift import gate, qualify
-from local.redshift.errors import SqlError, not_imitated
+from local.redshift.errors import SqlError, not_imitated, unsupported_by_redshift
 from local.redshift.functions import DATE_PARTS, RENAMED
 from local.redshift.lexer import Edit, apply_edits, postgres_name, tokenize
 
@@ -81,6 +81,8 @@ def _through_tree(sql: str) -> str:
     except SqlglotError as error:
         first_line = re.sub(r"\x1b\[\d*m", "", str(error)).split("\n")[0]
         raise SqlError("42601", f"syntax error: {first_line}") from error
+    for select in tree.find_all(exp.Select):
+        _refuse_different_orders(select)
     for node in reversed(list(tree.dfs())):  # children before their parents
         new = qualify.rewrite(node) if isinstance(node, exp.Select) else _replace(node)
         if new is not node and node is tree:
@@ -91,6 +93,20 @@ def _through_tree(sql: str) -> str:
         return tree.sql(dialect=Postgres, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         raise not_imitated(f"this query ({error})") from error
+
+
+def _refuse_different_orders(select: exp.Select) -> None:
+    """Redshift sorts once for all LISTAGG, MEDIAN and PERCENTILE_CONT aggregates of a query, a subquery on its own."""
+    orders = set()
+    for node in select.find_all(exp.WithinGroup, exp.Anonymous):
+        if node.parent_select is not select or isinstance(node.parent, exp.Window):
+            continue
+        if isinstance(node, exp.WithinGroup):
+            orders.add(node.expression.sql().removesuffix(" ASC"))
+        elif _call_name(node) == "MEDIAN":
+            orders.add(exp.Order(expressions=[exp.Ordered(this=node.expressions[0].copy())]).sql())
+    if len(orders) > 1:
+        raise unsupported_by_redshift("within group ORDER BY clauses for aggregate functions must be the same")
 
 
 def _call_name(node: exp.Expr | None) -> str:

@@ -71,3 +71,29 @@ def test_malformed_credentials_say_the_form() -> None:
     """Credentials of another form are refused with the form that is wanted."""
     with pytest.raises(SqlError, match="Must be of the format: credentials 'aws_iam_role"):
         parse_copy(tokenize("copy t from 's3://b/k' credentials 'me:secret' csv"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select median(a), median(b) from t",
+        "select median(a), percentile_cont(0.25) within group (order by a desc) from t",
+    ],
+)
+def test_sorting_aggregates_of_a_query_take_one_order(sql: str) -> None:
+    """Redshift sorts once for all of them, so two orders in one query are refused in its words."""
+    with pytest.raises(SqlError, match="ORDER BY clauses for aggregate functions must be the same"):
+        rewrite_query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select median(a), percentile_cont(0.25) within group (order by a) from t",
+        "select median(a), (select median(b) from u) from t",
+        "select median(a) over (partition by c), median(b) over (partition by c) from t",
+    ],
+)
+def test_one_order_a_query_or_a_window_each_is_taken(sql: str) -> None:
+    """The same order, a subquery's own and windows are what Redshift takes."""
+    assert "RS.PERCENTILE" in rewrite_query(sql).upper()
