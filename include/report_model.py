@@ -150,8 +150,8 @@ class Funnel(TypedDict):
 
 
 class Market(TypedDict):
-    """One market of the report. `days` has its observed days up to the report's date, oldest first, 90 at most;
-    the last of them is the newest, which everything else here is about."""
+    """One market of the report. `days` has its observed days of the 90 up to the report's date, oldest first, and
+    `jumps` theirs; the last of them is the newest, which everything else here is about."""
 
     source: str
     market: str
