@@ -25,25 +25,29 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import IdentityMapper, Param, PartitionedAssetTimetable, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import loading, reporting
 from include.assets import MARKET_REPORT, WAREHOUSE_LISTINGS
-from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR, ChecksFailed
 
 
 @task(
     templates_dict={"marts": loading.includes(MART_FILES), "checks": loading.includes(MART_CHECK_FILES)},
+    **LOOK_AGAIN,
 )
 def build_marts(templates_dict: Any = None, dag_run: Any = None, params: dict[str, Any] | None = None) -> Any:
     """Builds the days that are stale, checks them, commits. Returns the `MartBuild`."""
     assert params is not None
-    with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return reporting.build(connection, templates_dict, run_id=dag_run.run_id, full=params["full"])
+    try:
+        with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+            return reporting.build(connection, templates_dict, run_id=dag_run.run_id, full=params["full"])
+    except ChecksFailed as failed:  # which the next try would find as well
+        raise AirflowFailException(str(failed)) from failed
 
 
-@task(outlets=[MARKET_REPORT])
+@task(outlets=[MARKET_REPORT], **LOOK_AGAIN)
 def publish_report(
     build: dict[str, Any],
     partition_key: str | None = None,

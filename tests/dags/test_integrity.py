@@ -126,6 +126,8 @@ def test_every_task_has_an_owner_and_a_limit(dags: dict[str, Any]) -> None:
         "sense_listings.sense_set.pass_gates",
         "load_listings.plan_batches",
         "replay_listings.replay_date.wait",
+        "report_listings.build_marts",
+        "report_listings.publish_report",
     )
     repeated = dict.fromkeys(looking, 3)
     long = {"extract_listings.land_listings": timedelta(hours=2)}

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from include import reporting
 from include.assets import MARKET_REPORT
-from include.sql_files import MART_CHECK_FILES, MART_FILES
+from include.sql_files import MART_CHECK_FILES, MART_FILES, ChecksFailed
 
 PUBLISHED = {"date": "2026-11-22", "uri": "s3://clean/reports/date=2026-11-22/report.html", "latest": True}
 
@@ -69,3 +69,17 @@ def test_a_run_with_nothing_due_is_skipped(publish: Any) -> None:
     """Neither a build nor a missing report: no event, and the run ends at once."""
     with pytest.raises(AirflowSkipException, match="newest build"):
         publish([], OutletEventAccessors())
+
+
+def test_a_check_that_fails_is_not_tried_again(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence does not pass by waiting: the task fails at once, with the check's words."""
+
+    def refuse(*_: object, **given: object) -> None:
+        raise ChecksFailed({"mart_checks/010_bounds.sql": [{"market": "houston-tx", "active": -1}]})
+
+    monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
+    monkeypatch.setattr(reporting, "build", refuse)
+    task = dags["report_listings"].get_task("build_marts")
+
+    with pytest.raises(AirflowFailException, match="010_bounds.sql failed: market houston-tx; active -1"):
+        task.python_callable({}, dag_run=SimpleNamespace(run_id="run"), params={"full": False})
