@@ -55,7 +55,7 @@ def publish_report(
     ti: Any = None,
     outlet_events: Any = None,
 ) -> Any:
-    """Publishes the reports of the run's date and of the newest. Returns each `PublishedReport`; skipped if none is due."""
+    """Publishes the run's date and the newest one. Returns each `PublishedReport`; skipped when none is due."""
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         published = reporting.publish(
             connection,

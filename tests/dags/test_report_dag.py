@@ -81,5 +81,5 @@ def test_a_check_that_fails_is_not_tried_again(dags: dict[str, Any], monkeypatch
     monkeypatch.setattr(reporting, "build", refuse)
     task = dags["report_listings"].get_task("build_marts")
 
-    with pytest.raises(AirflowFailException, match="010_bounds.sql failed: market houston-tx; active -1"):
+    with pytest.raises(AirflowFailException, match=r"010_bounds\.sql failed: market houston-tx; active -1"):
         task.python_callable({}, dag_run=SimpleNamespace(run_id="run"), params={"full": False})
