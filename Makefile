@@ -91,8 +91,9 @@ chaos: setup ## Kill a process at a moment, by seed, and compare the warehouse (
 	@$(test) -m tests.chaos --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(PROCESS),--process $(PROCESS))
 
 .PHONY: bench
-bench: setup ## Measure the transform beside the classic tutorial's work
+bench: setup ## Measure the transform beside the classic tutorial's work, and the report as it grows
 	@$(test) -m bench.transform
+	@$(test) -m bench.report
 
 ##@ Maintain
 

@@ -36,15 +36,16 @@ _LISTINGS = """
 insert into core.listing_snapshots (
     source, market, snapshot_date, zpid, home_type, home_status, price, price_change, price_changed_at, zestimate,
     rent_zestimate, bedrooms, bathrooms, living_area_sqft, street_address, city, state, zipcode, latitude, longitude,
-    days_on_market, listed_at, is_new_home, is_open_house, is_foreclosure, is_auction, oddities, extract_id, observed_at,
-    raw_key, raw_position, set_id, batch_id, loaded_at
+    days_on_market, listed_at, is_new_home, is_open_house, is_foreclosure, is_auction, oddities, extract_id,
+    observed_at, raw_key, raw_position, set_id, batch_id, loaded_at
 )
 select
     'zillow56', m.market, d.day, m.number * 100000 + n.n, case when n.n %% 22 = 0 then 'LOT' else 'SINGLE_FAMILY' end,
     'FOR_SALE', p.price - p.cut, case when p.cut > 0 then -p.cut end,
     case when p.cut > 0 then (d.day - (d.age - 30))::timestamp end, p.price * 0.97,
     case when n.n %% 7 > 0 then p.price * 0.005 end, 3, 2, 1200 + n.n * 37 %% 1800, n.n || ' Example Street',
-    m.market, 'TX', (77000 + n.n %% 40)::text, 29.7 + (n.n * 7919 %% 1000) / 2000.0, -95.4 + (n.n * 104729 %% 1000) / 2000.0,
+    m.market, 'TX', (77000 + n.n %% 40)::text,
+    29.7 + (n.n * 7919 %% 1000) / 2000.0, -95.4 + (n.n * 104729 %% 1000) / 2000.0,
     d.age, d.day - d.age, false, false, false, false, case when n.n %% 22 = 0 then 'plot' end,
     'e' || d.day, d.day + interval '6 hours', 'listings/' || m.market || '/' || d.day || '/page-0001.json', n.n,
     'zillow56/' || m.market || '/' || d.day || '/e/t', 'bench', now()
