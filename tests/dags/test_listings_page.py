@@ -256,63 +256,65 @@ def test_what_did_not_change_is_not_sent_again(browser: Any) -> None:
     assert b"" == again.content
 
 
-def test_the_rows_of_airflows_database_become_the_table(browser: Any) -> None:
-    """An event that a task emitted is a landed market, of today."""
+@pytest.fixture
+def event_of_today(metadata_database: None) -> Iterator[str]:
+    """The date of an event that a task of extract_listings emitted; the database is all tests', so it goes again."""
     from datetime import UTC, datetime
 
-    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.models.asset import AssetEvent
     from airflow.utils.session import create_session
-    from listings_ui import shelves
 
     now = datetime.now(UTC)
     with create_session() as session:
-        asset = AssetModel(name="landed_listings", uri="s3://test/landed", group="listings")
-        session.add(asset)
+        event = AssetEvent(
+            asset_id=known_asset(session),
+            extra={"extract_id": "20261122T060000Z-aaaaaa", "listings": 82, "pages": 2},
+            source_dag_id="extract_listings",
+            source_run_id="r1",
+            source_task_id="land_listings",
+            source_map_index=3,
+            timestamp=now,
+            partition_key=f"zillow56/unheard-of-tx|{now.date()}",
+        )
+        session.add(event)
         session.flush()
-        session.add(
-            AssetEvent(
-                asset_id=asset.id,
-                extra={"extract_id": "20261122T060000Z-aaaaaa", "listings": 82, "pages": 2},
-                source_dag_id="extract_listings", source_run_id="r1", source_task_id="land_listings",
-                source_map_index=3, timestamp=now, partition_key=f"zillow56/houston-tx|{now.date()}",
-            )
-        )  # fmt: skip
-        add_dag(session)
-    shelves.rows.forget()
-
-    try:
-        (day,) = browser.get("/team/listings/api/progress").json()["days"]
-    finally:
-        forget_rows()
-
-    assert (str(now.date()), "houston-tx") == (day["date"], day["rows"][0]["market"])
-    landed = day["rows"][0]["cells"]["landed"]
-    assert ("done", 82, "2 pages", 3) == tuple(
-        [landed[name] for name in ("state", "count", "note")] + [landed["where"]["map_index"]]
-    )
-
-
-def forget_rows() -> None:
-    """Takes back what a test put into the database that all tests share."""
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.models.dag import DagModel
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
+        number = event.id
+    yield str(now.date())
     with create_session() as session:
-        for model in (AssetEvent, AssetModel, DagModel, DagBundleModel):
-            session.execute(delete(model))
+        session.delete(session.get(AssetEvent, number))
 
 
-def add_dag(session: Any) -> None:
-    """extract_listings, as the DAG processor would name it: what is not there nobody may read."""
+def known_asset(session: Any) -> int:
+    """The number of landed_listings; it and extract_listings are made where no other test has made them."""
+    from airflow.models.asset import AssetModel
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
+    from sqlalchemy import select
 
-    session.add(DagBundleModel(name="page-tests"))
-    session.flush()
-    session.add(DagModel(dag_id="extract_listings", bundle_name="page-tests", is_paused=True, fileloc="x"))
+    if session.get(DagModel, "extract_listings") is None:
+        session.merge(DagBundleModel(name="page-tests"))
+        session.flush()
+        session.add(DagModel(dag_id="extract_listings", bundle_name="page-tests", is_paused=True, fileloc="x"))
+    asset = session.scalar(select(AssetModel).where(AssetModel.name == "landed_listings"))
+    if asset is None:
+        session.add(asset := AssetModel(name="landed_listings", uri="s3://test/landed", group="listings"))
+        session.flush()
+    return int(asset.id)
+
+
+def test_the_rows_of_airflows_database_become_the_table(browser: Any, event_of_today: str) -> None:
+    """An event that a task emitted is a landed market of its date, with its counts and a link to the task."""
+    days = browser.get("/team/listings/api/progress").json()["days"]
+
+    [landed] = [
+        row["cells"]["landed"]
+        for day in days
+        if day["date"] == event_of_today
+        for row in day["rows"]
+        if row["market"] == "unheard-of-tx"
+    ]
+    assert ("done", 82, "2 pages") == (landed["state"], landed["count"], landed["note"])
+    assert ("land_listings", 3) == (landed["where"]["task_id"], landed["where"]["map_index"])
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,9 @@ def test_only_the_dates_asked_for_are_shown_newest_first() -> None:
     assert [DATE, "2026-11-10"] == [day["date"] for day in shown]
 
 
-@pytest.mark.parametrize("value", [None, "text", [7, {"source": "?"}], {"sets": "text"}, {"sets": [1, {"set_id": 7}, {"set_id": "a/b"}]}])
+@pytest.mark.parametrize(
+    "value", [None, "text", [7, {"source": "?"}], {"sets": "text"}, {"sets": [1, {"set_id": 7}, {"set_id": "a/b"}]}]
+)
 def test_odd_rows_are_passed_over(value: Any) -> None:
     """What somebody else wrote into the database shows nothing and breaks nothing."""
     odd = (
