@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date as Date
@@ -19,17 +20,33 @@ from include.sql_files import Connection, query
 DAYS = 90
 
 _SPAN = f"the {DAYS} days up to the report's date"
-_DAY = "the report's date"
-# By the mart: the date column that its export is chosen by, whether of the date alone, and the order of its rows.
+_ON_SPAN = "snapshot_date between %(first)s and %(last)s"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which rows of a mart a date's export holds, and in which order; `span` says it in words."""
+
+    rows: str
+    order: str
+    span: str = _SPAN
+
+
 EXPORTS = {
-    "market_by_day": ("snapshot_date", _SPAN, "source, market, snapshot_date"),
-    "zip_by_day": ("snapshot_date", _DAY, "source, market, zipcode"),
-    "price_cuts": ("seen_on", _SPAN, "source, seen_on, zpid"),
-    "zestimate_gaps": ("snapshot_date", _DAY, "source, market, zpid"),
-    "coverage": ("snapshot_date", _SPAN, "source, market, snapshot_date"),
-    "rejects_by_day": ("snapshot_date", _SPAN, "source, market, snapshot_date, reason"),
-    "listing_presence": ("last_seen_on", _DAY, "source, market, zpid"),
-    "jumps": ("snapshot_date", _SPAN, "source, market, snapshot_date, measure"),
+    "market_by_day": _Choice(_ON_SPAN, "source, market, snapshot_date"),
+    "zip_by_day": _Choice("snapshot_date = %(last)s", "source, market, zipcode", "the report's date"),
+    "price_cuts": _Choice("seen_on between %(first)s and %(last)s", "source, seen_on, zpid"),
+    "zestimate_gaps": _Choice(
+        "snapshot_date <= %(last)s", "source, market, zpid", "each market's newest day, if not after the report's date"
+    ),
+    "coverage": _Choice(_ON_SPAN, "source, market, snapshot_date"),
+    "rejects_by_day": _Choice(_ON_SPAN, "source, market, snapshot_date, reason"),
+    "listing_presence": _Choice(
+        "first_seen_on <= %(last)s and last_seen_on >= %(last)s",
+        "source, market, zpid",
+        "listings first seen by the report's date and last seen on it or later",
+    ),
+    "jumps": _Choice(_ON_SPAN, "source, market, snapshot_date, measure"),
 }
 _TYPES: dict[str, pa.DataType] = {
     "bigint": pa.int64(),
@@ -56,13 +73,19 @@ def exports(connection: Connection, date: str) -> Iterator[Export]:
     """Each mart's export for the date YYYY-MM-DD, one after the other; money and shares stay decimals."""
     last = Date.fromisoformat(date)
     schemas = _schemas(connection)
-    for mart, (column, span, order) in EXPORTS.items():
-        first = last if span == _DAY else last - timedelta(days=DAYS - 1)
+    days = {"first": last - timedelta(days=DAYS - 1), "last": last}
+    for mart, choice in EXPORTS.items():
         names = ", ".join(schemas[mart].names)
         # Names of our own tables and columns, nothing that came from outside.
-        sql = f"select {names} from marts.{mart} where {column} between %s and %s order by {order}"  # noqa: S608
-        table = _table(_read(connection, sql, first, last), schemas[mart])
-        yield Export(mart, table.num_rows, span, _csv(table), _parquet(table))
+        sql = f"select {names} from marts.{mart} where {choice.rows} order by {choice.order}"  # noqa: S608
+        table = _table(_read(connection, *_bound(sql, days)), schemas[mart])
+        yield Export(mart, table.num_rows, choice.span, _csv(table), _parquet(table))
+
+
+def _bound(sql: str, days: Mapping[str, Date]) -> tuple[str, tuple[Date, ...]]:
+    """The statement with the driver's own marks, and the dates in their order."""
+    names = re.findall(r"%\((\w+)\)s", sql)
+    return re.sub(r"%\(\w+\)s", "%s", sql), tuple(days[name] for name in names)
 
 
 def _schemas(connection: Connection) -> dict[str, pa.Schema]:
@@ -84,7 +107,7 @@ def _schemas(connection: Connection) -> dict[str, pa.Schema]:
     return {mart: pa.schema(found[mart]) for mart in EXPORTS}
 
 
-def _read(connection: Connection, sql: str, *values: Date) -> list[dict[str, Any]]:
+def _read(connection: Connection, sql: str, values: tuple[Date, ...] = ()) -> list[dict[str, Any]]:
     try:
         with closing(connection.cursor()) as cursor:
             return query(cursor, sql, values)

@@ -16,6 +16,8 @@ drop table if exists stale_markets;
 
 drop table if exists flow_days;
 
+drop table if exists compared_listings;
+
 drop table if exists gone_listings;
 
 drop table if exists come_listings;
@@ -26,13 +28,11 @@ drop table if exists cut_listings;
 
 drop table if exists all_cuts;
 
-drop table if exists market_listings;
-
 drop table if exists market_measures;
 
 drop table if exists market_counts;
 
-drop table if exists zip_listings;
+drop table if exists stale_listings;
 
 drop table if exists zip_measures;
 

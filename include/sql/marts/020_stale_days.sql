@@ -2,7 +2,7 @@
 -- What: which days of which markets must be built: those whose set or load differs from what marts.coverage was
 --       built from, and those that are held no more. The ledger decides, so no wake can be missed.
 -- Grain of held_days: source, market, snapshot_date, with the set that holds it in core. Of stale_days: the same.
---       Of stale_markets: source, market.
+--       Of stale_markets: source, market. Of stale_listings: source, market, snapshot_date, zpid.
 -- Keys: the same.
 
 create temp table held_days as
@@ -62,3 +62,28 @@ select distinct
     source,
     market
 from stale_days;
+
+-- Once: each look into all snapshots is a scan where nothing is sorted.
+create temp table stale_listings as
+select
+    figures.source,
+    figures.market,
+    figures.zpid,
+    figures.snapshot_date,
+    figures.zipcode,
+    figures.odd,
+    figures.price,
+    figures.price_sqft,
+    figures.rent_yield,
+    figures.days_on_market,
+    figures.zestimate_gap,
+    figures.price_change,
+    figures.zestimate
+from marts.listing_figures as figures
+inner join stale_days
+    on
+        figures.source = stale_days.source
+        and figures.market = stale_days.market
+        and figures.snapshot_date = stale_days.snapshot_date;
+
+analyze stale_listings;

@@ -7,18 +7,13 @@
 create temp table moved_listings as
 with sightings as (
     select
-        snapshots.source,
-        snapshots.market,
-        snapshots.zpid,
-        min(snapshots.snapshot_date) as first_on,
-        max(snapshots.snapshot_date) as last_on
-    from core.listing_snapshots as snapshots
-    inner join stale_days
-        on
-            snapshots.source = stale_days.source
-            and snapshots.market = stale_days.market
-            and snapshots.snapshot_date = stale_days.snapshot_date
-    group by snapshots.source, snapshots.market, snapshots.zpid
+        source,
+        market,
+        zpid,
+        min(snapshot_date) as first_on,
+        max(snapshot_date) as last_on
+    from stale_listings
+    group by source, market, zpid
 ),
 
 lost as (
@@ -32,13 +27,13 @@ lost as (
             known.source = stale_days.source
             and known.market = stale_days.market
             and (known.first_seen_on = stale_days.snapshot_date or known.last_seen_on = stale_days.snapshot_date)
-    left join core.listing_snapshots as snapshots
+    left join stale_listings as listings
         on
-            known.source = snapshots.source
-            and known.market = snapshots.market
-            and known.zpid = snapshots.zpid
-            and stale_days.snapshot_date = snapshots.snapshot_date
-    where snapshots.zpid is null
+            known.source = listings.source
+            and known.market = listings.market
+            and known.zpid = listings.zpid
+            and stale_days.snapshot_date = listings.snapshot_date
+    where listings.zpid is null
 ),
 
 looked_up as (

@@ -1,28 +1,8 @@
 -- marts/060_market_by_day.sql
 -- What: builds the stale days of marts.market_by_day, but for what depends on other days (marts/070_flows.sql).
 -- Grain: as marts.market_by_day: source, market, snapshot_date.
---       Of market_listings: the stale days' listings; of market_measures and market_counts: as the mart.
+--       Of market_measures and market_counts: the same.
 -- Keys: the same.
-
-create temp table market_listings as
-select
-    figures.source,
-    figures.market,
-    figures.snapshot_date,
-    figures.odd,
-    figures.price,
-    figures.price_sqft,
-    figures.rent_yield,
-    figures.days_on_market,
-    figures.zestimate_gap,
-    figures.price_change,
-    figures.zestimate
-from marts.listing_figures as figures
-inner join stale_days
-    on
-        figures.source = stale_days.source
-        and figures.market = stale_days.market
-        and figures.snapshot_date = stale_days.snapshot_date;
 
 -- A measure a row: Redshift takes one order for all sorting aggregates of a query.
 create temp table market_measures as
@@ -33,7 +13,7 @@ with measured_values as (
         snapshot_date,
         'price' as measure,
         cast(price as decimal(24, 6)) as amount
-    from market_listings
+    from stale_listings
     where odd is null
     union all
     select
@@ -42,7 +22,7 @@ with measured_values as (
         snapshot_date,
         'price_sqft' as measure,
         cast(price_sqft as decimal(24, 6)) as amount
-    from market_listings
+    from stale_listings
     where odd is null and price_sqft is not null
     union all
     select
@@ -51,7 +31,7 @@ with measured_values as (
         snapshot_date,
         'rent_yield' as measure,
         cast(rent_yield as decimal(24, 6)) as amount
-    from market_listings
+    from stale_listings
     where odd is null and rent_yield is not null
     union all
     select
@@ -60,7 +40,7 @@ with measured_values as (
         snapshot_date,
         'days_on_market' as measure,
         cast(days_on_market as decimal(24, 6)) as amount
-    from market_listings
+    from stale_listings
     where odd is null and days_on_market is not null
     union all
     select
@@ -69,7 +49,7 @@ with measured_values as (
         snapshot_date,
         'zestimate_gap' as measure,
         cast(zestimate_gap as decimal(24, 6)) as amount
-    from market_listings
+    from stale_listings
     where odd is null and zestimate_gap is not null
 ),
 
@@ -127,7 +107,7 @@ select
     sum(case when odd is null and zestimate > 0 and price < zestimate then 1 else 0 end) as under_zestimate,
     sum(case when odd is null and zestimate > 0 and price > zestimate then 1 else 0 end) as over_zestimate,
     sum(case when odd is null and price_change < 0 then 1 else 0 end) as with_cut
-from market_listings
+from stale_listings
 group by source, market, snapshot_date;
 
 -- Tables of their own, with statistics: a planner that takes them for a row each would compute them once a row.

@@ -2,6 +2,7 @@
 -- What: what came and went, in marts.market_by_day: of the stale days, of the days that follow one, and of days
 --       that a listing was first seen on before or is now. First and last sightings of all days of the markets.
 -- Grain of flow_days, gone_listings, come_listings and sightings: source, market, snapshot_date.
+--       Of compared_listings: these and zpid.
 -- Keys: the same.
 
 create temp table flow_days as
@@ -85,6 +86,46 @@ where
 
 analyze flow_days;
 
+-- Once for the days and those before them.
+create temp table compared_listings as
+with days as (
+    select
+        source,
+        market,
+        snapshot_date
+    from flow_days
+    where is_comparable
+    union all
+    select
+        source,
+        market,
+        previous_date as snapshot_date
+    from flow_days
+    where is_comparable
+),
+
+compared_days as (
+    select distinct
+        source,
+        market,
+        snapshot_date
+    from days
+)
+
+select
+    snapshots.source,
+    snapshots.market,
+    snapshots.snapshot_date,
+    snapshots.zpid
+from core.listing_snapshots as snapshots
+inner join compared_days
+    on
+        snapshots.source = compared_days.source
+        and snapshots.market = compared_days.market
+        and snapshots.snapshot_date = compared_days.snapshot_date;
+
+analyze compared_listings;
+
 update marts.market_by_day
 set
     previous_date = flow_days.previous_date,
@@ -110,12 +151,12 @@ inner join held_days as held
         flow_days.source = held.source
         and flow_days.market = held.market
         and flow_days.snapshot_date = held.snapshot_date
-inner join core.listing_snapshots as earlier
+inner join compared_listings as earlier
     on
         flow_days.source = earlier.source
         and flow_days.market = earlier.market
         and flow_days.previous_date = earlier.snapshot_date
-left join core.listing_snapshots as today
+left join compared_listings as today
     on
         earlier.source = today.source
         and earlier.market = today.market
@@ -155,7 +196,7 @@ inner join held_days as held
         flow_days.source = held.source
         and flow_days.market = held.market
         and flow_days.previous_date = held.snapshot_date
-inner join core.listing_snapshots as today
+inner join compared_listings as today
     on
         flow_days.source = today.source
         and flow_days.market = today.market
@@ -165,7 +206,7 @@ inner join marts.listing_presence as presence
         today.source = presence.source
         and today.market = presence.market
         and today.zpid = presence.zpid
-left join core.listing_snapshots as earlier
+left join compared_listings as earlier
     on
         today.source = earlier.source
         and today.market = earlier.market

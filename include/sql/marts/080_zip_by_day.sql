@@ -1,26 +1,8 @@
 -- marts/080_zip_by_day.sql
 -- What: builds the stale days of marts.zip_by_day.
 -- Grain: as marts.zip_by_day: source, market, zipcode, snapshot_date.
---       Of zip_listings: the stale days' listings; of zip_measures and zip_counts: as the mart.
+--       Of zip_measures and zip_counts: the same.
 -- Keys: the same.
-
-create temp table zip_listings as
-select
-    figures.source,
-    figures.market,
-    coalesce(figures.zipcode, 'unknown') as zipcode,
-    figures.snapshot_date,
-    figures.odd,
-    figures.price,
-    figures.price_sqft,
-    figures.rent_yield,
-    figures.price_change
-from marts.listing_figures as figures
-inner join stale_days
-    on
-        figures.source = stale_days.source
-        and figures.market = stale_days.market
-        and figures.snapshot_date = stale_days.snapshot_date;
 
 -- A measure a row: Redshift takes one order for all sorting aggregates of a query.
 create temp table zip_measures as
@@ -28,31 +10,31 @@ with measured_values as (
     select
         source,
         market,
-        zipcode,
+        coalesce(zipcode, 'unknown') as zipcode,
         snapshot_date,
         'price' as measure,
         cast(price as decimal(24, 6)) as amount
-    from zip_listings
+    from stale_listings
     where odd is null
     union all
     select
         source,
         market,
-        zipcode,
+        coalesce(zipcode, 'unknown') as zipcode,
         snapshot_date,
         'price_sqft' as measure,
         cast(price_sqft as decimal(24, 6)) as amount
-    from zip_listings
+    from stale_listings
     where odd is null and price_sqft is not null
     union all
     select
         source,
         market,
-        zipcode,
+        coalesce(zipcode, 'unknown') as zipcode,
         snapshot_date,
         'rent_yield' as measure,
         cast(rent_yield as decimal(24, 6)) as amount
-    from zip_listings
+    from stale_listings
     where odd is null and rent_yield is not null
 ),
 
@@ -95,13 +77,13 @@ create temp table zip_counts as
 select
     source,
     market,
-    zipcode,
+    coalesce(zipcode, 'unknown') as zipcode,
     snapshot_date,
     count(*) as active,
     sum(case when odd is null then 1 else 0 end) as measured,
     sum(case when odd is null and price_change < 0 then 1 else 0 end) as with_cut
-from zip_listings
-group by source, market, zipcode, snapshot_date;
+from stale_listings
+group by source, market, coalesce(zipcode, 'unknown'), snapshot_date;
 
 -- Tables of their own, with statistics: a planner that takes them for a row each would compute them once a row.
 analyze zip_measures;

@@ -8,14 +8,9 @@
 create temp table cut_listings as
 with touched as (
     select
-        snapshots.source,
-        snapshots.zpid
-    from core.listing_snapshots as snapshots
-    inner join stale_days
-        on
-            snapshots.source = stale_days.source
-            and snapshots.market = stale_days.market
-            and snapshots.snapshot_date = stale_days.snapshot_date
+        source,
+        zpid
+    from stale_listings
     union all
     select
         source,
