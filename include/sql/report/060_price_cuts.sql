@@ -18,9 +18,9 @@ inner join marts.price_cuts as cuts
     on
         newest.source = cuts.source
         and newest.snapshot_date = cuts.seen_on
-inner join core.listing_snapshots as snapshots
+inner join shown_listings as listings
     on
-        newest.source = snapshots.source
-        and newest.market = snapshots.market
-        and newest.snapshot_date = snapshots.snapshot_date
-        and cuts.zpid = snapshots.zpid;
+        newest.source = listings.source
+        and newest.market = listings.market
+        and newest.snapshot_date = listings.snapshot_date
+        and cuts.zpid = listings.zpid;

@@ -8,16 +8,11 @@ select distinct
     newest.market,
     rejects.zpid
 from newest_days as newest
-inner join marts.market_by_day as days
-    on
-        newest.source = days.source
-        and newest.market = days.market
-        and newest.snapshot_date = days.snapshot_date
 inner join core.load_audit as audit
     on
         newest.source = audit.source
         and newest.market = audit.market
-        and days.previous_date = audit.snapshot_date
+        and newest.previous_date = audit.snapshot_date
 inner join core.listing_rejects as rejects
     on
         audit.source = rejects.source
