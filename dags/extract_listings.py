@@ -41,11 +41,12 @@ def plan_requests(
     partition_key: str | None = None,
     dag_run: Any = None,
     ti: Any = None,
+    dag: Any = None,
 ) -> list[dict[str, Any]]:
     """One `ExtractRequest` per market, for which the quota has reserved what they may spend."""
     assert params is not None
     with refused_for_good():
-        markets.refuse_unknown(dag_run.conf or {}, params)
+        markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
         requests = markets.plan(
             source=params["source"],
             locations=params["markets"],

@@ -39,9 +39,9 @@ from include.sources import known_sources
 
 
 @task
-def plan_dates(params: Any = None, dag_run: Any = None) -> list[str]:
+def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
-    markets.refuse_unknown(dag_run.conf or {}, params)
+    markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
     try:
         wanted = replay.Wanted.from_params(params)
         return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _held)

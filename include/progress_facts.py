@@ -59,6 +59,7 @@ class Cleaning:
     unreadable: int | None
     where: Where
     at: datetime
+    repeated: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ class Reading:
                     _count(extra, "unreadable"),
                     event.where,
                     event.at,
+                    _count(extra, "duplicates"),
                 )
             )
 

@@ -203,9 +203,14 @@ def _stale(days: Sequence[Day], date: str) -> str:
 
 
 def _appeared(days: Sequence[Day]) -> str:
-    if days and days[-1]["coverage"]["is_complete"]:
+    if days and days[-1]["previous_date"] is None:
+        return "This is the market's first observed day: those that the API says were listed within a day."
+    if days and days[-1]["new"] is not None:
         return "Listings that were not here on the previous observed day."
-    return "Seen here for the first time. As coverage is not complete, they need not be new to the market."
+    return (
+        "Seen here for the first time. As coverage of this day or the one before is not complete, they need not be new "
+        "to the market."
+    )
 
 
 def market_view(market: Market, anchor: str, date: str, *, shared_name: bool) -> MarketView:

@@ -46,7 +46,7 @@ TABLES = {
             ADDRESS, Column("before", "Before", "money"), Column("after", "After", "money"),
             Column("percent", "Change", "percent"), *PLACE, Column("known_by", "Known by", "text"),
             Column("changed_at", "Changed", "date"), ZPID)),
-        Table("new_listings", "New listings", "No listing appeared on this day.", (
+        Table("new_listings", "New listings", "No listing is known to be new on this day.", (
             ADDRESS, Column("price", "Price", "money"), Column("why", "Why here", "text"),
             Column("price_sqft", "Per sq ft", "money"), Column("bedrooms", "Beds", "decimal"),
             Column("bathrooms", "Baths", "decimal"), Column("area", "Sq ft", "count"), *PLACE,

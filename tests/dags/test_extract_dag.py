@@ -134,9 +134,20 @@ def plan(dags: dict[str, Any], dag_run: _Run, partition_key: str | None = None, 
         "quota_override": None,
     }
     function = dags["extract_listings"].get_task("plan_requests").python_callable
-    requests = function(params={**ordinary, **params}, partition_key=partition_key, dag_run=dag_run, ti=dag_run)
+    dag = dags["extract_listings"]
+    requests = function(
+        params={**ordinary, **params}, partition_key=partition_key, dag_run=dag_run, ti=dag_run, dag=dag
+    )
     assert isinstance(requests, list)
     return requests
+
+
+def test_a_misspelt_param_spends_nothing(dags: dict[str, Any], metadata_database: None, extraction: Extraction) -> None:
+    """A run whose conf has a name that the DAG has not fails before its first request: the defaults were not meant."""
+    done = run(dags["extract_listings"], datetime.now(UTC), market=["boise, id"])
+
+    assert "failed" == str(done.state)
+    assert {} == extraction.asked()
 
 
 def test_the_plan_takes_the_key_or_the_day_of_the_run(dags: dict[str, Any], extraction: Extraction) -> None:

@@ -171,11 +171,10 @@ def test_a_replay_that_cannot_be_meant_fails_at_once(
 ) -> None:
     """The plan fails with what was expected, before anything is asked for."""
     params = {"markets": [], "source": None, "only_missing": False, **conf}
-    known = {name: value for name, value in params.items() if name != "market"}
     plan = dags["replay_listings"].get_task("plan_dates").python_callable
 
     with pytest.raises((AirflowFailException, ValueError), match=words):
-        plan(params=known, dag_run=SimpleNamespace(conf=conf))
+        plan(params=params, dag_run=SimpleNamespace(conf=conf), dag=dags["replay_listings"])
 
 
 def test_dead_letters_go_back_and_their_partitions_are_announced(stack: _Stack, run: Callable[..., Any]) -> None:

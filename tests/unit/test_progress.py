@@ -42,12 +42,18 @@ def landed(minute: int = 1, extract_id: str = FIRST, listings: int = 820, run_id
 
 
 def cleaned(minute: int = 2, extract_id: str = FIRST) -> Event:
-    extra = {"set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1", "clean": 816, "rejected": 4, "unreadable": 0}
+    extra = {
+        "set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1",
+        "clean": 815,
+        "rejected": 4,
+        "duplicates": 1,
+        "unreadable": 0,
+    }
     return Event("clean_listings", HOUSTON, extra, Where("sense_listings", "s1", "sense_set.pass_gates", 0), at(minute))
 
 
 def loaded(minute: int = 3, extract_id: str = FIRST, *, run_id: str = "l1") -> Value:
-    sets = [{"set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1", "accepted": 816, "superseded": 0}]
+    sets = [{"set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1", "accepted": 815, "superseded": 0}]
     return Value(Where("load_listings", run_id, "load_batch.load", 0), {"sets": sets}, at(minute))
 
 
@@ -93,8 +99,8 @@ def test_the_cells_say_how_many_and_which_task_did_it() -> None:
     """Counts are those of the receipts, and each cell leads to the task that made its receipt."""
     found = cells(LOADED, report())
 
-    assert [820, 816, 816, None] == [cell["count"] for cell in found.values()]
-    assert ["20 pages", "4 rejected", "", ""] == [cell["note"] for cell in found.values()]
+    assert [820, 815, 815, None] == [cell["count"] for cell in found.values()]
+    assert ["20 pages", "4 rejected, 1 repeated", "", ""] == [cell["note"] for cell in found.values()]
     assert ["land_listings", "sense_set.pass_gates", "load_batch.load", None] == [
         cell["where"]["task_id"] for cell in found.values()
     ]
