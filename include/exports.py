@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from include.report_data import DAYS
 from include.sql_files import Connection, query
-
-DAYS = 90
 
 _SPAN = f"the {DAYS} days up to the report's date"
 _ON_SPAN = "snapshot_date between %(first)s and %(last)s"

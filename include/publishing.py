@@ -12,7 +12,7 @@ from include.keys import latest_report_key, mart_file, report_key
 from include.marts import MartBuild
 from include.receipts import Record
 from include.report_model import Market, Report
-from include.report_store import HTML, RECORD, ReportStore
+from include.report_store import HTML, KINDS, RECORD, ReportStore
 from include.settings import Resources
 from include.sql_files import Connection
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 else:
     S3Client = Any
-
-_KINDS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Publisher:
     def _put_marts(self, date: str) -> dict[str, dict[str, Any]]:
         described = {}
         for each in exports.exports(self.connection, date):
-            for kind, media_type in _KINDS.items():
+            for kind, media_type in KINDS.items():
                 self._put(report_key(date, mart_file(each.mart, kind)), getattr(each, kind), media_type)
             described[each.mart] = {"rows": each.rows, "span": each.span}
         return described

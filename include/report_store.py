@@ -35,7 +35,8 @@ else:
     S3Client = Any
 
 HTML, RECORD = "report.html", "report.json"
-KINDS = ("csv", "parquet")
+KINDS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+"""The forms in which a report keeps a mart, each with its media type."""
 _ABSENT = ("NoSuchKey", "404")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MART = re.compile(r"[a-z][a-z0-9_]*")

@@ -16,14 +16,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from include.keys import MalformedKey
 from include.progress import last_extraction, table
 from include.progress_rows import PIPELINE, REPORT, Where
-from include.report_store import Download, ReportStore, StoreTrouble, Summary, checked_date
+from include.report_store import KINDS, Download, ReportStore, StoreTrouble, Summary, checked_date
 from listings_ui import shelves
 from listings_ui.access import FOLDER, TEMPLATES, failed, may_read_reports, readable_dags, refused, with_headers
 from listings_ui.reasons import NoReason, reason
 
 VIEWS = {"pipeline": "Pipeline", "report": "Report", "downloads": "Downloads"}
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "theme.js": "text/javascript"}
-MEDIA = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 # The report brings its own script and styles inline, and runs apart from Airflow: as an origin of its own.
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
@@ -125,7 +124,7 @@ def mart_file(mart: str, kind: str, date: str) -> StreamingResponse:
     headers = {"Content-Disposition": f'attachment; filename="{mart}-{date}.{kind}"'}
     if found.size is not None:
         headers["Content-Length"] = str(found.size)
-    return StreamingResponse(_pieces(found.body), media_type=MEDIA[kind], headers=headers)
+    return StreamingResponse(_pieces(found.body), media_type=KINDS[kind], headers=headers)
 
 
 def _summary(date: str, dates: list[str]) -> Summary | None:
