@@ -9,7 +9,7 @@ from typing import Any
 
 from include.batches import Batch, Turn
 from include.keys import SetKey, set_of
-from include.sql_files import Connection, query
+from include.sql_files import Connection, read
 
 ERROR_BYTES = 2000
 """Room for the reason of a failure in `load_audit.error`; VARCHAR counts bytes."""
@@ -45,10 +45,10 @@ def record_suspects(connection: Connection, batch: Batch, error: BaseException |
 def loaded_turns(connection: Connection, snapshot_date: date | str) -> frozenset[Turn]:
     """The turns by which the warehouse took the sets of a date, superseded ones included; one, the last, per set."""
     day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
-    rows = _read(
+    rows = read(
         connection,
         "select distinct set_id, replay from core.load_audit where status = 'loaded' and snapshot_date = %s",
-        day,
+        (day,),
     )
     return frozenset(_turn(row) for row in rows)
 
@@ -82,7 +82,7 @@ def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetK
 
     A set whose snapshots were lost is not among them, although the audit still tells of its load.
     """
-    rows = _read(
+    rows = read(
         connection,
         """
         select audit.set_id, audit.accepted, count(snapshots.zpid) as rows_found
@@ -91,15 +91,14 @@ def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetK
         where audit.status = 'loaded' and audit.snapshot_date between %s and %s
         group by audit.set_id, audit.accepted
         """,
-        first,
-        last,
+        (first, last),
     )
     loaded = {set_of(row["set_id"]) for row in rows}
     return frozenset(loaded - {set_of(row["set_id"]) for row in rows if row["accepted"] != row["rows_found"]})
 
 
 def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
-    rows = _read(
+    rows = read(
         connection,
         f"""
         select set_id, replay,
@@ -109,7 +108,7 @@ def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[T
         where {which}
         group by set_id, replay
         """,  # noqa: S608 - `which` is one of the conditions above
-        *days,
+        days,
     )
     loaded = frozenset(_turn(row) for row in rows if int(row["loads"]) > 0)
     failed = {_turn(row): int(row["failed_hours"]) for row in rows if int(row["loads"]) == 0}
@@ -118,14 +117,6 @@ def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[T
 
 def _turn(row: dict[str, Any]) -> Turn:
     return Turn(str(row["set_id"]), row["replay"])
-
-
-def _read(connection: Connection, sql: str, *days: date) -> list[dict[str, Any]]:
-    try:
-        with closing(connection.cursor()) as cursor:
-            return query(cursor, sql, days)
-    finally:
-        connection.rollback()  # ends the read: an open transaction would hold its locks and its snapshot
 
 
 def _fit(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import timedelta
@@ -16,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from include.report_data import DAYS
-from include.sql_files import Connection, query
+from include.sql_files import Connection, read
 
 _SPAN = f"the {DAYS} days up to the report's date"
 _ON_SPAN = "snapshot_date between %(first)s and %(last)s"
@@ -77,7 +76,7 @@ def exports(connection: Connection, date: str) -> Iterator[Export]:
         names = ", ".join(schemas[mart].names)
         # Names of our own tables and columns, nothing that came from outside.
         sql = f"select {names} from marts.{mart} where {choice.rows} order by {choice.order}"  # noqa: S608
-        table = _table(_read(connection, *_bound(sql, days)), schemas[mart])
+        table = _table(read(connection, *_bound(sql, days)), schemas[mart])
         yield Export(mart, table.num_rows, choice.span, _csv(table), _parquet(table))
 
 
@@ -89,7 +88,7 @@ def _bound(sql: str, days: Mapping[str, Date]) -> tuple[str, tuple[Date, ...]]:
 
 def _schemas(connection: Connection) -> dict[str, pa.Schema]:
     """The Arrow schema of each mart, from the warehouse's catalog: a mart without rows has types too."""
-    columns = _read(
+    columns = read(
         connection,
         "select table_name, column_name, data_type, numeric_precision, numeric_scale"
         " from information_schema.columns where table_schema = 'marts' order by table_name, ordinal_position",
@@ -104,14 +103,6 @@ def _schemas(connection: Connection) -> dict[str, pa.Schema]:
             kind = _TYPES[row["data_type"]]
         found.setdefault(row["table_name"], []).append(pa.field(row["column_name"], kind))
     return {mart: pa.schema(found[mart]) for mart in EXPORTS}
-
-
-def _read(connection: Connection, sql: str, values: tuple[Date, ...] = ()) -> list[dict[str, Any]]:
-    try:
-        with closing(connection.cursor()) as cursor:
-            return query(cursor, sql, values)
-    finally:
-        connection.rollback()
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 
 from include.audit import from_on
-from include.sql_files import Connection, query
+from include.sql_files import Connection, read
 
 # One statement: what a load commits between two would look like a difference.
 _HOLDINGS = """
@@ -52,11 +51,7 @@ class Holding:
 def holdings(connection: Connection, since: date, also: Collection[str] = ()) -> list[Holding]:
     """Every set of dates from `since` on and of `also` that has rows or is loaded by the audit, by their ids."""
     which, days = from_on(since, also)
-    try:
-        with closing(connection.cursor()) as cursor:
-            rows = query(cursor, _HOLDINGS.format(which=which), (*days, *days))
-    finally:
-        connection.rollback()
+    rows = read(connection, _HOLDINGS.format(which=which), (*days, *days))
     return [
         Holding(
             str(row["set_id"]),

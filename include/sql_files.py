@@ -6,6 +6,7 @@ Each file's first line is its own path under `sql/`, so that a rendered text sti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,6 +168,18 @@ def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[s
     names = [column[0] for column in cursor.description]
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def read(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+    """The rows of one statement, each by column name, and the end of the transaction that read them.
+
+    An open transaction would hold its locks and its snapshot.
+    """
+    try:
+        with closing(connection.cursor()) as cursor:
+            return query(cursor, sql, values)
+    finally:
+        connection.rollback()
 
 
 class ChecksFailed(RuntimeError):
