@@ -39,7 +39,7 @@ def written(deployed: Deployed, extract_id: str) -> list[tuple[str, str]]:
 
 def is_idle(deployed: Deployed, queue: str) -> bool | None:
     """True when no message waits in a queue or is being worked on, else None."""
-    counts = deployed.airflow("sqs").get_queue_attributes(QueueUrl=deployed.outputs[queue], AttributeNames=["All"])
+    counts = deployed.root("sqs").get_queue_attributes(QueueUrl=deployed.outputs[queue], AttributeNames=["All"])
     names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     return True if {"0"} == {counts["Attributes"][name] for name in names} else None
 

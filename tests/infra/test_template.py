@@ -30,7 +30,7 @@ CONNECTIONS = APIS | {"aws_s3_conn", "conn_id_redshift", "redshift_copy_role", "
 WILDCARDS = {
     "${LandingBucket.Arn}/*": "the TLS rule is about every object",
     "${RawBucket.Arn}/*": "the TLS rule is about every object",
-    "${CleanBucket.Arn}/*": "the TLS rule is about every object; Airflow reads clean sets and its own files",
+    "${CleanBucket.Arn}/*": "the TLS rule is about every object",
     "${LandingBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
     "${LandingBucket.Arn}/errors/*": "error bodies lie under the same path as pages",
     "${LandingBucket.Arn}/quota/*": "a ledger per family and month, of numbered entries",
