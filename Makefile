@@ -9,6 +9,7 @@ unexport PYTHONPATH PYTHONHOME
 
 local  := .venv/local/bin/python
 test   := .venv/test/bin/python
+floors := .venv/floors/bin/python
 uv     := .venv/uv/bin/uv
 lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -62,6 +63,14 @@ test: setup browser lint types ## Run the linters, the type checker and every te
 .PHONY: test-unit
 test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, template
 	@$(test) -m pytest $(side_by_side) $(wildcard tests/unit tests/dags tests/sql tests/infra)
+
+# What Airflow imports: the DAGs, the package for MWAA, and the modules of include that use what its image brings.
+floors_tests := tests/dags tests/infra/test_mwaa.py $(addprefix tests/unit/test_,contract.py report.py report_store.py sources.py)
+
+.PHONY: test-floors
+test-floors: setup ## Run the DAG tests on what Amazon's managed Airflow runs: Airflow 3.3.1 on Python 3.12
+	@$(PYTHON) tools/environments.py floors
+	@$(floors) -m pytest $(side_by_side) $(floors_tests)
 
 .PHONY: test-integration
 test-integration: setup browser ## Run the tests against the real stand-in, and end to end
@@ -119,6 +128,7 @@ lock: setup ## Compile requirements/*.in into exact versions with hashes (UPGRAD
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/airflow.in --output-file requirements.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/test.in --constraint requirements.txt --output-file requirements/test.txt
+	@$(lock) requirements/floors.in --output-file requirements/floors.txt
 
 .PHONY: run-environments
 run-environments:

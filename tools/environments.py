@@ -1,23 +1,27 @@
 """Builds the virtual environments under .venv/, with nothing but a Python interpreter to start from.
 
-Usage: python3 tools/environments.py NAME...      (names: airflow, local, test)
+Usage: python3 tools/environments.py NAME...      (names: airflow, local, test, floors)
 
 Python's own venv and pip bring uv, with its hash checked; uv brings the rest, all environments at once.
 An environment is complete when its stamp is there: a file in it, named by the hash of the requirements,
 the interpreter and the place. An environment without any stamp is one whose set-up was cut short, and is
 built afresh; one whose requirements changed is brought up to date in place.
+The environment `floors` has what Amazon's managed Airflow runs, and its Python, which is looked for on this machine.
 The syntax is kept old so that an interpreter that is too old can still be told so.
 """
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import typing
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -28,8 +32,23 @@ REQUIREMENTS = {
     "airflow": ROOT / "requirements.txt",
     "local": ROOT / "requirements" / "local.txt",
     "test": ROOT / "requirements" / "test.txt",
+    "floors": ROOT / "requirements" / "floors.txt",
 }
+# Environments that stand for a machine whose Python is given; the others take the Python that runs this.
+GIVEN = {"floors": (3, 12)}
 STAMP = ".complete-"
+
+
+class Python(typing.NamedTuple):
+    """What an environment is made from: the program, what it says of itself, where it is installed."""
+
+    path: str
+    text: str
+    prefix: str
+    version: tuple
+
+
+RUNNING = Python(sys.executable, sys.version, sys.base_prefix, sys.version_info[:3])
 
 
 def stop(message):
@@ -53,6 +72,56 @@ def runs(name):
     return subprocess.call([name, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
+def asked(path):
+    """What a program says of itself as a Python; None where it does not run."""
+    question = "import json, sys; print(json.dumps([sys.version, sys.base_prefix, sys.version_info[:3]]))"
+    answer = subprocess.run(
+        [path, "-I", "-c", question], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environment()
+    )
+    if answer.returncode != 0:
+        return None
+    text, prefix, version = json.loads(answer.stdout.decode())
+    return Python(path, text, prefix, tuple(version))
+
+
+def candidates(wanted):
+    """Programs that may be this version of Python: on the PATH, of pyenv, known to uv."""
+    name = f"python{wanted[0]}.{wanted[1]}"
+    for folder in os.get_exec_path():
+        yield Path(folder) / name
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for folder in sorted(versions.glob(f"{wanted[0]}.{wanted[1]}*")):
+        yield folder / "bin" / name
+    uv = VENVS / "uv" / "bin" / "uv"
+    if uv.exists():
+        find = [str(uv), "python", "find", "--system", "--no-project", f"{wanted[0]}.{wanted[1]}"]
+        found = subprocess.run(find, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environment())
+        yield Path(found.stdout.decode().strip() or "nowhere")
+
+
+@functools.lru_cache(maxsize=None)  # noqa: UP033 - the name that older interpreters know
+def base_python(name):
+    """The Python that an environment is made from; in CI there must be the one that is given."""
+    wanted = GIVEN.get(name, RUNNING.version[:2])
+    if RUNNING.version[:2] == wanted:
+        return RUNNING
+    for path in candidates(wanted):
+        found = asked(str(path)) if path.is_file() and os.access(str(path), os.X_OK) else None
+        if found and found.version[:2] == wanted:
+            return found
+    number = "{}.{}".format(*wanted)
+    if os.environ.get("CI"):
+        stop(
+            f"{name} needs Python {number}, and there is none on the PATH, under ~/.pyenv or known to uv.\n"
+            f"  Install one: pyenv install {number}, or apt-get install python{number} python{number}-venv"
+        )
+    say("*" * 80)
+    say(f"{name}: NO PYTHON {number} HERE. The packages are those of Amazon's managed Airflow, the Python is not:")
+    say(f"  {RUNNING.path}, {RUNNING.text.split()[0]}. To have it as there: pyenv install {number}")
+    say("*" * 80)
+    return RUNNING
+
+
 def say(text):
     """Prints a line of progress at once."""
     print("set-up: " + text, flush=True)
@@ -72,7 +141,8 @@ def interpreter(name):
 
 def stamp(name):
     """The file whose presence says that this environment is complete."""
-    facts = [REQUIREMENTS[name].read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(VENVS.resolve())]
+    base = base_python(name)
+    facts = [REQUIREMENTS[name].read_text(encoding="utf-8"), base.text, base.prefix, str(VENVS.resolve())]
     return VENVS / name / (STAMP + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16])
 
 
@@ -84,7 +154,7 @@ def is_complete(name):
 def was_complete(name):
     """Whether an environment of this very interpreter was complete for other requirements."""
     config = VENVS / name / "pyvenv.cfg"
-    version = ".".join(str(part) for part in sys.version_info[:3])
+    version = ".".join(str(part) for part in base_python(name).version)
     return (
         interpreter(name).exists()
         and any((VENVS / name).glob(STAMP + "*"))
@@ -156,7 +226,7 @@ def start_install(name):
     else:
         if target.exists():
             say(f"{name}: an earlier set-up is incomplete or of another Python; building it again")
-        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(target)]
+        make = [uv, "venv", "--quiet", "--clear", "--python", base_python(name).path, str(target)]
         if subprocess.call(make, env=clean_environment(), close_fds=False) != 0:
             stop("{}: this failed, see above: {}".format(name, " ".join(make)))
     say(f"{name}: installing")
@@ -212,6 +282,7 @@ def main(names):
         return
     with one_at_a_time():
         make_uv()
+        base_python.cache_clear()  # uv may know of a Python that nothing else knows of
         install([name for name in names if name != "uv" and not is_complete(name)])
 
 

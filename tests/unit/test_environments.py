@@ -1,0 +1,79 @@
+"""Which Python an environment is made from, where it stands for a machine whose Python is given."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GIVEN = (3, 99)
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The set-up, for a `floors` of Python 3.99, on a machine with nothing but the folder `bin` and no pyenv."""
+    spec = importlib.util.spec_from_file_location("environments", ROOT / "tools" / "environments.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "GIVEN", {"floors": GIVEN})
+    monkeypatch.setattr(module, "VENVS", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}:{tmp_path / 'bin'}")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.delenv("CI", raising=False)
+    return module
+
+
+def program(path: Path, words: str = "") -> Path:
+    """A program that says it is Python `words`, or one that does not run, as a version manager's placeholder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{words}'\n" if words else "#!/bin/sh\nexit 127\n")
+    path.chmod(0o755)
+    return path
+
+
+def says(minor: int) -> str:
+    """What a Python 3.`minor` answers."""
+    return f'["3.{minor}.1 (of a test)", "/prefix", [3, {minor}, 1]]'
+
+
+def test_a_placeholder_is_passed_over_for_a_python_that_runs(environments: ModuleType, tmp_path: Path) -> None:
+    """The first on the PATH does not run, the second is another version: the third, of pyenv, is taken."""
+    program(tmp_path / "shims" / "python3.99")
+    program(tmp_path / "bin" / "python3.99", says(98))
+    good = program(tmp_path / "pyenv" / "versions" / "3.99.1" / "bin" / "python3.99", says(99))
+
+    found = environments.base_python("floors")
+    assert (str(good), "/prefix", (3, 99, 1)) == (found.path, found.prefix, found.version)
+
+
+def test_the_stamp_is_that_of_the_python_that_was_found(environments: ModuleType, tmp_path: Path) -> None:
+    """Another Python 3.99 makes the environment another; whoever runs the set-up does not matter."""
+    python = program(tmp_path / "bin" / "python3.99", says(99))
+    stamps = [environments.stamp("floors").name]
+    program(python, says(99).replace("3.99.1 (", "3.99.2 ("))
+    environments.base_python.cache_clear()
+
+    assert environments.stamp("floors").name not in stamps
+
+
+def test_the_others_are_made_from_the_python_that_runs(environments: ModuleType) -> None:
+    """Only `floors` looks around."""
+    assert {sys.executable} == {environments.base_python(name).path for name in ("uv", "airflow", "local", "test")}
+
+
+def test_a_person_without_that_python_is_told_so(environments: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """The Python that runs is taken, and the output says what is not as on the real machine."""
+    assert sys.executable == environments.base_python("floors").path
+    assert "floors: NO PYTHON 3.99 HERE." in capsys.readouterr().out
+
+
+def test_in_ci_there_must_be_that_python(environments: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No silent replacement: it ends with what to install."""
+    monkeypatch.setenv("CI", "1")
+
+    with pytest.raises(SystemExit, match=r"floors needs Python 3\.99[^$]*apt-get install python3\.99 python3\.99-venv"):
+        environments.base_python("floors")
