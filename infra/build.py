@@ -6,10 +6,8 @@ A zip is named after its content, so a stack is updated exactly when code, contr
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +17,11 @@ from typing import Any
 # hand them the compiled contract and adapters, and that is what a build does.
 from include.contract import compile_contract
 from include.sources import compile_source, known_sources
+from infra.artifacts import digest, write_zip
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FUNCTIONS = PROJECT_ROOT / "lambda_functions"
 DEFAULT_OUT = PROJECT_ROOT / ".local" / "build"
-
-# The earliest time that a zip can hold. Any fixed one would do.
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-_READABLE_FILE = 0o100644 << 16
-_HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -61,9 +55,9 @@ def bundle(
     transform_files["contract.json"] = _json(contract)
     transform_files["sources.json"] = _json(sources)
     return Bundle(
-        copy_zip=_write_zip(out_dir, "copy_raw", _code(functions / "copy_raw")),
-        transform_zip=_write_zip(out_dir, "transform_listings", transform_files),
-        transform_version=_digest(transform_files),
+        copy_zip=_named_zip(out_dir, "copy_raw", _code(functions / "copy_raw")),
+        transform_zip=_named_zip(out_dir, "transform_listings", transform_files),
+        transform_version=digest(transform_files),
     )
 
 
@@ -82,26 +76,8 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _digest(files: Mapping[str, bytes]) -> str:
-    """First hex digits of SHA-256 over names and contents, whatever order the disk gave them in."""
-    whole = hashlib.sha256()
-    for name in sorted(files):
-        whole.update(f"{name}\0{len(files[name])}\0".encode())
-        whole.update(files[name])
-    return whole.hexdigest()[:_HASH_DIGITS]
-
-
-def _write_zip(out_dir: Path, name: str, files: Mapping[str, bytes]) -> Path:
-    out_dir.mkdir(parents=True, exist_ok=True)
-    path = out_dir / f"{name}-{_digest(files)}.zip"
-    # Stored, not deflated: compressors differ from one Python to the next, and the files are small.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for entry in sorted(files):
-            info = zipfile.ZipInfo(entry, _ZIP_EPOCH)
-            info.create_system = 3  # Unix, also when built elsewhere: it decides how the mode is read
-            info.external_attr = _READABLE_FILE
-            archive.writestr(info, files[entry])
-    return path
+def _named_zip(out_dir: Path, name: str, files: Mapping[str, bytes]) -> Path:
+    return write_zip(out_dir / f"{name}-{digest(files)}.zip", files)
 
 
 def main(arguments: list[str] | None = None) -> int:
