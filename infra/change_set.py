@@ -21,26 +21,44 @@ _CONSEQUENCE = "cancelled"
 _SEE_OTHER_EVENTS = "Call DescribeEvents"
 
 
+class Declined(DeployError):
+    """The changes were shown and not agreed to."""
+
+
 @dataclass(frozen=True)
 class Stack:
-    """A stack by name, the client that reaches it, and whom to tell what happens to it."""
+    """A stack by name, the client that reaches it, whom to tell what happens to it, and who agrees to it."""
 
     cloudformation: Any
     name: str
     say: Callable[[str], None]
     poll_seconds: float
-    patience_seconds: float = 1800.0
+    agree: Callable[[], bool] = lambda: True
+    patience_seconds: float = 3600.0
 
-    def apply(self, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    def apply(self, template: Mapping[str, str], parameters: Mapping[str, str | None]) -> dict[str, str]:
         """Creates or updates the stack and waits; returns its outputs.
 
-        A stack that a failed creation left behind is deleted first. No difference is no error. Raises
-        DeployError with the failing resource's own reason when the stack does not come to stand.
+        `template` is its TemplateBody, or its TemplateURL when it is longer than a request takes (51,200 bytes).
+        A parameter that is None stays what it was, and is the template's default when there was none. A stack
+        that a failed creation left behind is deleted first. No difference is no error. Raises Declined when
+        `agree` says no to the changes, with nothing changed, and DeployError with the failing resource's own
+        reason when the stack does not come to stand.
         """
+        exists = self.exists()
+        kept = set(self.parameters()) if exists else set()
+        given = [
+            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items() if value is not None
+        ]
         change_set = self._create_change_set(
-            ChangeSetType="UPDATE" if self.exists() else "CREATE",
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            **template,
+            Parameters=given
+            + [
+                {"ParameterKey": name, "UsePreviousValue": True}
+                for name, value in parameters.items()
+                if value is None and name in kept
+            ],
         )
         if change_set is None:
             self.say(f"Stack {self.name}: no changes")
@@ -102,6 +120,11 @@ class Stack:
         found = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
+    def parameters(self) -> dict[str, str]:
+        """The parameters that the stack has now, by name."""
+        found = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+
     def _status(self) -> str | None:
         """The stack's status, None when there is no such stack."""
         try:
@@ -129,6 +152,9 @@ class Stack:
     def _execute(self, change_set: Mapping[str, Any]) -> None:
         for line in _described(change_set["Changes"]):
             self.say(line)
+        if not self.agree():
+            self.cloudformation.delete_change_set(ChangeSetName=change_set["ChangeSetName"], StackName=self.name)
+            raise Declined(f"Stack {self.name} stays as it is: its changes were not agreed to.")
         # Events up to this one belong to earlier deploys.
         last_event = self._newest_event_id()
         self.cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetName"], StackName=self.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.deploy import deploy_local
+from infra.settings import OutputError, settings_of
 from local.stack.home import ROOT, Home
 from local.stack.ports import LOOPBACK, Ports
 
@@ -27,23 +28,6 @@ DEPLOYED = (
     "include/sources.py",
 )
 
-# What include/settings.py reads, and the output of the template that it is.
-SETTINGS = {
-    "LISTINGS_LANDING_BUCKET": "LandingBucketName",
-    "LISTINGS_RAW_BUCKET": "RawBucketName",
-    "LISTINGS_CLEAN_BUCKET": "CleanBucketName",
-    "LISTINGS_COPY_QUEUE_URL": "CopyQueueUrl",
-    "LISTINGS_TRANSFORM_QUEUE_URL": "TransformQueueUrl",
-    "LISTINGS_COPY_DEAD_LETTER_URL": "CopyDeadLetterQueueUrl",
-    "LISTINGS_TRANSFORM_DEAD_LETTER_URL": "TransformDeadLetterQueueUrl",
-    "LISTINGS_TRANSFORM_VERSION": "TransformVersion",
-}
-
-
-class OutputError(RuntimeError):
-    """The template's outputs are not those that the stack counts on."""
-
-
 @dataclass(frozen=True)
 class Deployment:
     """The deployed template: its outputs by name, and the key of the user who may only assume its role."""
@@ -54,10 +38,7 @@ class Deployment:
 
     def settings(self) -> dict[str, str]:
         """The LISTINGS_* variables that the outputs give; raises OutputError when one is not among them."""
-        missing = [output for output in SETTINGS.values() if output not in self.outputs]
-        if missing:
-            raise OutputError(f"infra/template.yaml has no output {', '.join(missing)}")
-        return {name: self.outputs[output] for name, output in SETTINGS.items()}
+        return settings_of(self.outputs)
 
 
 def deploy(home: Home, ports: Ports, say: Callable[[str], None]) -> Deployment:

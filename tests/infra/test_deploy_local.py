@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import deploy as deploy_module
 from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.change_set import Stack
-from infra.deploy import deploy, deploy_local
+from infra.code_bucket import CodeBucket
+from infra.deploy import Person, Place, bring_up, deploy_local, put_functions
 from tests.infra.conftest import CONNECTIONS, Deployed
 from tests.ministack import ACCOUNT, RunningMiniStack, free_port
 
@@ -113,8 +113,8 @@ def test_failed_stack_names_its_reason_and_is_no_obstacle(deployed: Deployed) ->
     with pytest.raises(
         DeployError, match=r"(?s)small ended ROLLBACK_COMPLETE.*Bucket \(AWS::S3::Bucket\): .*sqs:us-east-1"
     ):
-        stack.apply(FORBIDDEN_TEMPLATE, {})
-    assert {"QueueName": "small-queue"} == stack.apply(GOOD_TEMPLATE, {})
+        stack.apply({"TemplateBody": FORBIDDEN_TEMPLATE}, {})
+    assert {"QueueName": "small-queue"} == stack.apply({"TemplateBody": GOOD_TEMPLATE}, {})
     assert "Stack small is ROLLBACK_COMPLETE: deleting what an earlier attempt left behind" in told
 
 
@@ -123,16 +123,17 @@ def test_name_that_is_taken_is_named(deployed: Deployed) -> None:
     deployed.root("s3").create_bucket(Bucket="small-bucket")
     deployed.root("s3").put_object(Bucket="small-bucket", Key="kept", Body=b"bytes")
     with pytest.raises(DeployError, match=r"Bucket \(AWS::S3::Bucket\): .*small-bucket"):
-        _stack(deployed.ministack, "taken", print).apply(FORBIDDEN_TEMPLATE, {})
+        _stack(deployed.ministack, "taken", print).apply({"TemplateBody": FORBIDDEN_TEMPLATE}, {})
 
 
 def test_new_stack_takes_over_the_data_of_a_deleted_one(ministack: RunningMiniStack, tmp_path: Path) -> None:
     """Deleting the stack keeps the buckets with what is in them, and the next deploy joins them up again."""
-    outputs = deploy(ministack.endpoint, "local", LOCAL_REGION, build_dir=tmp_path)
+    place = Place(AwsAccount(ministack.endpoint, LOCAL_REGION), "local")
+    outputs = bring_up(place, Person(), put_functions(place, tmp_path))
     s3 = ministack.client("s3")
     s3.put_object(Bucket=outputs["RawBucketName"], Key="kept", Body=b"bytes")
-    _stack(ministack, "listings-local", print).delete()
-    assert outputs == deploy(ministack.endpoint, "local", LOCAL_REGION, build_dir=tmp_path)
+    place.stack(Person()).delete()
+    assert outputs == bring_up(place, Person(), put_functions(place, tmp_path))
     assert b"bytes" == s3.get_object(Bucket=outputs["RawBucketName"], Key="kept")["Body"].read()
     assert outputs["CopyQueueArn"] == _announced_to(s3, outputs["LandingBucketName"])
 
@@ -141,7 +142,7 @@ def test_function_without_code_is_an_error(
     ministack: RunningMiniStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A zip that is not in the code bucket fails the deploy, though the stand-in says CREATE_COMPLETE."""
-    monkeypatch.setattr(deploy_module, "_upload", lambda s3, bucket, path: "functions/absent.zip")
+    monkeypatch.setattr(CodeBucket, "put", lambda bucket, folder, path: "functions/absent.zip")
     with pytest.raises(DeployError, match="listings-local-copy-raw was deployed without code"):
         deploy_local(ministack.endpoint, tmp_path, {})
 
@@ -150,10 +151,3 @@ def test_connection_without_a_secret_is_an_error(deployed: Deployed, tmp_path: P
     """A connection that the template has no secret for is named, with what to do."""
     with pytest.raises(DeployError, match=r"no secret airflow/connections/zilow_api .* add its secret"):
         deploy_local(deployed.ministack.endpoint, tmp_path, {"zilow_api": {"conn_type": "http"}})
-
-
-@pytest.mark.parametrize(("endpoint", "stage"), [(None, "local"), ("http://127.0.0.1:4566", "dev")])
-def test_stand_in_and_aws_are_not_mixed_up(endpoint: str | None, stage: str) -> None:
-    """Stage local without an endpoint, or another stage with one, is refused before anything is called."""
-    with pytest.raises(DeployError, match='Stage "local" goes with an endpoint'):
-        deploy(endpoint, stage, "us-east-1")

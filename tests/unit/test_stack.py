@@ -21,10 +21,11 @@ import psycopg
 import pytest
 
 from include.settings import Resources
+from infra.settings import SETTINGS, OutputError
 from local.stack.airflow_environment import airflow_environment, write_for_a_person
 from local.stack.airflow_processes import airflow_programs
 from local.stack.deployment import DEPLOYED as DEPLOYED_FILES
-from local.stack.deployment import SETTINGS, Deployment, OutputError
+from local.stack.deployment import Deployment
 from local.stack.endings import in_a_sentence
 from local.stack.home import LONGEST_SOCKET_PATH, ROOT, Home, HomeError
 from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, ports_from, require_free

@@ -1,0 +1,63 @@
+"""Knows what a person may choose of a stage on AWS, and what the template calls it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, fields
+from typing import Any
+
+# Option, and the template's parameter that it sets.
+_PARAMETERS = {
+    "airflow_on": "AirflowOn",
+    "ui_cidr": "UiCidr",
+    "alarm_email": "AlarmEmail",
+    "monthly_budget": "MonthlyBudget",
+    "instance_type": "InstanceType",
+    "layer_arn": "LayerArn",
+    "base_rpu": "RedshiftBaseRpu",
+    "max_rpu": "RedshiftMaxRpu",
+    "mwaa_class": "MwaaClass",
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen. None leaves it as it was; at the first deploy it is the template's default."""
+
+    airflow_on: str | None = None
+    ui_cidr: str | None = None
+    alarm_email: str | None = None
+    monthly_budget: str | None = None
+    instance_type: str | None = None
+    layer_arn: str | None = None
+    base_rpu: str | None = None
+    max_rpu: str | None = None
+    mwaa_class: str | None = None
+    rpu_hours: int | None = None
+    newest_image: bool = False
+
+    def parameters(self) -> dict[str, str | None]:
+        """The template's parameters that the choices are about."""
+        return {parameter: getattr(self, option) for option, parameter in _PARAMETERS.items()}
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """Adds an option for each choice."""
+    group = parser.add_argument_group("choices", "what is left out stays as it was")
+    group.add_argument("--airflow-on", choices=("ec2", "mwaa", "none"), help="where Airflow runs (first: ec2)")
+    group.add_argument("--ui-cidr", help="who reaches Airflow's port, like 203.0.113.7/32 (first: nobody)")
+    group.add_argument("--alarm-email", help="who is told of alarms and of the budget (first: nobody)")
+    group.add_argument("--monthly-budget", help="US dollars a month of the account (first: 150)")
+    group.add_argument("--instance-type", help="type of the Airflow host (first: t3.medium)")
+    group.add_argument("--layer-arn", help="a layer that brings pyarrow, in place of our own")
+    group.add_argument("--base-rpu", help="Redshift's capacity (first: 8)")
+    group.add_argument("--max-rpu", help="Redshift's capacity at most (first: 16)")
+    group.add_argument("--mwaa-class", help="size of the MWAA environment (first: mw1.small)")
+    group.add_argument("--rpu-hours", type=int, help="RPU hours a day after which Redshift stops (first: 16)")
+    group.add_argument("--newest-image", action="store_true", help="put the host on the newest image: replaces it")
+
+
+def choices_of(chosen: argparse.Namespace) -> Choices:
+    """The choices of a parsed command line; an option that was given empty counts as left out, as make gives it."""
+    named: dict[str, Any] = {field.name: getattr(chosen, field.name) for field in fields(Choices)}
+    return Choices(**{name: None if value == "" else value for name, value in named.items()})
