@@ -1,0 +1,52 @@
+"""Looks at a stage on AWS, or without --stage at the local stack, and says what is to be mended and how.
+
+Usage: python -m infra.doctor [--stage NAME --region REGION | --home FOLDER] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from infra.aws_account import LOCAL_REGION, LOCAL_STAGE
+from infra.doctor.finding import State
+from infra.doctor.registry import examine
+from infra.doctor.show import as_json, show
+from infra.doctor.target import ROOT, Target, aws_target, local_target
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 when nothing is to be mended, else 1; 2 for arguments that do not fit."""
+    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description=__doc__.partition("\n")[0])
+    parser.add_argument("--stage", default="", help="stage on AWS, for instance dev; without it the local stack")
+    parser.add_argument("--region", default="", help=f"region on AWS ({LOCAL_REGION})")
+    parser.add_argument("--home", type=Path, help="folder of the local stack ($LISTINGS_HOME, else .local)")
+    parser.add_argument("--json", action="store_true", help="findings as JSON")
+    chosen = parser.parse_args(arguments)
+    on_aws = chosen.stage not in ("", LOCAL_STAGE)
+    if on_aws and chosen.home:
+        parser.error("--home is about the local stack; leave it out with --stage")
+    target = aws_target(chosen.stage, chosen.region or LOCAL_REGION) if on_aws else _local(chosen.home)
+    findings = examine(target)
+    if chosen.json:
+        print(as_json(target, findings))
+    else:
+        show(target, findings, Console(highlight=False))
+    return int(any(finding.state is State.MEND for finding in findings))
+
+
+def _local(home: Path | None) -> Target:
+    """The local stack; what this shell has for AWS and for proxies stays out of it."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    chosen = home or Path(os.environ.get("LISTINGS_HOME") or ROOT / ".local")
+    return local_target(chosen.expanduser().resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

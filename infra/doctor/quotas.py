@@ -1,0 +1,106 @@
+"""Knows what the account must have room for: functions side by side, and before a first deploy a network."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from infra.doctor.faults import is_denied
+from infra.doctor.finding import Finding, mend, ok, skip
+from infra.doctor.target import Target
+
+_TEMPLATE = Path("infra", "template.yaml")
+
+
+@dataclass(frozen=True)
+class _Quota:
+    """A quota of Service Quotas, and how to count what is used of it."""
+
+    what: str
+    service: str
+    code: str
+    resource_type: str
+    operation: str
+    listed: str
+
+
+_NETWORK = (
+    _Quota("VPCs", "vpc", "L-F678F1CE", "AWS::EC2::VPC", "describe_vpcs", "Vpcs"),
+    _Quota("Elastic IPs", "ec2", "L-0263D0A3", "AWS::EC2::EIP", "describe_addresses", "Addresses"),
+)
+
+
+def look_at_lambda_room(target: Target) -> Finding:
+    """Whether the account lets as many functions run at once as the queues call for."""
+    wanted = sum(each["Concurrency"] for each in _template(target)["Mappings"]["Sizing"].values())
+    limit = target.client("lambda").get_account_settings()["AccountLimit"]
+    free = int(limit["UnreservedConcurrentExecutions"])
+    found = f"{free} functions may run at once (of {limit['ConcurrentExecutions']}), ours take up to {wanted}"
+    if free < wanted:
+        return mend(
+            found,
+            f"aws service-quotas request-service-quota-increase --region {target.region} --service-code lambda "
+            "--quota-code L-B99A9384 --desired-value 1000, or free what other functions have reserved",
+        )
+    return ok(found)
+
+
+def look_at_network_room(target: Target) -> Finding:
+    """Whether what the template makes of VPCs and addresses fits; once deployed it is counted already."""
+    resources = _template(target)["Resources"].values()
+    if target.outputs:
+        return ok("the stack has what it needs")
+    room = []
+    for quota in _NETWORK:
+        # Each condition is another place for Airflow, of which a stack has one.
+        conditions = Counter(each.get("Condition") for each in resources if each["Type"] == quota.resource_type)
+        wanted = max(conditions.values(), default=0)
+        if not wanted:
+            continue
+        try:
+            told: Any = target.client("service-quotas").get_service_quota(
+                ServiceCode=quota.service, QuotaCode=quota.code
+            )
+            used = len(getattr(target.client("ec2"), quota.operation)()[quota.listed])
+        except ClientError as error:
+            if is_denied(error):
+                return skip(f"cannot be told: the caller may not ask ({error.operation_name}); see Service Quotas")
+            raise
+        most = math.floor(told["Quota"]["Value"])
+        if used + wanted > most:
+            return mend(
+                f"{used} of {most} {quota.what} are used in {target.region}, the stack makes {wanted} more",
+                "delete one that nobody uses, or aws service-quotas request-service-quota-increase "
+                f"--region {target.region} --service-code {quota.service} --quota-code {quota.code} "
+                f"--desired-value {most + wanted}",
+            )
+        room.append(f"{used} of {most} {quota.what} used")
+    return ok(", ".join(room))
+
+
+def _template(target: Target) -> dict[str, Any]:
+    text = (target.root / _TEMPLATE).read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.load(text, Loader=_Plain)  # noqa: S506 - a SafeLoader
+    return found
+
+
+class _Plain(yaml.SafeLoader):
+    """CloudFormation's short forms are read as what stands behind the tag."""
+
+
+def _behind(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node)
+
+
+_Plain.add_multi_constructor("!", _behind)
