@@ -20,6 +20,20 @@ side_by_side := --numprocesses $(WORKERS)
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
 # What a replay or a backfill is about.
 span := --from "$(FROM)" --to "$(TO)" --source "$(SOURCE)" --markets $(foreach market,$(MARKETS),"$(market)")
+# A stage on AWS, and what may be chosen of it: UI_CIDR=203.0.113.7/32 becomes --ui-cidr, and so on.
+stage := $(if $(STAGE),--stage "$(STAGE)") $(if $(REGION),--region "$(REGION)")
+yes := $(if $(YES),--yes)
+choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
+           $(if $(UI_CIDR),--ui-cidr "$(UI_CIDR)") \
+           $(if $(ALARM_EMAIL),--alarm-email "$(ALARM_EMAIL)") \
+           $(if $(MONTHLY_BUDGET),--monthly-budget "$(MONTHLY_BUDGET)") \
+           $(if $(INSTANCE_TYPE),--instance-type "$(INSTANCE_TYPE)") \
+           $(if $(LAYER_ARN),--layer-arn "$(LAYER_ARN)") \
+           $(if $(BASE_RPU),--base-rpu "$(BASE_RPU)") \
+           $(if $(MAX_RPU),--max-rpu "$(MAX_RPU)") \
+           $(if $(MWAA_CLASS),--mwaa-class "$(MWAA_CLASS)") \
+           $(if $(RPU_HOURS),--rpu-hours "$(RPU_HOURS)") \
+           $(if $(NEWEST_IMAGE),--newest-image)
 
 ##@ Run
 
@@ -52,6 +66,28 @@ backfill: run-environments ## The same, but only for sets that the warehouse lac
 .PHONY: redrive
 redrive: run-environments ## Put dead-lettered messages back on their queues
 	@$(local) -m local.replay redrive
+
+##@ AWS
+
+.PHONY: deploy
+deploy: run-environments ## Bring a stage on AWS to this checkout, changes shown first: STAGE=dev [REGION=…] [UI_CIDR=… ALARM_EMAIL=… AIRFLOW_ON=ec2|mwaa|none …]
+	@$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
+
+.PHONY: secrets
+secrets: run-environments ## Put the key of config/api_config.json and the other connections into Secrets Manager: STAGE=dev [ROTATE=1]
+	@$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
+
+.PHONY: destroy
+destroy: run-environments ## Take a stage on AWS down, and say what is kept: STAGE=dev
+	@$(local) -m infra.destroy $(stage) $(yes)
+
+.PHONY: package-mwaa
+package-mwaa: run-environments ## Write what Amazon's managed Airflow is handed into .local/mwaa (STAGE=dev: with that stage's settings)
+	@$(local) -m infra.mwaa $(if $(STAGE),--stage "$(STAGE)")
+
+.PHONY: doctor
+doctor: run-environments ## Say of each part whether it is as it must be, and what to do: the local stack, or STAGE=dev
+	@$(local) -m infra.doctor $(if $(STAGE),$(stage))
 
 ##@ Check
 

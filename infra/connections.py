@@ -36,7 +36,8 @@ def put_connections(account: AwsAccount, connections: Mapping[str, Mapping[str, 
 def current_value(secrets: Any, name: str) -> str | None:
     """The secret's value; None while it has none. A secret that does not exist shows when it is put."""
     try:
-        return str(secrets.get_secret_value(SecretId=name)["SecretString"])
+        value = secrets.get_secret_value(SecretId=name).get("SecretString")
+        return None if value is None else str(value)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None

@@ -20,9 +20,13 @@ from infra.choices import Choices, add_choices, choices_of
 from infra.deploy import Person, Place, bring_up, put_functions
 from infra.host_update import newest_image, update_host
 from infra.layer import LayerError, build_layer
-from infra.mwaa import make_pool, upload_package
+from infra.mwaa import make_pool, package
+from infra.mwaa_upload import upload_package
 from infra.release import build_release
 from infra.warehouse import set_usage_limit
+
+# As include/settings.py has it for api_slots, which nobody has changed when an environment is made.
+API_SLOTS = 2
 
 
 def deploy(
@@ -41,13 +45,15 @@ def deploy(
     parameters = put_functions(place, build_dir)
     known = _known_parameters(place.stack(person))
     parameters |= _airflow(place, build_dir, choices, known) | choices.parameters()
-    before = known.get("ReleaseKey")
+    before = place.stack(person).outputs().get("AirflowInstanceId") if known else None
     outputs = bring_up(place, person, parameters)
-    set_usage_limit(place.account, outputs["RedshiftWorkgroupArn"], choices.rpu_hours)
-    if "AirflowInstanceId" in outputs and before:
-        update_host(place.account.client("ssm"), outputs["AirflowInstanceId"], person.say)
-    if "MwaaEnvironmentName" in outputs:
-        make_pool(place.account.client("mwaa"), outputs["MwaaEnvironmentName"])
+    hours = set_usage_limit(place.account, outputs["RedshiftWorkgroupArn"], choices.rpu_hours)
+    person.say(f"Redshift takes no more queries after {hours} RPU hours a day")
+    host = outputs.get("AirflowInstanceId")
+    if host and host == before:  # a new one has installed the release while it was made
+        update_host(place.account.client("ssm"), host, person.say)
+    if environment := outputs.get("MwaaEnvironmentName"):
+        make_pool(place.account.client("mwaa"), environment, API_SLOTS)
     return outputs
 
 
@@ -63,7 +69,7 @@ def _airflow(place: Place, build_dir: Path, choices: Choices, known: Mapping[str
         "ImageId": image,
     }
     if (choices.airflow_on or known.get("AirflowOn")) == "mwaa":
-        parameters |= upload_package(place.code, place.stage, place.account.region, release.name)
+        parameters |= upload_package(place.code, package(build_dir / "mwaa", stage=place.stage), release.name)
     return parameters
 
 
@@ -82,7 +88,7 @@ def ask(question: str) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Deploys from the command line and prints the outputs as JSON; on failure says why and returns 1."""
-    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.deploy_aws", description=__doc__)
     parser.add_argument("--stage", required=True, help="stage on AWS, for instance dev")
     parser.add_argument("--region", default=LOCAL_REGION, help="region on AWS (%(default)s)")
     parser.add_argument("--yes", action="store_true", help="execute the change set without asking")

@@ -23,7 +23,7 @@ PLATFORM, PYTHON_VERSION = "x86_64-manylinux_2_28", "3.12"
 UNZIPPED_LIMIT = 250_000_000
 # Never imported by a function: headers, sources to compile against, tests.
 _NEEDLESS = re.compile(
-    r"(^|/)(tests?|include|includes|__pycache__)/|\.(pyx|pxd|pxi|pyi|h|hpp|cc|cmake|a)$|\.dist-info/(INSTALLER|REQUESTED|RECORD|uv_.*)$"
+    r"(^|/)(tests?|include|includes|__pycache__)/|\.(pyx|pxd|pxi|pyi|h|hpp|cc|cmake|a)$|\.dist-info/(INSTALLER|REQUESTED|RECORD|uv_.*)$|^\.lock$"
     r"|^bin/|^pyarrow/src/"
 )
 

@@ -22,8 +22,8 @@ def set_usage_limit(account: AwsAccount, workgroup_arn: str, rpu_hours: int | No
     None leaves the limit that is there, and makes the first one.
     """
     redshift = account.client("redshift-serverless")
-    found = redshift.list_usage_limits(resourceArn=workgroup_arn, usageType="serverless-compute")["usageLimits"]
-    daily = next((limit for limit in found if limit["period"] == "daily"), None)
+    found = redshift.list_usage_limits(resourceArn=workgroup_arn, usageType="serverless-compute")
+    daily = next((limit for limit in found.get("usageLimits", []) if limit["period"] == "daily"), None)
     if daily is None:
         made = redshift.create_usage_limit(
             resourceArn=workgroup_arn,

@@ -49,10 +49,19 @@ def statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     for name, part in template["Resources"].items():
         properties = part.get("Properties", {})
         documents = [properties.get("PolicyDocument"), properties.get("AssumeRolePolicyDocument")]
-        documents += [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        documents += [policy["PolicyDocument"] for policy in policies(part)]
         for document in documents:
             for statement in (document or {}).get("Statement", []):
                 yield name, statement
+
+
+def policies(role: dict[str, Any]) -> list[dict[str, Any]]:
+    """The inline policies of a role, those that stand behind a condition too."""
+    found = []
+    for policy in role.get("Properties", {}).get("Policies", []):
+        choices = policy["Fn::If"][1:] if "Fn::If" in policy else [policy]
+        found += [choice for choice in choices if "PolicyDocument" in choice]
+    return found
 
 
 def as_list(value: Any) -> list[Any]:

@@ -1,0 +1,113 @@
+"""The order of a deploy on AWS, tried on the stand-in as far as it goes and on stand-ins of our own beyond."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include.settings import Tuning
+from infra import deploy_aws
+from infra.aws_account import AwsAccount, DeployError
+from infra.choices import Choices
+from infra.deploy import Person
+from tests.ministack import RunningMiniStack
+
+HOST = "i-0123456789abcdef0"
+IMAGE = "ami-0123456789abcdef0"
+LAYER = "arn:aws:lambda:us-east-1:336392948345:layer:AWSSDKPandas-Python312:1"
+
+
+class Stage:
+    """A stage whose CloudFormation remembers what it was given, and whose other AWS is MiniStack."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, running: RunningMiniStack, build_dir: Path) -> None:
+        self.build_dir, self.told = build_dir, list[str]()
+        self.before: dict[str, str] = {}
+        self.outputs: dict[str, str] = {"RedshiftWorkgroupArn": "arn:example", "AirflowInstanceId": HOST}
+        self.given: dict[str, str | None] = {}
+        self.after: list[str] = []
+        monkeypatch.setattr(deploy_aws, "AwsAccount", lambda endpoint, region: AwsAccount(running.endpoint, region))
+        monkeypatch.setattr(deploy_aws, "_known_parameters", lambda stack: self.before)
+        monkeypatch.setattr(
+            deploy_aws.Place, "stack", lambda place, person: SimpleNamespace(outputs=lambda: self.outputs)
+        )
+        monkeypatch.setattr(deploy_aws, "bring_up", self._bring_up)
+        monkeypatch.setattr(deploy_aws, "build_layer", self._build_layer)
+        monkeypatch.setattr(deploy_aws, "newest_image", lambda ssm: IMAGE)
+        monkeypatch.setattr(deploy_aws, "set_usage_limit", lambda account, arn, hours: hours or 16)
+        monkeypatch.setattr(deploy_aws, "update_host", lambda ssm, host, say: self.after.append(f"update {host}"))
+        monkeypatch.setattr(
+            deploy_aws, "make_pool", lambda mwaa, name, slots: self.after.append(f"pool of {slots} in {name}")
+        )
+
+    def deploy(self, **choices: Any) -> dict[str, str]:
+        """Deploys with these choices."""
+        person = Person(say=self.told.append)
+        return deploy_aws.deploy("dev", "us-east-1", Choices(**choices), build_dir=self.build_dir, person=person)
+
+    def _bring_up(self, place: Any, person: Person, parameters: dict[str, str | None]) -> dict[str, str]:
+        self.given = parameters
+        return self.outputs
+
+    def _build_layer(self, out_dir: Path, *, with_pyarrow: bool) -> Path:
+        path = out_dir / f"runtime-{'whole' if with_pyarrow else 'small'}.zip"
+        path.write_bytes(b"zip")
+        return path
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A stage that was never deployed."""
+    with RunningMiniStack(tmp_path / "ministack") as running:
+        yield Stage(monkeypatch, running, tmp_path)
+
+
+def test_first_deploy_names_everything_and_leaves_the_rest_to_the_template(stage: Stage) -> None:
+    """Code, layer, release and image are named; what nobody chose is the template's default; no host is updated."""
+    stage.deploy(ui_cidr="203.0.113.7/32")
+    assert {"Project": "listings", "Stage": "dev", "ImageId": IMAGE, "UiCidr": "203.0.113.7/32"}.items() <= (
+        stage.given.items()
+    )
+    assert "layers/runtime-whole.zip" == stage.given["RuntimeLayerKey"]
+    assert str(stage.given["ReleaseKey"]).startswith("releases/listings-")
+    assert None is stage.given["AlarmEmail"]
+    assert [] == stage.after
+    assert "Redshift takes no more queries after 16 RPU hours a day" in stage.told
+
+
+def test_next_deploy_keeps_image_and_choices_and_updates_the_host(stage: Stage) -> None:
+    """A stage that is there keeps its image, and its host is told of the release."""
+    stage.before = {"ImageId": IMAGE, "AirflowOn": "ec2", "LayerArn": LAYER}
+    stage.deploy()
+    assert None is stage.given["ImageId"]
+    assert "layers/runtime-small.zip" == stage.given["RuntimeLayerKey"]
+    assert [f"update {HOST}"] == stage.after
+
+
+def test_newest_image_is_taken_when_asked_for(stage: Stage) -> None:
+    """With newest_image the image is looked up again, which replaces the host."""
+    stage.before = {"ImageId": "ami-00000000000000000", "AirflowOn": "ec2"}
+    stage.deploy(newest_image=True)
+    assert IMAGE == stage.given["ImageId"]
+
+
+def test_mwaa_is_given_its_package_and_a_pool(stage: Stage) -> None:
+    """Where Airflow is on MWAA the versions of its files are named, and the pool is made after."""
+    stage.outputs = {"RedshiftWorkgroupArn": "arn:example", "MwaaEnvironmentName": "listings-dev"}
+    stage.deploy(airflow_on="mwaa")
+    assert all(stage.given[f"Mwaa{kind}Version"] for kind in ("Plugins", "Requirements", "Startup"))
+    assert ["pool of 2 in listings-dev"] == stage.after
+
+
+def test_local_is_no_stage_on_aws() -> None:
+    """The stand-in's stage is refused before anything is asked of AWS."""
+    with pytest.raises(DeployError, match="make up"):
+        deploy_aws.deploy("local", "us-east-1", Choices())
+
+
+def test_slots_are_those_that_the_code_starts_with() -> None:
+    """The pool has the slots that include/settings.py counts with."""
+    assert Tuning().api_slots == deploy_aws.API_SLOTS
