@@ -60,4 +60,4 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 def choices_of(chosen: argparse.Namespace) -> Choices:
     """The choices of a parsed command line; an option that was given empty counts as left out, as make gives it."""
     named: dict[str, Any] = {field.name: getattr(chosen, field.name) for field in fields(Choices)}
-    return Choices(**{name: None if value == "" else value for name, value in named.items()})
+    return Choices(**{name: value for name, value in named.items() if value not in ("", None)})

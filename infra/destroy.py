@@ -105,7 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not sys.stdin.isatty():
             print("Nobody is there to agree: give --yes (make: YES=1).", file=sys.stderr)
             return False
-        return input(f"Type the stage's name, {chosen.stage}, to take it down: ").strip() == chosen.stage
+        said = input(f"Type the stage's name, {chosen.stage}, to take it down: ")
+        return said.strip() == str(chosen.stage)
 
     if chosen.stage == LOCAL_STAGE:
         print("The local stack ends with `make down`; delete its folder .local to be rid of its data.", file=sys.stderr)

@@ -28,6 +28,7 @@ DEPLOYED = (
     "include/sources.py",
 )
 
+
 @dataclass(frozen=True)
 class Deployment:
     """The deployed template: its outputs by name, and the key of the user who may only assume its role."""

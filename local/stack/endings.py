@@ -10,9 +10,9 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws_account import DeployError
+from infra.settings import OutputError
 from local.airflow_api import AirflowRefused
 from local.listing_api.recordings import BadRecording
-from local.stack.deployment import OutputError
 from local.stack.home import HomeError
 from local.stack.ports import PortError
 from local.stack.preflight import SettingRefused
