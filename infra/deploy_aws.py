@@ -23,6 +23,7 @@ from infra.layer import LayerError, build_layer
 from infra.mwaa import make_pool, package
 from infra.mwaa_upload import upload_package
 from infra.release import build_release
+from infra.tuning import tuning_lines
 from infra.warehouse import set_usage_limit
 
 # As include/settings.py has it for api_slots, which nobody has changed when an environment is made.
@@ -42,7 +43,8 @@ def deploy(
         raise DeployError('Stage "local" is the stand-in: `make up` deploys to it. Name a stage on AWS, like dev.')
     place = Place(AwsAccount(None, region), stage)
     person.say(f"Account {place.account.account_id()}, region {region}, stack {place.stack_name}")
-    parameters = put_functions(place, build_dir)
+    tuning = tuning_lines(stage)
+    parameters = put_functions(place, build_dir) | {"Tuning": tuning}
     known = _known_parameters(place.stack(person))
     parameters |= _airflow(place, build_dir, choices, known) | choices.parameters()
     before = place.stack(person).outputs().get("AirflowInstanceId") if known else None

@@ -1,0 +1,39 @@
+"""What a person turns of a stage: config/<stage>.env is read whole or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.aws_account import DeployError
+from infra.tuning import tuning_lines
+
+
+def test_settings_are_taken_and_comments_left(tmp_path: Path) -> None:
+    """Each setting is a line, in the order of the file."""
+    text = "# who hears of failures\nLISTINGS_ALERT_TO=data@example.com\n\nLISTINGS_RETRIES=2\n"
+    (tmp_path / "dev.env").write_text(text)
+    assert "LISTINGS_ALERT_TO=data@example.com\nLISTINGS_RETRIES=2" == tuning_lines("dev", tmp_path)
+
+
+def test_without_a_file_nothing_is_turned(tmp_path: Path) -> None:
+    """A stage without a file has the defaults."""
+    assert "" == tuning_lines("dev", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("LISTINGS_RETRY=2", "'LISTINGS_RETRY=2' is no setting"),
+        ("LISTINGS_RETRIES", "is no setting"),
+        ("AIRFLOW__CORE__PARALLELISM=8", "is no setting"),
+        ("LISTINGS_RETRIES=two", "LISTINGS_RETRIES='two': expected a value like 2"),
+        ("LISTINGS_RAW_BUCKET=mine", "is an output of the stack"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    """A line that no task could start with is refused before anything is deployed."""
+    (tmp_path / "dev.env").write_text(line)
+    with pytest.raises(DeployError, match=complaint):
+        tuning_lines("dev", tmp_path)
