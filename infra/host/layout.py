@@ -88,6 +88,11 @@ class Layout:
         """Where systemd looks for units of the administrator's."""
         return self.prefix / "etc" / "systemd" / "system"
 
+    @property
+    def tmpfiles(self) -> Path:
+        """What systemd-tmpfiles clears away."""
+        return self.prefix / "etc" / "tmpfiles.d" / "listings.conf"
+
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Replaces a file in one step; it never exists with another mode than `mode`."""

@@ -13,11 +13,20 @@ from infra.host.layout import Layout
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 _COMPILED = ("dags", "include", "plugins", "infra")
-_REVISION = (
-    "import os, sqlalchemy as s; e = s.create_engine(os.environ['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN']); "
-    "print(e.connect().execute(s.text('SELECT version_num FROM alembic_version')).scalar() "
-    "if s.inspect(e).has_table('alembic_version') else '')"
-)
+# Not Airflow's own command for it, which wants the database at the schema of this very Airflow.
+_READ = """
+import os, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+sys.exit("\\n".join(f"{path}: {text}" for path, text in bag.import_errors.items()) or (None if bag.dags else "no DAG"))
+"""
+_REVISION = """
+import os, sqlalchemy
+engine = sqlalchemy.create_engine(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+with engine.connect() as connection:
+    there = sqlalchemy.inspect(engine).has_table("alembic_version")
+    print(connection.scalar(sqlalchemy.text("SELECT version_num FROM alembic_version")) if there else "")
+"""
 
 
 class InstallError(RuntimeError):
@@ -52,13 +61,11 @@ class Commands:
 
     def require_parsed_dags(self) -> None:
         """Raises InstallError with Airflow's words unless every DAG file of the release can be read."""
-        if not list((self._release / "dags").glob("*.py")):
-            raise InstallError(f"{self._release / 'dags'} holds no DAG file")
-        self._airflow("dags", "list-import-errors", "--local", "--output", "plain")
+        self._python(_READ)
 
     def revision(self) -> str:
         """The migration that the metadata database is at; empty before the first."""
-        return self._last_line([str(airflow(self._release).with_name("python")), "-c", _REVISION])
+        return self._python(_REVISION)
 
     def migrate(self) -> None:
         """Brings the metadata database to this release's schema."""
@@ -72,11 +79,16 @@ class Commands:
         """Makes a pool with this many slots, or gives an existing one this many."""
         self._airflow("pools", "set", name, slots, description)
 
+    def _python(self, code: str) -> str:
+        return self._last_line([str(airflow(self._release).with_name("python")), "-c", code])
+
     def _airflow(self, *arguments: str) -> str:
         return self._last_line([str(airflow(self._release)), *arguments])
 
     def _last_line(self, command: list[str]) -> str:
         done = self._account.run(command, self.environment, self._state)
         if done.returncode:
-            raise InstallError(f"`{' '.join(command[:3])}` of {self._release.name} failed:\n{done.stdout[-3000:]}")
+            raise InstallError(
+                f"{Path(command[0]).name} {command[1]} of {self._release.name} failed:\n{done.stdout[-3000:]}"
+            )
         return (done.stdout.strip().splitlines() or [""])[-1]

@@ -77,10 +77,12 @@ class Systemd:
 
 
 def install_units(release: Path, layout: Layout, account: Account) -> None:
-    """Writes the units of a release where systemd finds them, with this host's prefix and account."""
-    layout.units.mkdir(parents=True, exist_ok=True)
-    for source in unit_files(release):
-        write(layout.units / source.name, render(source.read_text(encoding="utf-8"), layout, account))
+    """Writes the units of a release, and what is to be cleared away, where systemd finds them, for this host."""
+    targets = {source: layout.units / source.name for source in unit_files(release)}
+    targets[release / "infra" / "host" / "tmpfiles.conf"] = layout.tmpfiles
+    for source, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(target, render(source.read_text(encoding="utf-8"), layout, account))
 
 
 def unit_files(release: Path) -> list[Path]:

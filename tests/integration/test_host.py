@@ -1,0 +1,353 @@
+"""The host as a release makes it: installed for real by its own installer, its units run with exactly what they say.
+
+systemd itself is stood in for (`host_units.py`); the accounts, PostgreSQL, TLS, Airflow and its tasks are real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+import stat
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+
+import psutil
+import pytest
+
+from infra.deploy import LocalDeployment, deploy_local
+from infra.host import env_file
+from infra.host.health import METRIC, NAMESPACE, ask, ill
+from infra.host.own_secrets import UI_USER
+from infra.host.services import AIRFLOW
+from infra.release import Release, build_release
+from infra.settings import settings_of
+from tests.integration.host_trial import TrialHost, Who, aws_of_the_host
+from tests.integration.warehouse_fixture import SECRETS, Postgres, home
+from tests.ministack import REGION, RunningMiniStack, free_port
+
+# One host serves the whole file: the first test waits for its installation.
+pytestmark = pytest.mark.timeout(400)
+
+DAGS = ["extract_listings", "load_listings", "reconcile_listings", "redrive_listings", "replay_listings"]
+DAGS += ["report_listings", "sense_listings"]
+LOG_BUCKET = "listings-local-logs-000000000000"
+MAY_LOG = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"],
+            "Resource": [f"arn:aws:s3:::{LOG_BUCKET}", f"arn:aws:s3:::{LOG_BUCKET}/task-logs/*"],
+        }
+    ],
+}
+
+
+class Installed:
+    """The host after its first installation."""
+
+    def __init__(self, host: TrialHost, ministack: RunningMiniStack, release: Release, said: str) -> None:
+        self.host, self.ministack, self.release, self.said = host, ministack, release, said
+        self.layout = host.layout
+        self.environment = env_file.read(self.layout.host_env)
+        self.port = self.environment["AIRFLOW__API__PORT"]
+        self.url = f"https://localhost:{self.port}"
+        self.trust = ssl.create_default_context(cafile=str(self.layout.certificate))
+        self._token = ""
+
+    def health(self) -> dict[str, Any]:
+        """What the api-server says of all components."""
+        return ask(self.port, self.layout.certificate)
+
+    def log_in(self, password: str) -> str:
+        """A token for the one user."""
+        return str(self._send("/auth/token", {"username": UI_USER, "password": password}, {})["access_token"])
+
+    def call(self, path: str, body: Any = None) -> Any:
+        """What the API answers to the one user."""
+        if not self._token:
+            self._token = self.log_in(json.loads(self.layout.passwords.read_text())[UI_USER])
+        return self._send(path, body, {"Authorization": f"Bearer {self._token}"})
+
+    def _send(self, path: str, body: Any, headers: dict[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.url}{path}", data=data, headers={"Content-Type": "application/json", **headers}
+        )
+        with urllib.request.urlopen(request, timeout=30, context=self.trust) as answer:
+            return json.loads(answer.read())
+
+    def redrive(self) -> str:
+        """Runs the DAG that needs nothing but AWS, and returns its run id when it has succeeded."""
+        body = {"logical_date": None, "conf": {}}
+        run_id = str(self.call("/api/v2/dags/redrive_listings/dagRuns", body)["dag_run_id"])
+        deadline = time.monotonic() + 90
+        while (run := self.call(f"/api/v2/dags/redrive_listings/dagRuns/{quote(run_id)}"))["state"] != "success":
+            assert run["state"] != "failed", self.host.units.log("airflow-scheduler.service")[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        return run_id
+
+    def secrets(self) -> dict[str, bytes]:
+        """Every file with a secret, by its path."""
+        layout = self.layout
+        paths = (layout.secrets, layout.passwords, layout.certificate_key, layout.certificate, layout.since)
+        return {str(path): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """A host on which the bundle of this checkout was installed, beside AWS and a PostgreSQL."""
+    folder = tmp_path_factory.mktemp("host")
+    with ExitStack() as stack:
+        ministack = stack.enter_context(RunningMiniStack(folder / "ministack"))
+        connections: dict[str, dict[str, Any]] = {"aws_s3_conn": {"conn_type": "aws", "extra": {"region_name": REGION}}}
+        deployed = deploy_local(ministack.endpoint, folder / "build", connections)
+        postgres = Postgres(stack.enter_context(home()))
+        stack.callback(postgres.start().stop)
+        postgres.create()
+        host = TrialHost(Who.here(f"listings-{os.getpid()}"))
+        stack.callback(host.end)
+        host.extra(_instance(ministack, deployed))
+        host.settings(_settings(deployed))
+        release = build_release(folder)
+        url = f"postgresql+psycopg2://airflow:{SECRETS['airflow']}@127.0.0.1:{postgres.port}/airflow"
+        done = host.install(host.unpack(release), LISTINGS_DATABASE_URL=url)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        yield Installed(host, ministack, release, done.stdout)
+
+
+def _settings(deployed: LocalDeployment) -> dict[str, str]:
+    """What a deploy would write into settings.env; here the pages are for this machine alone."""
+    return {
+        "AWS_DEFAULT_REGION": REGION,
+        "LISTINGS_STAGE": "local",
+        "LISTINGS_LOG_BUCKET": LOG_BUCKET,
+        "LISTINGS_UI_HOST": "127.0.0.1",
+        "LISTINGS_UI_PORT": str(free_port()),
+        **settings_of(deployed.outputs),
+    }
+
+
+def _instance(ministack: RunningMiniStack, deployed: LocalDeployment) -> dict[str, str]:
+    """The identity of the instance: the Airflow role, which on AWS may also write task logs and metrics."""
+    ministack.client("s3").create_bucket(Bucket=LOG_BUCKET)
+    role = deployed.outputs["AirflowRoleArn"]
+    ministack.client("iam").put_role_policy(
+        RoleName=role.rpartition("/")[2], PolicyName="logs", PolicyDocument=json.dumps(MAY_LOG)
+    )
+    sts = ministack.client("sts", deployed.base_access_key_id, deployed.base_secret_access_key)
+    session = sts.assume_role(RoleArn=role, RoleSessionName="host")["Credentials"]
+    return aws_of_the_host(ministack.endpoint, session)
+
+
+def test_a_first_installation_comes_up_healthy(installed: Installed) -> None:
+    """Scheduler and DAG processor report, over TLS with the certificate of the host; nobody runs a triggerer."""
+    health = installed.health()
+    assert {} == ill(health)
+    assert health["triggerer"]["status"] is None
+
+
+def test_every_dag_of_the_release_was_read(installed: Installed) -> None:
+    """All seven, none with an import error, and those that spend or schedule are paused as they were written."""
+    found = {dag["dag_id"]: dag for dag in installed.call("/api/v2/dags?exclude_stale=true")["dags"]}
+    assert sorted(DAGS) == sorted(found)
+    assert 0 == installed.call("/api/v2/importErrors")["total_entries"]
+    assert found["extract_listings"]["is_paused"]
+
+
+def test_the_pool_of_the_api_has_its_slots(installed: Installed) -> None:
+    """As many as the settings say."""
+    pools = {pool["name"]: pool["slots"] for pool in installed.call("/api/v2/pools")["pools"]}
+    assert 2 == pools["zillow_api"]
+
+
+def test_nobody_gets_in_but_with_the_generated_password(installed: Installed) -> None:
+    """A guess is refused, the password in the file is taken."""
+    with pytest.raises(HTTPError, match="401"):
+        installed.log_in("admin")
+    assert installed.log_in(json.loads(installed.layout.passwords.read_text())[UI_USER])
+
+
+def test_the_listings_page_answers_behind_the_login(installed: Installed) -> None:
+    """Airflow's page with its frame, the application in the frame, and its data for who has logged in."""
+    for path in ("/plugin/listings", "/listings/"):
+        with urllib.request.urlopen(f"{installed.url}{path}", timeout=30, context=installed.trust) as answer:
+            assert 200 == answer.status
+            assert ("/auth/login" in urlsplit(answer.url).path) == (path == "/listings/")
+    with pytest.raises(HTTPError, match="401"):
+        urllib.request.urlopen(f"{installed.url}/listings/api/progress", timeout=30, context=installed.trust)
+    assert isinstance(installed.call("/listings/api/progress"), dict)
+
+
+def test_a_task_runs_and_its_log_is_in_the_bucket_alone(installed: Installed) -> None:
+    """It reports over TLS; the log is read in the UI from S3, and nothing of it stays on the host."""
+    run_id = installed.redrive()
+    s3 = installed.ministack.client("s3")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=LOG_BUCKET).get("Contents", [])]
+    mine = [key for key in keys if "task_id=move_back" in key]
+    assert 2 == len(mine), keys
+    assert all(key.startswith("task-logs/dag_id=redrive_listings/") for key in mine)
+    instance = f"/api/v2/dags/redrive_listings/dagRuns/{quote(run_id)}/taskInstances/move_back"
+    lines = installed.call(f"{instance}/logs/1?map_index=0")["content"]
+    assert any(f"s3://{LOG_BUCKET}/task-logs/" in str(line) for line in lines)
+    kept = (installed.layout.state / "logs").glob("dag_id=*/**/*.log")
+    assert [] == [path for path in kept if "redrive_listings" in str(path)]
+
+
+def test_nothing_listens_but_the_page_and_that_where_it_was_told(installed: Installed) -> None:
+    """Of all processes of the units, one socket listens: the api-server's on the chosen address and port."""
+    found = set()
+    for unit in AIRFLOW:
+        for process in installed.host.units.processes(unit):
+            found |= {
+                (each.laddr.ip, each.laddr.port)
+                for each in process.net_connections("inet")
+                if each.status == psutil.CONN_LISTEN
+            }
+    assert {("127.0.0.1", int(installed.port))} == found
+
+
+def test_airflow_is_not_root_and_owns_nothing_that_it_runs(installed: Installed) -> None:
+    """Every process is the account's, which can neither change the release nor read the file of secrets."""
+    if os.geteuid() != 0 or installed.host.who.user == "root":
+        pytest.skip("needs root, and a Python that another account may run")
+    user = installed.host.who.user
+    for unit in AIRFLOW:
+        assert {user} == {process.username() for process in installed.host.units.processes(unit)}
+    release = installed.layout.releases / installed.release.name
+    for path in (release, release / "dags", release / ".venv" / "airflow" / "bin" / "airflow"):
+        assert (0, 0) == (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode) & 0o022)
+    for path in (installed.layout.secrets, release / "dags" / "new.py"):
+        done = subprocess.run(["sh", "-c", f"cat {path} || touch {path}"], user=user, cwd="/", capture_output=True)
+        assert 0 != done.returncode
+
+
+def test_secrets_are_readable_by_their_owner_only(installed: Installed) -> None:
+    """And stand in no file that anybody may read, nor in what the installer said."""
+    layout = installed.layout
+    for path in (layout.secrets, layout.passwords, layout.certificate_key):
+        assert 0o600 == stat.S_IMODE(path.stat().st_mode), path
+    values = [value for value in env_file.read(layout.secrets).values() if value]
+    open_to_all = [path.read_text() for path in (layout.host_env, layout.settings, *layout.units.rglob("*.service"))]
+    for value in values:
+        assert not any(value in text for text in [installed.said, *open_to_all])
+
+
+def test_health_restarts_what_was_killed_and_tells_cloudwatch(installed: Installed) -> None:
+    """The check itself, run as its unit says: 1 while all is well; a dead api-server gives 0 and comes back."""
+    assert "" == _look(installed)
+    pid = installed.host.units.pid(AIRFLOW[0])
+    assert pid
+    os.kill(pid, 9)
+    said = _look(installed)
+    assert re.search(r"airflow-api-server.service: it does not answer: .*; restarted \(it was inactive\)", said), said
+    assert [0.0, 1.0] == _metric(installed)
+    deadline = time.monotonic() + 90
+    while not _answers(installed):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def _look(installed: Installed) -> str:
+    """What listings-health.service says, run once."""
+    units = installed.host.units
+    unit = units.unit("listings-health.service")
+    path = f"{installed.host.folder / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        unit.one("Service", "ExecStart").split(),
+        cwd=unit.one("Service", "WorkingDirectory"),
+        env={**units.environment(unit), "PATH": path, "LISTINGS_TRIAL": str(units.folder), **_root(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def _root(installed: Installed) -> dict[str, str]:
+    """The account's root: the local Airflow role is no instance's, which alone may put metrics."""
+    return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
+
+
+def _metric(installed: Installed) -> list[float]:
+    """The lowest and the highest value of the metric in the last minutes."""
+    now = datetime.now(UTC)
+    found = installed.ministack.client("cloudwatch").get_metric_statistics(
+        Namespace=NAMESPACE,
+        MetricName=METRIC,
+        Dimensions=[{"Name": "Stage", "Value": "local"}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Minimum", "Maximum"],
+    )["Datapoints"]
+    return [min(each["Minimum"] for each in found), max(each["Maximum"] for each in found)]
+
+
+def _answers(installed: Installed) -> bool:
+    try:
+        return not ill(installed.health())
+    except OSError:
+        return False
+
+
+def test_a_second_installation_changes_no_secret(installed: Installed) -> None:
+    """Nor the certificate, nor when the schedules begin; and it comes up again."""
+    before = installed.secrets()
+    done = installed.host.install(installed.layout.current.resolve())
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert before == installed.secrets()
+    assert _answers(installed)
+
+
+def test_a_release_that_cannot_be_read_leaves_the_old_one_at_work(installed: Installed, tmp_path: Path) -> None:
+    """A DAG file with a fault: nothing was stopped, the settings that came with it are gone again, and it says why."""
+    pids = [installed.host.units.pid(unit) for unit in AIRFLOW]
+    folder = installed.host.unpack(
+        _broken(tmp_path, "dags/sense_listings.py", b"raise RuntimeError('broken on purpose')  # a dag of airflow\n")
+    )
+    settings = installed.layout.settings.read_text()
+    installed.layout.settings.write_text(settings + "LISTINGS_RETRIES=1\n")
+    done = installed.host.install(folder)
+    assert 1 == done.returncode
+    assert "broken on purpose" in done.stderr
+    assert installed.release.name == installed.layout.current.resolve().name
+    assert pids == [installed.host.units.pid(unit) for unit in AIRFLOW]
+    assert settings == installed.layout.settings.read_text()
+
+
+def test_a_release_that_does_not_come_up_gives_way_to_the_old_one(installed: Installed, tmp_path: Path) -> None:
+    """A unit that ends at once: the old release has link, units and health back, and the reason is said."""
+    unit = (installed.layout.current / "infra/host/systemd/airflow-scheduler.service").read_bytes()
+    text = unit.replace(b"airflow scheduler --skip-serve-logs", b"airflow scheduler --no-such-option")
+    folder = installed.host.unpack(_broken(tmp_path, "infra/host/systemd/airflow-scheduler.service", text))
+    done = installed.host.install(folder, LISTINGS_PATIENCE="40")
+    assert 1 == done.returncode
+    assert "did not come up: airflow-scheduler.service: " in done.stderr
+    assert "unrecognized arguments: --no-such-option" in done.stderr
+    assert f"{installed.release.name} runs again." in done.stderr
+    assert installed.release.name == installed.layout.current.resolve().name
+    assert "--skip-serve-logs" in installed.host.units.unit(AIRFLOW[-1]).one("Service", "ExecStart")
+    assert _answers(installed)
+
+
+def _broken(folder: Path, name: str, content: bytes) -> Release:
+    """A bundle of this checkout with one file changed."""
+    from infra.release import PROJECT_ROOT, _archive, _content, digest
+
+    files = {**dict(_content(PROJECT_ROOT)), name: content}
+    release = Release(folder / "broken.tar.gz", f"listings-{digest(files)}")
+    release.path.write_bytes(_archive(files))
+    return release
