@@ -23,13 +23,13 @@ def look_at_copy_role(target: Target) -> Finding:
     """Whether COPY can read the clean bucket by this role, and nothing else."""
     arn = target.output("RedshiftCopyRoleArn")
     role = _role(target, arn.rsplit("/", 1)[1])
-    for finding in (
-        _untrusted(target, role),
-        _assumed(target, arn) if target.endpoint_url else _as_simulated(target, arn),
-        _misnamed(target, arn),
-    ):
-        if finding is not None:
-            return finding
+    wrong = (
+        _untrusted(target, role)
+        or (_assumed(target, arn) if target.endpoint_url else _as_simulated(target, arn))
+        or _misnamed(target, arn)
+    )
+    if wrong is not None:
+        return wrong
     return ok(f"{arn.rsplit('/', 1)[1]} reads the clean bucket, and not raw")
 
 

@@ -55,15 +55,20 @@ def look_at_dead_letters(target: Target) -> Finding:
 def _look_at(target: Target, link: Link) -> Finding:
     bucket, queue = target.output(link.bucket), target.output(f"{link.queue}Arn")
     told = _attributes(target, target.queue_url(f"{link.queue}Url"), "Policy", "RedrivePolicy")
-    for finding in (
-        _announced(target, bucket, queue),
-        _let_in(target, told, bucket, queue),
-        _drained(target, queue, target.output(link.function)),
-        _redriven(target, told, queue, target.output(link.dead_letters)),
-    ):
-        if finding is not None:
-            return finding
-    return ok(f"{bucket} → {_name(queue)} → {target.output(link.function)}")
+    broken = [
+        finding
+        for finding in (
+            _announced(target, bucket, queue),
+            _let_in(target, told, bucket, queue),
+            _drained(target, queue, target.output(link.function)),
+            _redriven(target, told, queue, target.output(link.dead_letters)),
+        )
+        if finding is not None
+    ]
+    if broken:
+        remedies = dict.fromkeys(finding.remedy for finding in broken)
+        return mend("; ".join(finding.found for finding in broken), " ; ".join(remedies))
+    return ok(f"hears of manifests in {bucket}, its function reads it")
 
 
 def _announced(target: Target, bucket: str, queue: str) -> Finding | None:

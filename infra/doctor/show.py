@@ -29,9 +29,11 @@ def show(target: Target, findings: Sequence[Finding], console: Console) -> None:
     width = min(console.width if console.is_terminal else PLAIN_WIDTH, _WIDEST)
     column = max(len(finding.check) for finding in findings) + 2
     indent = " " * (8 + column)
-    console.print(f"[bold]{_title(target)}[/bold]\n")
+    console.print(Text(f"{_title(target)}\n", style="bold"), soft_wrap=True)
     for finding in _together(findings):
-        first, *others = textwrap.wrap(finding.found, width - len(indent), break_long_words=False) or [""]
+        first, *others = textwrap.wrap(
+            finding.found, width - len(indent), break_long_words=False, break_on_hyphens=False
+        ) or [""]
         head = Text(f"  {finding.state:<6}", style=_STYLES[finding.state])
         head.append(f"{finding.check:<{column}}", style="bold" if finding.state is State.MEND else "not bold default")
         head.append(first, style="not bold default")

@@ -22,6 +22,8 @@ ENVIRONMENTS = {
     "TransformFunctionName": {"CLEAN_BUCKET": "CleanBucketName", "TRANSFORM_VERSION": "TransformVersion"},
 }
 
+_CHANGING = "is being changed at this moment"
+
 
 def look_at_buckets(target: Target) -> Finding:
     """Whether the four buckets are there and let the caller in."""
@@ -41,9 +43,11 @@ def look_at_buckets(target: Target) -> Finding:
 def look_at_functions(target: Target) -> Finding:
     """Whether both functions are there with code, ready, and told the right buckets."""
     problems = [each for output in ENVIRONMENTS for each in _problems_of(target, output)]
+    if problems and all(each.endswith(_CHANGING) for each in problems):
+        return mend("; ".join(problems), "wait a minute, then look again")
     if problems:
         return mend("; ".join(problems), rebuild(target))
-    return ok(" and ".join(target.output(output) for output in ENVIRONMENTS) + ", active")
+    return ok(" and ".join(target.output(output) for output in ENVIRONMENTS) + " are active")
 
 
 def look_at_versions(target: Target) -> Finding:
@@ -107,6 +111,8 @@ def _problems_of(target: Target, output: str) -> list[str]:
     found = configuration(target, name)
     if found["CodeSize"] <= 0:
         return [f"{name} has no code"]
+    if found.get("State") == "Pending" or found.get("LastUpdateStatus") == "InProgress":
+        return [f"{name} {_CHANGING}"]
     if found.get("State", "Active") not in ("Active", "Inactive"):  # Inactive: idle for weeks, wakes by itself
         return [f"{name} is {found['State']}: {found.get('StateReason', 'no reason given')}"]
     if found.get("LastUpdateStatus") == "Failed":

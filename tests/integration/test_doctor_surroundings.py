@@ -1,0 +1,278 @@
+"""The doctor finds what is wrong around the stack: clock, credentials, network, DAG files, Airflow, or no stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.doctor.clients import local_clients
+from infra.doctor.finding import Finding, State
+from infra.doctor.registry import CHECKS, examine
+from infra.doctor.target import ROOT, Target, local_target
+from tests.integration.doctor_patient import (
+    HEALTHY,
+    Patient,
+    assert_said,
+    findings,
+    running_patient,
+    skipped,
+    to_mend,
+    with_,
+)
+from tests.ministack import LAMBDA_PYTHON, free_port
+
+# Neither quotas of the service nor a key before the deploy: those have tests of their own.
+ASKED = [check for check in CHECKS if check.name not in ("network room", "api key", "api quota")]
+LOCAL_CHECKS = [check.name for check in CHECKS if check.only != "aws"]
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Patient]:
+    """A healthy stack of this module's own."""
+    yield from running_patient()
+
+
+def doctor(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m infra.doctor` in the environment that it runs in."""
+    return subprocess.run(
+        [str(LAMBDA_PYTHON), "-m", "infra.doctor", *map(str, arguments)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+# ---------------------------------------------------------------- clock
+@pytest.mark.parametrize(
+    ("off", "words"),
+    [
+        (timedelta(minutes=2), "this machine is 2 min .* ahead of AWS$"),
+        (timedelta(minutes=-2), "this machine is 1 min 59 s|2 min 0 s behind AWS"),
+        (timedelta(minutes=-10), "behind AWS, and every signature is refused"),
+        (timedelta(hours=3), "this machine is 3 h 0 min ahead of AWS, and every signature is refused"),
+    ],
+)
+def test_a_wrong_clock_is_named(patient: Patient, off: timedelta, words: str) -> None:
+    """A clock that is over a minute from AWS's is to be mended, with how far it is off and which way."""
+    found = findings(with_(patient.target(), now=lambda: datetime.now(UTC) + off))
+    assert ["clock"] == to_mend(found)
+    assert_said(words, found["clock"].found)
+
+
+def test_half_a_minute_is_no_matter(patient: Patient) -> None:
+    """A clock that is off by less than a minute is well."""
+    found = findings(with_(patient.target(), now=lambda: datetime.now(UTC) - timedelta(seconds=30)))
+    assert [] == to_mend(found)
+
+
+# ---------------------------------------------------------------- network and credentials
+def test_a_stand_in_that_does_not_answer_is_one_thing_to_mend(patient: Patient, tmp_path: Path) -> None:
+    """With MiniStack away one line says so, with its address; all that needs it is left out."""
+    ports = json.loads((patient.home / "run" / "state.json").read_text())["ports"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.json").write_text(json.dumps({"ports": {**ports, "ministack": (away := free_port())}}))
+
+    found = findings(local_target(tmp_path))
+
+    assert ["account"] == to_mend(found)
+    assert f"nothing answers at http://127.0.0.1:{away}" == found["account"].found
+    assert set(LOCAL_CHECKS) - {"account", "dags"} == set(skipped(found))
+
+
+def test_credentials_that_aws_does_not_know_are_one_thing_to_mend(patient: Patient) -> None:
+    """With a key that does not exist the account is to be mended; the clock is looked at all the same."""
+    wrong = with_(
+        patient.target(),
+        clients=lambda service: patient.warehouse.ministack.client(service, "AKIAEXAMPLENOTREAL00", "example"),
+    )
+    found = findings(wrong)
+    assert ["account"] == to_mend(found)
+    assert_said(r"does not know these credentials \(InvalidClientTokenId\)", found["account"].found)
+    assert State.OK is found["clock"].state
+
+
+def test_what_the_caller_may_not_do_is_named_by_its_action(patient: Patient) -> None:
+    """A caller who may only look at the stack hears of each check which action is missing; no check breaks."""
+    iam = patient.root("iam")
+    iam.create_user(UserName="looker")
+    key = iam.create_access_key(UserName="looker")["AccessKey"]
+    policy = {"Statement": [{"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": "*"}]}
+    iam.put_user_policy(UserName="looker", PolicyName="look", PolicyDocument=json.dumps(policy))
+    looker = with_(
+        patient.target(),
+        clients=lambda service: patient.warehouse.ministack.client(service, key["AccessKeyId"], key["SecretAccessKey"]),
+    )
+    found = findings(looker)
+
+    assert "000000000000 as arn:aws:iam::000000000000:user/looker" in found["account"].found
+    assert "may not: sqs:GetQueueAttributes" == found["dead letters"].found
+    assert "may not: secretsmanager:GetSecretValue" == found["connections"].found
+    assert "may not: secretsmanager:GetSecretValue" == found["warehouse"].found
+    assert "allow secretsmanager:GetSecretValue to arn:aws:iam::000000000000:user/looker" in found["warehouse"].remedy
+    assert_said("no way in: .*landing.*raw.*clean.*code", found["buckets"].found)
+    assert {"buckets", "dead letters", "connections", "warehouse", "api key"} <= set(to_mend(found))
+
+
+# ---------------------------------------------------------------- nothing deployed
+def test_before_make_up_there_is_one_thing_to_do(tmp_path: Path) -> None:
+    """Without a stack the stack's line says `make up`, what can be asked is well, and the rest is in one line."""
+    done = doctor("--home", tmp_path)
+    assert 1 == done.returncode, done.stderr
+    said = " ".join(done.stdout.split())
+    assert f"mend stack not deployed: no stack is up in {tmp_path} → make up" in said
+    assert 1 == done.stdout.count("mend  ")
+    assert_said(r"skip not asked clock, lambda room, .*airflow: needs stack 1 to mend, 2 well, 14 not asked$", said)
+
+
+def test_before_a_deploy_there_is_one_thing_to_do(patient: Patient, tmp_path: Path) -> None:
+    """On AWS without a stack, the account and the DAG files are well, the stack's line says `make deploy STAGE=…`."""
+    found = findings(_stage(patient, "eu-west-1"), checks=ASKED)
+    assert ["stack"] == to_mend(found)
+    assert "not deployed: no stack listings-dev in eu-west-1" == found["stack"].found
+    assert "make deploy STAGE=dev REGION=eu-west-1" == found["stack"].remedy
+    assert {"needs stack"} == set(skipped(found).values())
+    assert {"clock", "account", "permissions", "lambda room", "dags"} == set(found) - set(skipped(found)) - {"stack"}
+
+
+def test_a_stage_in_another_region_is_found(patient: Patient) -> None:
+    """With its code bucket in another region, the stack's line names that region and how to look there."""
+    s3, bucket = patient.root("s3"), "listings-dev-code-000000000000"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ap-south-1"})
+    try:
+        found = findings(_stage(patient, "eu-west-1"), checks=ASKED)
+    finally:
+        s3.delete_bucket(Bucket=bucket)
+    assert ["stack"] == to_mend(found)
+    assert "no stack listings-dev in eu-west-1; it was deployed to ap-south-1" == found["stack"].found
+    assert "make doctor STAGE=dev REGION=ap-south-1" == found["stack"].remedy
+
+
+def _stage(patient: Patient, region: str) -> Target:
+    """A stage on AWS that the stand-in plays; what it cannot answer is asked of a Stubber elsewhere."""
+    return Target(stage="dev", region=region, clients=local_clients(patient.warehouse.ministack.endpoint))
+
+
+# ---------------------------------------------------------------- DAG files
+@pytest.mark.parametrize(
+    ("file", "text", "words", "remedy"),
+    [
+        (
+            "sense_listings.py",
+            "def broken(:\n",
+            r"does not import: dags/sense_listings.py: SyntaxError",
+            "mend dags/sense_listings.py",
+        ),
+        (
+            "load_listings.py",
+            "import no_such_module\n",
+            r"does not import: dags/load_listings.py: ModuleNotFoundError: No module named 'no_such_module'",
+            "mend dags/load_listings.py",
+        ),
+        ("report_listings.py", "", r"no DAG report_listings in ", "git status dags"),
+    ],
+    ids=["syntax", "import", "absent"],
+)
+def test_a_dag_file_that_is_broken_is_named(
+    patient: Patient, tmp_path: Path, file: str, text: str, words: str, remedy: str
+) -> None:
+    """A DAG file that does not parse is named with the last line of its error; a DAG that is not there by its id."""
+    dags = shutil.copytree(ROOT / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    (dags / file).write_text(text)
+    found = findings(with_(patient.target(), dags=dags), parse=True)
+    assert ["dags"] == to_mend(found)
+    assert_said(words, found["dags"].found)
+    assert remedy in found["dags"].remedy
+    assert {} == skipped(found)
+
+
+def test_a_missing_environment_is_set_up(patient: Patient, tmp_path: Path) -> None:
+    """Without Airflow's environment the DAGs' line says `make setup`."""
+    (tmp_path / "infra").mkdir()
+    shutil.copy(ROOT / "infra" / "template.yaml", tmp_path / "infra")
+    found = findings(with_(patient.target(), root=tmp_path, dags=tmp_path), parse=True)
+    assert ("make setup", State.MEND) == (found["dags"].remedy, found["dags"].state)
+    assert_said("Airflow's environment is not there", found["dags"].found)
+
+
+# ---------------------------------------------------------------- Airflow
+def test_a_part_of_airflow_that_is_ill_is_named(patient: Patient) -> None:
+    """A scheduler and a triggerer that do not report are named, and nothing else is."""
+    ill = {"status": "unhealthy"}
+    patient.airflow.health = {**HEALTHY, "scheduler": ill, "triggerer": {"status": None}}
+    try:
+        found = findings(patient.target())
+    finally:
+        patient.airflow.health = dict(HEALTHY)
+    assert ["airflow"] == to_mend(found)
+    assert_said("not healthy at http://127.0.0.1:.*: scheduler, triggerer$", found["airflow"].found)
+
+
+def test_something_else_on_airflows_port_is_named(patient: Patient) -> None:
+    """An answer that is not Airflow's health is no health."""
+    patient.airflow.health = {"hello": "world"}
+    try:
+        found = findings(patient.target())
+    finally:
+        patient.airflow.health = dict(HEALTHY)
+    assert ["airflow"] == to_mend(found)
+    assert_said("answers 200, but not as Airflow does", found["airflow"].found)
+
+
+def test_an_airflow_that_does_not_answer_is_named(patient: Patient) -> None:
+    """With nobody on Airflow's port its line says so."""
+    ports = {**patient.target().ports, "ui": free_port()}
+    found = findings(with_(patient.target(), ports=ports))
+    assert ["airflow"] == to_mend(found)
+    assert_said("http://127.0.0.1:.* does not answer: .*refused", found["airflow"].found)
+
+
+# ---------------------------------------------------------------- the command
+def test_the_command_ends_well_only_when_all_is_well(patient: Patient) -> None:
+    """Exit code 0 for a healthy stack, plain text without colours in a pipe, and whatever the shell has for AWS."""
+    hostile = {"AWS_PROFILE": "absent", "HTTP_PROXY": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    done = doctor("--home", patient.home, **hostile)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert f"All is well: {len(LOCAL_CHECKS)} checks" == done.stdout.splitlines()[-1]
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+def test_the_command_tells_a_program_the_same(patient: Patient) -> None:
+    """With --json every finding is an object with check, state, found and remedy; the exit code is 1 with a mend."""
+    with patient.connection("zillow_com1_api", host=None):
+        done = doctor("--json", LISTINGS_HOME=str(patient.home))
+    told = json.loads(done.stdout)
+    assert (1, "local") == (done.returncode, told["stage"])
+    assert LOCAL_CHECKS == [each["check"] for each in told["findings"]]
+    [to_do] = [Finding(**each) for each in told["findings"] if each["state"] == "mend"]
+    assert ("connections", "make up") == (to_do.check, to_do.remedy)
+
+
+def test_a_home_goes_with_no_stage() -> None:
+    """A stage on AWS has no home: exit code 2, before anything is asked."""
+    done = doctor("--stage", "dev", "--home", "/tmp")
+    assert (2, "") == (done.returncode, done.stdout)
+
+
+def test_a_check_that_breaks_is_a_finding(patient: Patient) -> None:
+    """An error that nobody thought of turns one line, and the others are heard."""
+
+    def clients(service: str) -> object:
+        if service == "sqs":
+            raise RuntimeError("out of order")
+        return patient.root(service)
+
+    found = findings(with_(patient.target(), clients=clients))
+    assert ["copy queue", "transform queue", "dead letters"] == to_mend(found)
+    assert "the doctor itself failed: RuntimeError: out of order" == found["dead letters"].found
+    assert examine(patient.target())

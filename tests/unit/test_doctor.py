@@ -1,0 +1,225 @@
+"""How the doctor runs its checks, what it makes of AWS's errors, and how its lines look."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
+from rich.console import Console
+
+from infra.doctor import listing_api
+from infra.doctor.finding import Finding, State, mend, ok, skip
+from infra.doctor.listing_api import look_at_key
+from infra.doctor.registry import CHECKS, Check, examine
+from infra.doctor.show import show
+from infra.doctor.target import Target
+from infra.doctor.web import Answer
+
+TARGET = Target(stage="dev", region="eu-west-1", clients=None)
+
+
+def target(**changed: Any) -> Target:
+    """A stage that reaches nobody."""
+    return Target(**{"stage": "dev", "region": "eu-west-1", "clients": None, **changed})
+
+
+def raising(error: Exception) -> Check:
+    """A check that fails in this way."""
+
+    def look(_: Target) -> Finding:
+        raise error
+
+    return Check("it", look)
+
+
+def refusal(code: str, message: str = "", operation: str = "GetRole") -> ClientError:
+    """An error answer of AWS."""
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+# ---------------------------------------------------------------- order
+def test_every_check_has_its_own_name_and_comes_after_those_it_needs() -> None:
+    """Names are different, and what a check needs stands before it, so that nothing waits for ever."""
+    names = [check.name for check in CHECKS]
+    assert sorted(set(names)) == sorted(names)
+    for position, check in enumerate(CHECKS):
+        assert set(check.after) <= set(names[:position])
+        assert set(check.waits_for) <= set(names)
+
+
+def test_what_follows_from_a_fault_names_the_first_cause() -> None:
+    """Checks behind one that is to be mended are not asked, and all name that one; those beside it are."""
+    asked: list[str] = []
+
+    def look(_: Target) -> Finding:
+        asked.append("asked")
+        return ok("well")
+
+    found = examine(
+        TARGET,
+        [
+            Check("first", lambda _: mend("broken", "mend it")),
+            Check("second", look, ("first",)),
+            Check("third", look, ("second",)),
+            Check("beside", look, (), ("first",)),
+        ],
+    )
+    assert ["mend", "skip", "skip", "ok"] == [each.state for each in found]
+    assert ["needs first", "needs first"] == [each.found for each in found[1:3]]
+    assert ["asked"] == asked
+
+
+# ---------------------------------------------------------------- errors
+@pytest.mark.parametrize(
+    ("error", "words", "remedy"),
+    [
+        (NoCredentialsError(), "no credentials for AWS", "aws configure"),
+        (ProfileNotFound(profile="absent"), r"no credentials for AWS: .*absent", "AWS_PROFILE"),
+        (refusal("ExpiredToken", "The security token included in the request is expired"), "have expired", "sso login"),
+        (refusal("InvalidClientTokenId"), "AWS does not know these credentials", "AWS_PROFILE"),
+        (refusal("SignatureDoesNotMatch", "does not match the signature you provided"), "does not know", "AWS_SECRET"),
+        (
+            refusal("SignatureDoesNotMatch", "Signature expired: 20261128T1 is now earlier than 20261128T2"),
+            "the clock is wrong",
+            "set this machine's clock",
+        ),
+        (
+            refusal("RequestTimeTooSkewed", "The difference is too large"),
+            "the clock is wrong",
+            "set this machine's clock",
+        ),
+        (refusal("InvalidSignatureException", "Signature not yet current"), "the clock is wrong", "set this machine's"),
+        (
+            refusal(
+                "AccessDenied", "User: arn:aws:iam::1:user/x is not authorized to perform: iam:GetRole on resource"
+            ),
+            "may not: iam:GetRole$",
+            "allow iam:GetRole to the caller",
+        ),
+        (refusal("403", "Forbidden", "HeadBucket"), "may not: s3:ListBucket$", "allow s3:ListBucket"),
+        (refusal("UnauthorizedOperation", "", "DescribeVpcs"), "may not: DescribeVpcs$", "allow DescribeVpcs"),
+        (refusal("Throttling", "Rate exceeded"), "GetRole: Throttling: Rate exceeded$", "run the doctor again"),
+        (
+            EndpointConnectionError(endpoint_url="https://sts.eu-west-9.amazonaws.com/"),
+            "no answer: Could not connect .*eu-west-9",
+            "whether there is a region eu-west-1",
+        ),
+        (RuntimeError("out of order"), "the doctor itself failed: RuntimeError: out of order", "infra/doctor"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else f"{type(value).__name__} {value}"[:60],
+)
+def test_an_error_is_a_finding_that_says_what_to_do(error: Exception, words: str, remedy: str) -> None:
+    """Credentials, clock, permission, network and all else are told apart; no error gets out."""
+    [found] = examine(TARGET, [raising(error)])
+    assert State.MEND is found.state
+    assert_matches(words, found.found)
+    assert remedy in found.remedy
+
+
+# ---------------------------------------------------------------- the key before a deploy
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Where a person's key lies."""
+    (tmp_path / "config").mkdir()
+    return tmp_path / "config" / "api_config.json"
+
+
+def before_a_deploy(root: Path) -> Finding:
+    """The key's check on a stage without a stack, in this checkout."""
+    examined = target(root=root)
+    examined.__dict__["outputs"] = {}
+    [found] = examine(examined, [Check("api key", look_at_key)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "There is no .*api_config.json"),
+        ("{", "is not JSON"),
+        ('{"key": "x"}', 'expected an object with your RapidAPI key as "x-rapidapi-key"'),
+        ('{"x-rapidapi-key": "example-key"}', "still has the example's key"),
+    ],
+)
+def test_a_key_that_is_not_there_yet_is_named(config: Path, text: str | None, words: str) -> None:
+    """Before the deploy the key is looked for where `make secrets` will read it."""
+    if text is not None:
+        config.write_text(text)
+    found = before_a_deploy(config.parents[1])
+    assert State.MEND is found.state
+    assert_matches(words, found.found)
+    assert "config/api_config.json" in found.remedy
+
+
+def test_before_a_deploy_the_key_is_tried_as_it_will_be_used(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request goes to the family's own host over https, with the key of the file."""
+    config.write_text('{"x-rapidapi-key": "0123456789"}')
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    def answer(url: str, headers: dict[str, str], **_: Any) -> Answer:
+        asked.append((url, headers))
+        return Answer(200, {}, json.dumps({"results": [{"zpid": 1}]}).encode())
+
+    monkeypatch.setattr(listing_api, "ask", answer)
+    found = before_a_deploy(config.parents[1])
+
+    [(url, headers)] = asked
+    assert "https://zillow56.p.rapidapi.com/search?output=json&status=forSale&location=houston%2C+tx&page=1" == url
+    assert {"x-rapidapi-key": "0123456789", "x-rapidapi-host": "zillow56.p.rapidapi.com"} == headers
+    assert (State.OK, "zillow56 gave 1 listings for houston, tx") == (found.state, found.found)
+
+
+# ---------------------------------------------------------------- how it looks
+FINDINGS = [
+    Finding("account", State.OK, "123456789012 as arn:aws:iam::123456789012:user/deployer, eu-west-1"),
+    Finding(
+        "connections", State.MEND, "no value: " + ", ".join(["zillow_api"] * 12), "make secrets STAGE=dev REGION=eu"
+    ),
+    Finding("versions", State.SKIP, "needs functions"),
+    Finding("copy queue", State.SKIP, "needs functions"),
+    Finding("permissions", State.SKIP, "cannot be told"),
+]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_lines_fit_the_terminal(width: int) -> None:
+    """No line of findings is wider than a terminal of 80 columns or more, nor than a person reads easily."""
+    text = shown(FINDINGS, width)
+    assert max(map(len, text.splitlines())) <= min(width, 120)
+
+
+def test_a_remedy_stands_under_its_finding_in_one_line() -> None:
+    """What to do can be copied: it is never wrapped."""
+    remedy = "aws s3api put-bucket-notification-configuration " + "x" * 200
+    lines = shown([Finding("copy queue", State.MEND, "landing tells nobody", remedy)], 80).splitlines()
+    assert f"→ {remedy}" == lines[3].strip()
+
+
+def test_what_was_not_asked_for_one_reason_is_one_line() -> None:
+    """Checks that were left out for the same cause share a line, at the end; other skips keep theirs."""
+    lines = [" ".join(line.split()) for line in shown(FINDINGS, 100).splitlines()]
+    assert "skip not asked versions, copy queue: needs functions" in lines
+    assert "skip permissions cannot be told" in lines
+    assert "1 to mend, 1 well, 3 not asked" == lines[-1]
+
+
+def shown(findings: list[Finding], width: int) -> str:
+    """The doctor's lines on a terminal of this width, without its colours."""
+    out = io.StringIO()
+    show(TARGET, findings, Console(file=out, width=width, force_terminal=True, color_system=None, highlight=False))
+    return out.getvalue()
+
+
+def test_skips_are_no_fault() -> None:
+    """With nothing to mend the last line says that all is well, and how much was not asked."""
+    assert "All is well: 1 checks, 1 not asked" == shown([ok("x"), skip("y")], 80).splitlines()[-1]
+
+
+def assert_matches(pattern: str, said: str) -> None:
+    """The pattern is somewhere in what was said."""
+    assert re.search(pattern, said), f"{pattern!r} is not in {said!r}"
