@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.doctor.clients import unsigned
 from infra.doctor.faults import SET_CLOCK
-from infra.doctor.finding import Finding, mend, ok, skip
+from infra.doctor.finding import NOT_DEPLOYED, Finding, mend, ok, skip
 from infra.doctor.target import Target
 
 # AWS refuses a signature that is more than five minutes off; an hour's drift begins with a minute.
@@ -45,7 +45,7 @@ def look_at_clock(target: Target) -> Finding:
 def look_at_stack(target: Target) -> Finding:
     """Whether the stack is there and came to stand."""
     if target.clients is None:
-        return mend(f"not deployed: no stack is up in {target.home}", "make up")
+        return mend(f"{NOT_DEPLOYED}no stack is up in {target.home}", "make up")
     stack = target.stack
     if stack is None:
         return _not_deployed(target)
@@ -66,7 +66,7 @@ def _not_deployed(target: Target) -> Finding:
             f"no stack {target.stack_name} in {target.region}; it was deployed to {elsewhere}",
             f"make doctor STAGE={target.stage} REGION={elsewhere}",
         )
-    return mend(f"not deployed: no stack {target.stack_name} in {target.region}", target.command("deploy"))
+    return mend(f"{NOT_DEPLOYED}no stack {target.stack_name} in {target.region}", target.command("deploy"))
 
 
 def _region_of_code(target: Target) -> str | None:

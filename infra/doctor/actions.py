@@ -30,18 +30,23 @@ NEEDS = (
     _of(
         "cloudformation", _HERE % ("cloudformation", "stack/listings-{stage}/*"),
         "CreateChangeSet", "DeleteChangeSet", "DeleteStack", "DescribeChangeSet", "DescribeStackEvents",
-        "DescribeStacks", "ExecuteChangeSet",
+        "DescribeStacks", "ExecuteChangeSet", "ListStackResources",
     ),
     _of("s3", "*", "ListAllMyBuckets"),
     _of(
+        "s3", "arn:{partition}:s3:::listings-{stage}-code-{account}",
+        "CreateBucket", "DeleteBucket", "ListBucket", "ListBucketVersions", "PutBucketPublicAccessBlock",
+        "PutBucketVersioning", "PutEncryptionConfiguration",
+    ),
+    _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-landing-{account}",
-        "CreateBucket", "DeleteBucket", "ListBucket", "PutBucketNotification", "PutBucketOwnershipControls",
-        "PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning",
-        "PutEncryptionConfiguration", "PutLifecycleConfiguration",
+        "CreateBucket", "PutBucketNotification", "PutBucketOwnershipControls", "PutBucketPolicy",
+        "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration",
+        "PutLifecycleConfiguration",
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-code-{account}/functions/copy_raw.zip",
-        "DeleteObject", "GetObject", "PutObject",
+        "DeleteObject", "DeleteObjectVersion", "GetObject", "PutObject",
     ),
     _of(
         "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-airflow",
@@ -49,13 +54,24 @@ NEEDS = (
         "UpdateAssumeRolePolicy",
     ),
     _of(
+        "iam", "arn:{partition}:iam::{account}:instance-profile/listings-{stage}-airflow",
+        "AddRoleToInstanceProfile", "CreateInstanceProfile", "DeleteInstanceProfile", "GetInstanceProfile",
+        "RemoveRoleFromInstanceProfile",
+    ),
+    _of(
         "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-copy-raw",
         "PassRole", iam_PassedToService="lambda.amazonaws.com",
+    ),
+    _of(
+        "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-airflow",
+        "PassRole", iam_PassedToService="ec2.amazonaws.com",
     ),
     _of(
         "lambda", _HERE % ("lambda", "function:listings-{stage}-copy-raw"),
         "CreateFunction", "DeleteFunction", "GetFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration",
     ),
+    _of("lambda", _HERE % ("lambda", "layer:listings-{stage}-runtime"), "PublishLayerVersion"),
+    _of("lambda", _HERE % ("lambda", "layer:listings-{stage}-runtime:1"), "DeleteLayerVersion", "GetLayerVersion"),
     _of(
         "lambda", "*",
         "CreateEventSourceMapping", "DeleteEventSourceMapping", "GetAccountSettings", "GetEventSourceMapping",
@@ -94,11 +110,19 @@ NEEDS = (
     _of("redshift-data", "*", "DescribeStatement", "GetStatementResult"),
     _of(
         "ec2", "*",
-        "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "CreateTags", "DeleteSecurityGroup",
-        "DescribeInstances", "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs", "RunInstances",
-        "TerminateInstances",
+        "AllocateAddress", "AssociateAddress", "AssociateRouteTable", "AttachInternetGateway",
+        "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateInternetGateway",
+        "CreateLaunchTemplate", "CreateRoute", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateTags",
+        "CreateVpc", "CreateVpcEndpoint", "DeleteInternetGateway", "DeleteLaunchTemplate", "DeleteRouteTable",
+        "DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc", "DeleteVpcEndpoints", "DescribeInstances", "DescribeVpcs",
+        "ReleaseAddress", "RunInstances", "TerminateInstances",
     ),
-    _of("ssm", "*", "DescribeInstanceInformation", "GetCommandInvocation", "GetParameters", "SendCommand"),
+    _of(
+        "ssm", _HERE % ("ssm", "parameter/listings/{stage}/settings"),
+        "DeleteParameter", "GetParameters", "PutParameter",
+    ),
+    # The commands on the host, and the name of the newest image.
+    _of("ssm", "*", "DescribeInstanceInformation", "GetCommandInvocation", "GetParameter", "SendCommand"),
     _of("budgets", "arn:{partition}:budgets::{account}:budget/listings-{stage}", "ModifyBudget", "ViewBudget"),
 )  # fmt: skip
 
@@ -108,4 +132,5 @@ MWAA_NEEDS = (
         "airflow", _HERE % ("airflow", "environment/listings-{stage}"),
         "CreateEnvironment", "DeleteEnvironment", "GetEnvironment", "UpdateEnvironment",
     ),
+    _of("ec2", "*", "CreateNatGateway", "DeleteNatGateway"),
 )  # fmt: skip

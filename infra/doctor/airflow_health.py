@@ -38,8 +38,8 @@ def _local(target: Target) -> Finding:
 def _host(target: Target, url: str) -> Finding:
     """By the page where this machine is let in; else by the agent, through which a person gets at the host."""
     instance = target.outputs.get("AirflowInstanceId", "")
-    session = f"aws ssm start-session --region {target.region} --target {instance}"
-    look = f"{session}, then: systemctl status 'airflow*', journalctl -u 'airflow*' -n 100"
+    shell = f"EC2 console, {target.region}, {instance}, Connect, Session Manager"
+    look = f"{shell}: journalctl -u listings-health -n 50; systemctl status 'airflow-*'"
     try:
         return _by_health(ask(f"{url}{HEALTH}", timeout=_SOON, own_certificate=True), url, look, "")
     except OSError as error:
@@ -50,12 +50,11 @@ def _host(target: Target, url: str) -> Finding:
         Filters=[{"Key": "InstanceIds", "Values": [instance]}]
     )["InstanceInformationList"]
     if told and told[0]["PingStatus"] == "Online":
-        return ok(f"{unreachable}, but its host's agent is online: {session}")
+        return ok(f"{unreachable}, but its host's agent is online")
     state = told[0]["PingStatus"] if told else "unknown to Systems Manager"
     return mend(
         f"{unreachable}, and the agent of {instance} is {state}",
-        f"aws ec2 describe-instance-status --region {target.region} --instance-ids {instance} --include-all-instances; "
-        "a stopped one: aws ec2 start-instances",
+        f"EC2 console, {target.region}, {instance}: is it running? A stopped one: Start instance",
     )
 
 

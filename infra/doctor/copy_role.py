@@ -52,13 +52,7 @@ def _untrusted(target: Target, role: dict[str, Any]) -> Finding | None:
         wanted = {"redshift.amazonaws.com"} if "redshift.amazonaws.com" in trusted else _TRUSTED
     if wanted <= trusted:
         return None
-    lacking = ", ".join(sorted(wanted - trusted))
-    return mend(
-        f"{role['RoleName']} does not trust {lacking}",
-        rebuild(target)
-        if target.is_local
-        else f"put the trust of RedshiftCopyRole in infra/template.yaml back on {role['RoleName']} (IAM console)",
-    )
+    return mend(f"{role['RoleName']} does not trust {', '.join(sorted(wanted - trusted))}", rebuild(target))
 
 
 def _assumed(target: Target, arn: str) -> Finding | None:
@@ -96,15 +90,10 @@ def _as_simulated(target: Target, arn: str) -> Finding | None:
 
 def _judged(target: Target, arn: str, *, reads_clean: bool, reads_raw: bool) -> Finding | None:
     name = arn.rsplit("/", 1)[1]
-    where = (
-        rebuild(target)
-        if target.is_local
-        else f"make the policies of {name} those of RedshiftCopyRole in infra/template.yaml"
-    )
     if not reads_clean:
-        return mend(f"{name} may not read {target.output('CleanBucketName')}: every COPY fails", where)
+        return mend(f"{name} may not read {target.output('CleanBucketName')}: every COPY fails", rebuild(target))
     if reads_raw:
-        return mend(f"{name} may read {target.output('RawBucketName')}, which is not its business", where)
+        return mend(f"{name} may read {target.output('RawBucketName')}, which is not its business", rebuild(target))
     return None
 
 

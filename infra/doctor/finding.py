@@ -26,6 +26,8 @@ class Finding:
 
 # Begins what is found where a check cannot be asked before another is well; that one's name follows.
 NEEDS = "needs "
+# Begins what is found where nothing was deployed yet, which is a beginning and no fault of anything.
+NOT_DEPLOYED = "not deployed: "
 
 
 class Stopped(Exception):

@@ -48,7 +48,7 @@ def look_at_dead_letters(target: Target) -> Finding:
     lying = [f"{count} in {name}" for name, count in counts.items() if count]
     if not lying:
         return ok("none")
-    redrive = "make redrive" if target.is_local else "airflow dags trigger redrive_listings on the host"
+    redrive = "make redrive" if target.is_local else "trigger redrive_listings in Airflow"
     return mend(f"dead letters: {', '.join(lying)}", f"mend the cause (the function's log says it), then {redrive}")
 
 
@@ -85,19 +85,7 @@ def _announced(target: Target, bucket: str, queue: str) -> Finding | None:
         right = rules == {"prefix": PREFIX, "suffix": SUFFIX} and "s3:ObjectCreated:*" in each["Events"]
         if each["QueueArn"] == queue and right:
             return None
-    wanted = {
-        "QueueArn": queue,
-        "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": PREFIX}, {"Name": "suffix", "Value": SUFFIX}]}},
-    }
-    command = (
-        f"aws s3api put-bucket-notification-configuration --region {target.region} --bucket {bucket} "
-        f"--notification-configuration '{json.dumps({'QueueConfigurations': [wanted]})}'"
-    )
-    return mend(
-        f"{bucket} does not tell {_name(queue)} of new manifests ({PREFIX}…{SUFFIX})",
-        rebuild(target) if target.is_local else command,
-    )
+    return mend(f"{bucket} does not tell {_name(queue)} of new manifests ({PREFIX}…{SUFFIX})", rebuild(target))
 
 
 def _let_in(target: Target, told: dict[str, str], bucket: str, queue: str) -> Finding | None:
@@ -105,10 +93,7 @@ def _let_in(target: Target, told: dict[str, str], bucket: str, queue: str) -> Fi
     statements = json.loads(told.get("Policy") or "{}").get("Statement", [])
     if any(_lets_in(each, f"arn:{queue.split(':')[1]}:s3:::{bucket}") for each in _listed(statements)):
         return None
-    return mend(
-        f"the policy of {_name(queue)} does not let {bucket} send to it",
-        rebuild(target) if target.is_local else _by_hand(target, "QueuePolicy", queue),
-    )
+    return mend(f"the policy of {_name(queue)} does not let {bucket} send to it", rebuild(target))
 
 
 def _drained(target: Target, queue: str, function: str) -> Finding | None:
@@ -121,9 +106,11 @@ def _drained(target: Target, queue: str, function: str) -> Finding | None:
     mapping = ours[0]
     if mapping["State"] in ("Enabled", "Enabling", "Creating", "Updating"):
         return None
-    command = f"aws lambda update-event-source-mapping --region {target.region} --uuid {mapping['UUID']} --enabled"
-    endpoint = f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else ""
-    return mend(f"{function} does not read {_name(queue)}: the mapping is {mapping['State']}", command + endpoint)
+    switch = f"Lambda console, {function}, Configuration, Triggers: enable it"
+    return mend(
+        f"{function} does not read {_name(queue)}: the mapping is {mapping['State']}",
+        rebuild(target) if target.is_local else switch,
+    )
 
 
 def _redriven(target: Target, told: dict[str, str], queue: str, dead_letters: str) -> Finding | None:
@@ -133,17 +120,7 @@ def _redriven(target: Target, told: dict[str, str], queue: str, dead_letters: st
     if to and _name(to) == wanted:
         return None
     where = f"to {_name(to)}" if to else "nowhere"
-    return mend(
-        f"what fails in {_name(queue)} goes {where}, not to {wanted}",
-        rebuild(target) if target.is_local else _by_hand(target, "RedrivePolicy", queue),
-    )
-
-
-def _by_hand(target: Target, what: str, queue: str) -> str:
-    return (
-        f"put the {what} of infra/template.yaml back on {_name(queue)} (SQS console, {target.region}); "
-        "CloudFormation's drift detection shows what else was changed by hand"
-    )
+    return mend(f"what fails in {_name(queue)} goes {where}, not to {wanted}", rebuild(target))
 
 
 def _attributes(target: Target, url: str, *names: str) -> dict[str, str]:

@@ -45,8 +45,8 @@ def look_at_lambda_room(target: Target) -> Finding:
     if free < wanted:
         return mend(
             found,
-            f"aws service-quotas request-service-quota-increase --region {target.region} --service-code lambda "
-            "--quota-code L-B99A9384 --desired-value 1000, or free what other functions have reserved",
+            f"ask for 1000 in the Service Quotas console, {target.region}: AWS Lambda, Concurrent executions "
+            "(L-B99A9384); or free what other functions have reserved",
         )
     return ok(found)
 
@@ -76,9 +76,8 @@ def look_at_network_room(target: Target) -> Finding:
         if used + wanted > most:
             return mend(
                 f"{used} of {most} {quota.what} are used in {target.region}, the stack makes {wanted} more",
-                "delete one that nobody uses, or aws service-quotas request-service-quota-increase "
-                f"--region {target.region} --service-code {quota.service} --quota-code {quota.code} "
-                f"--desired-value {most + wanted}",
+                f"delete one that nobody uses, or ask for {most + wanted} in the Service Quotas console, "
+                f"{target.region} ({quota.service}, {quota.code})",
             )
         room.append(f"{used} of {most} {quota.what} used")
     return ok(", ".join(room))

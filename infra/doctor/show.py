@@ -11,7 +11,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from infra.doctor.finding import NEEDS, Finding, State
+from infra.doctor.finding import NEEDS, NOT_DEPLOYED, Finding, State
 from infra.doctor.target import Target
 
 _STYLES = {State.OK: "green", State.MEND: "bold red", State.SKIP: "dim"}
@@ -68,6 +68,9 @@ def _together(findings: Sequence[Finding]) -> list[Finding]:
 
 def _sum(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.state for finding in findings)
+    to_do = [finding for finding in findings if finding.state is State.MEND]
+    if [finding.found[: len(NOT_DEPLOYED)] for finding in to_do] == [NOT_DEPLOYED]:
+        return f"Nothing else is in the way: {to_do[0].remedy}"
     if counts[State.MEND]:
         skipped = f", {counts[State.SKIP]} not asked" if counts[State.SKIP] else ""
         return f"{counts[State.MEND]} to mend, {counts[State.OK]} well{skipped}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +14,7 @@ from infra.build import build
 from infra.doctor.faults import is_denied
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.target import Target
+from infra.release import build_release
 
 BUCKETS = ("LandingBucketName", "RawBucketName", "CleanBucketName")
 # What each function reads from its environment, and the output that it must be.
@@ -27,7 +28,7 @@ _CHANGING = "is being changed at this moment"
 
 def look_at_buckets(target: Target) -> Finding:
     """Whether the four buckets are there and let the caller in."""
-    names = [target.output(each) for each in BUCKETS] + [_code_bucket(target)]
+    names = [target.output(each) for each in BUCKETS] + [target.parameter("CodeBucket") or target.code_bucket]
     states = {name: _state_of_bucket(target, name) for name in names}
     gone = [name for name, state in states.items() if state == "gone"]
     closed = [name for name, state in states.items() if state == "closed"]
@@ -51,29 +52,33 @@ def look_at_functions(target: Target) -> Finding:
 
 
 def look_at_versions(target: Target) -> Finding:
-    """Whether what runs is what this checkout builds."""
+    """Whether what runs is what this checkout builds: both functions, and on AWS the release that Airflow runs."""
     with tempfile.TemporaryDirectory(prefix="listings-doctor-") as folder:
         built = build(Path(folder))
         wanted = {"CopyFunctionName": _sha256(built.copy_zip), "TransformFunctionName": _sha256(built.transform_zip)}
-    deployed = target.output("TransformVersion")
+        release = build_release(Path(folder)).name
+    deployed, differs = target.output("TransformVersion"), []
     if deployed != built.transform_version:
-        return mend(
-            f"checkout differs from what is deployed: transform {built.transform_version} here, {deployed} there",
-            target.command("deploy"),
-        )
-    other = [name for output, sha in wanted.items() if _sha_of_function(target, name := target.output(output)) != sha]
-    if other:
-        return mend(f"checkout differs from what is deployed: the code of {', '.join(other)}", target.command("deploy"))
+        differs.append(f"transform {built.transform_version} here, {deployed} there")
+    else:
+        names = {target.output(output): sha for output, sha in wanted.items()}
+        other = [name for name, sha in names.items() if configuration(target, name)["CodeSha256"] != sha]
+        differs += [f"the code of {', '.join(other)}"] if other else []
+    key = target.parameter("ReleaseKey")
+    if key and PurePosixPath(key).name != f"{release}.tar.gz":
+        differs.append(f"Airflow's release {release} here, {PurePosixPath(key).name.removesuffix('.tar.gz')} there")
+    if differs:
+        return mend(f"checkout differs from what is deployed: {'; '.join(differs)}", target.command("deploy"))
     return ok(f"transform {deployed}, as this checkout builds it")
 
 
 def rebuild(target: Target) -> str:
-    """How the parts come back that CloudFormation thinks it still has; what lies in the buckets stays."""
+    """How that comes back which was changed past CloudFormation; what lies in the buckets stays."""
     if target.is_local:
         return f"make down; rm -r {target.home}/ministack/state; make up (what lies in the buckets stays)"
     return (
-        f"make destroy STAGE={target.stage} REGION={target.region}, which keeps what lies in the buckets, "
-        f"then {target.command('deploy')}"
+        f"a drift-aware change set of {target.stack_name} (CloudFormation console, {target.region}) puts back what "
+        "infra/template.yaml says and keeps the data"
     )
 
 
@@ -85,13 +90,6 @@ def configuration(target: Target, function: str) -> dict[str, Any]:
     except client.exceptions.ResourceNotFoundException:
         raise Stopped(mend(f"there is no function {function}", rebuild(target))) from None
     return found
-
-
-def _code_bucket(target: Target) -> str:
-    """As the stack was told; what was read when it was deployed may have another name than today's default."""
-    assert target.stack is not None
-    told = {each["ParameterKey"]: each["ParameterValue"] for each in target.stack.get("Parameters", [])}
-    return str(told.get("CodeBucket") or target.code_bucket)
 
 
 def _state_of_bucket(target: Target, name: str) -> str:
@@ -128,7 +126,3 @@ def _problems_of(target: Target, output: str) -> list[str]:
 def _sha256(path: Path) -> str:
     """As Lambda says it of the code that it has."""
     return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
-
-
-def _sha_of_function(target: Target, name: str) -> str:
-    return str(configuration(target, name)["CodeSha256"])

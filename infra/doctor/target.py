@@ -99,6 +99,11 @@ class Target:
         stack = self.stack or {}
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
+    def parameter(self, name: str) -> str:
+        """What the stack was told; empty for a parameter that it does not have."""
+        told = (self.stack or {}).get("Parameters", [])
+        return next((str(each["ParameterValue"]) for each in told if each["ParameterKey"] == name), "")
+
     def output(self, name: str) -> str:
         """One output; a stack without it was made by another version of the template."""
         if name not in self.outputs:

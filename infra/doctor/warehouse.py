@@ -32,8 +32,7 @@ def look_at_warehouse_role(target: Target) -> Finding:
     if not mine:
         return mend(
             f"{namespace} does not have {arn.rsplit('/', 1)[1]}: every COPY fails",
-            f"aws redshift-serverless update-namespace --region {target.region} --namespace-name {namespace} "
-            f"--iam-roles {arn}",
+            rebuild(target),
         )
     if "applyStatus=" in mine[0] and "in-sync" not in mine[0]:
         return mend(

@@ -44,7 +44,7 @@ def doctor(*arguments: object, **environment: str) -> subprocess.CompletedProces
     return subprocess.run(
         [str(LAMBDA_PYTHON), "-m", "infra.doctor", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -131,7 +131,7 @@ def test_before_make_up_there_is_one_thing_to_do(tmp_path: Path) -> None:
     said = " ".join(done.stdout.split())
     assert f"mend stack not deployed: no stack is up in {tmp_path} → make up" in said
     assert 1 == done.stdout.count("mend  ")
-    assert_said(r"skip not asked clock, lambda room, .*airflow: needs stack 1 to mend, 2 well, 14 not asked$", said)
+    assert_said(r"skip not asked clock, lambda room, .*airflow: needs stack Nothing else is in the way: make up$", said)
 
 
 def test_before_a_deploy_there_is_one_thing_to_do(patient: Patient, tmp_path: Path) -> None:
@@ -256,6 +256,28 @@ def test_the_command_tells_a_program_the_same(patient: Patient) -> None:
     assert LOCAL_CHECKS == [each["check"] for each in told["findings"]]
     [to_do] = [Finding(**each) for each in told["findings"] if each["state"] == "mend"]
     assert ("connections", "make up") == (to_do.check, to_do.remedy)
+
+
+def test_a_stage_is_looked_at_as_aws(patient: Patient) -> None:
+    """With --stage the caller's own credentials and region are used; what AWS itself is, the stand-in plays."""
+    aws = {"AWS_ENDPOINT_URL": patient.warehouse.ministack.endpoint}
+    done = doctor(
+        "--stage", "dev", "--region", "eu-west-1", **aws, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"
+    )
+    said = " ".join(done.stdout.split())
+    assert 1 == done.returncode
+    assert "ok account 000000000000 as arn:aws:iam::000000000000:root, eu-west-1" in said
+    assert "no stack listings-dev in eu-west-1 → make deploy STAGE=dev REGION=eu-west-1" in said
+
+
+def test_no_credentials_are_one_thing_to_mend(patient: Patient) -> None:
+    """Without credentials the account's line says how to have some, the clock is looked at, the rest is left out."""
+    aws = {"AWS_ENDPOINT_URL": patient.warehouse.ministack.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    done = doctor("--stage", "dev", "--json", **aws)
+    found = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    assert ["account"] == [name for name, each in found.items() if each["state"] == "mend"]
+    assert "no credentials for AWS: Unable to locate credentials" == found["account"]["found"]
+    assert {"clock", "dags"} == {name for name, each in found.items() if each["state"] == "ok"}
 
 
 def test_a_home_goes_with_no_stage() -> None:

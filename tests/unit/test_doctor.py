@@ -208,6 +208,14 @@ def test_what_was_not_asked_for_one_reason_is_one_line() -> None:
     assert "1 to mend, 1 well, 3 not asked" == lines[-1]
 
 
+def test_before_a_first_deploy_the_last_line_says_go() -> None:
+    """Where nothing but the deploy itself is left to do, that is what the last line says."""
+    remedy = "make deploy STAGE=dev REGION=eu-west-1"
+    findings = [Finding("stack", State.MEND, "not deployed: no stack listings-dev in eu-west-1", remedy)]
+    assert f"Nothing else is in the way: {remedy}" == shown(findings, 80).splitlines()[-1]
+    assert "2 to mend, 0 well" == shown([*findings, mend("x", "y")], 80).splitlines()[-1]
+
+
 def shown(findings: list[Finding], width: int) -> str:
     """The doctor's lines on a terminal of this width, without its colours."""
     out = io.StringIO()

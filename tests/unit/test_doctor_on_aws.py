@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.build import build
 from infra.doctor import permissions
 from infra.doctor.account import look_at_stack
 from infra.doctor.actions import MWAA_NEEDS, NEEDS
@@ -20,8 +24,10 @@ from infra.doctor.finding import Finding, State
 from infra.doctor.permissions import look_at_permissions
 from infra.doctor.quotas import look_at_network_room
 from infra.doctor.registry import Check, examine
+from infra.doctor.storage import look_at_versions
 from infra.doctor.target import Target
 from infra.doctor.warehouse import look_at_warehouse, look_at_warehouse_role
+from infra.release import build_release
 from tests.unit.stubbed_aws import REGION, StubbedAws
 
 ACCOUNT = "123456789012"
@@ -189,7 +195,7 @@ def test_no_room_for_another_vpc_is_named(aws: StubbedAws) -> None:
     aws.answers("ec2", "describe_vpcs", {"Vpcs": [{}] * 5})
     found = looked(stage(aws, {}), look_at_network_room)
     assert (State.MEND, f"5 of 5 VPCs are used in {REGION}, the stack makes 1 more") == (found.state, found.found)
-    assert "--quota-code L-F678F1CE --desired-value 6" in found.remedy
+    assert f"ask for 6 in the Service Quotas console, {REGION} (vpc, L-F678F1CE)" in found.remedy
 
 
 def test_quotas_that_may_not_be_asked_are_no_fault(aws: StubbedAws) -> None:
@@ -378,6 +384,31 @@ def test_mwaa_says_itself_how_it_is(aws: StubbedAws, status: str, state: State) 
 def test_a_stage_without_airflow_is_no_fault(aws: StubbedAws) -> None:
     """An Airflow of one's own is not looked for."""
     assert State.SKIP is looked(stage(aws), look_at_airflow).state
+
+
+# ---------------------------------------------------------------- versions
+@pytest.mark.parametrize("release", ["", "listings-0123456789ab"])
+def test_a_release_that_is_not_this_checkouts_is_named(aws: StubbedAws, tmp_path: Path, release: str) -> None:
+    """DAGs that were changed and not deployed are told by the release, though the functions are the same."""
+    bundle = build(tmp_path)
+    here = build_release(tmp_path).name
+    for name, path in (("copy", bundle.copy_zip), ("transform", bundle.transform_zip)):
+        sha = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+        aws.answers("lambda", "get_function_configuration", {"CodeSha256": sha}, FunctionName=name)
+    outputs = {
+        "CopyFunctionName": "copy", "TransformFunctionName": "transform", "TransformVersion": bundle.transform_version,
+    }  # fmt: skip
+    target = stage(aws, outputs)
+    key = f"releases/{release or here}.tar.gz"
+    target.__dict__["stack"] = {"Parameters": [{"ParameterKey": "ReleaseKey", "ParameterValue": key}]}
+
+    found = looked(target, look_at_versions)
+
+    if release:
+        assert f"checkout differs from what is deployed: Airflow's release {here} here, {release} there" == found.found
+        assert f"make deploy STAGE=dev REGION={REGION}" == found.remedy
+    else:
+        assert State.OK is found.state
 
 
 # ---------------------------------------------------------------- the stack
