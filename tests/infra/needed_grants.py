@@ -66,12 +66,17 @@ def statements_of(template: dict[str, Any], *, locally: bool = False) -> list[St
     """Every statement of every policy in the template; `locally` those only that the stand-in is given."""
     found = []
     for holder, part in template["Resources"].items():
-        if locally and "Condition" in part and not _holds(template, part["Condition"]):
+        if locally and not is_local(template, part):
             continue
         for document in _documents(template, part.get("Properties", {}), locally):
             for statement in _flat(template, document["Statement"], locally):
                 found.append(_statement(template, holder, statement, locally))
     return found
+
+
+def is_local(template: dict[str, Any], part: dict[str, Any]) -> bool:
+    """Whether the stand-in is given this resource."""
+    return "Condition" not in part or _holds(template, part["Condition"])
 
 
 def short(reference: Any) -> str:

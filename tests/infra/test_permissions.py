@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from tests.infra.conftest import CONNECTIONS, Deployed
 from tests.infra.grants import PLACES, Cell, cells, grants
+from tests.infra.needed_grants import is_local
 from tests.infra.template import of_type, read_template
 
 SET = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/"
@@ -29,8 +30,9 @@ TEMPLATE = read_template()
 
 
 def _named(kind: str, name_property: str) -> tuple[str, ...]:
-    """The names of the template's resources of a type, without project and stage."""
-    given = [part["Properties"][name_property] for part in of_type(TEMPLATE, kind).values()]
+    """The names of the template's resources of a type that the stand-in has, without project and stage."""
+    parts = [part for part in of_type(TEMPLATE, kind).values() if is_local(TEMPLATE, part)]
+    given = [part["Properties"][name_property] for part in parts]
     texts = [name["Fn::Sub"] if isinstance(name, dict) else name for name in given]
     return tuple(text.replace("${Project}-${Stage}-", "").replace("-${AWS::AccountId}", "") for text in texts)
 
