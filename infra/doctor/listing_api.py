@@ -17,6 +17,7 @@ from infra.put_secrets import KEY, api_connections, read_config
 FAMILY = "zillow56"
 # A market that the daily run begins with.
 LOCATION = "houston, tx"
+PATIENCE_SECONDS = 20.0
 CONFIG = "config/api_config.json"
 
 
@@ -129,7 +130,7 @@ def _url(source: Source, connection: dict[str, Any]) -> str:
 
 def _asked_once(target: Target, url: str, headers: tuple[tuple[str, str], ...]) -> Asked:
     given = {name: str(value) for name, value in headers}
-    asked = Asked(url, ask(url, given, timeout=30.0), given[KEY])
+    asked = Asked(url, ask(url, given, timeout=PATIENCE_SECONDS), given[KEY])
     target.notes["asked"] = asked
     return asked
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from infra.doctor import listing_api
 from infra.doctor.finding import State
 from infra.doctor.registry import examine
 from tests.integration.doctor_patient import KEY, Patient, assert_said, findings, running_patient, skipped, to_mend
@@ -243,6 +244,20 @@ def test_one_request_is_all_that_a_look_costs(patient: Patient) -> None:
     with patient.fault(status=401, body={"message": "no"}):
         findings(patient.target())
     assert before + 2 == patient.requests()
+
+
+@pytest.mark.parametrize("fault", [{"drip_seconds": 0.2}, {"delay_seconds": 5}], ids=["drips", "says nothing"])
+def test_an_answer_that_does_not_come_is_not_waited_for(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, fault: dict[str, float]
+) -> None:
+    """An API that answers byte by byte, or not at all, is given up after twice the patience."""
+    monkeypatch.setattr(listing_api, "PATIENCE_SECONDS", 0.5)
+    with patient.fault(**fault):
+        found = findings(patient.target())
+    assert ["api key"] == to_mend(found)
+    assert_said(
+        "http://127.0.0.1 does not answer: (the answer does not come to its end|timed out)", found["api key"].found
+    )
 
 
 def test_no_finding_has_a_secret_in_it(patient: Patient) -> None:
