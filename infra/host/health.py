@@ -35,8 +35,8 @@ class Units(Protocol):
     def active_for(self, name: str) -> float:
         """Seconds that a unit has been active."""
 
-    def restart(self, *names: str) -> None:
-        """Stops and starts units."""
+    def restart_soon(self, *names: str) -> None:
+        """Has units stopped and started."""
 
 
 def ask(port: str, certificate: Path, timeout: float = PATIENCE_SECONDS) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _mend(unit: str, reason: str, units: Units) -> str:
         return f"{unit}: {reason}; left alone, systemd has it {state}"
     if state == "active" and (age := units.active_for(unit)) < GRACE_SECONDS:
         return f"{unit}: {reason}; left alone, it has been running for {age:.0f} s only"
-    units.restart(unit)
+    units.restart_soon(unit)
     return f"{unit}: {reason}; restarted (it was {state})"
 
 

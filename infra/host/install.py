@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from infra.host.release_tools import Commands, InstallError, build_environment
 from infra.host.services import AIRFLOW, API_SERVER, HEALTH_TIMER, ServiceError, Systemd, install_units
 
 API_POOL = "zillow_api"
+_FAULTS = (InstallError, ServiceError, subprocess.SubprocessError, OSError, ValueError, KeyError)
 OWN_RELEASE = Path(__file__).resolve().parents[2]
 
 
@@ -72,16 +74,17 @@ class Host:
             commands, environment = self._commands()
             say("reading its DAG files")
             commands.require_parsed_dags()
-        except (InstallError, OSError, ValueError, KeyError) as error:
+            revision = commands.revision()
+        except _FAULTS as error:
             self._restore_configuration()
+            self._forget()
             raise InstallError(f"{self.release.name} was not installed: {_words(error)}") from error
-        revision = commands.revision()
         try:
             self._switch(commands, environment)
-        except (InstallError, ServiceError, OSError) as error:
-            raise InstallError(
-                f"{self.release.name} did not come up: {_words(error)}\n{self._back(commands, revision)}"
-            ) from error
+        except _FAULTS as error:
+            outcome = self._back(commands, revision)
+            self._forget()
+            raise InstallError(f"{self.release.name} did not come up: {_words(error)}\n{outcome}") from error
         self._settle()
 
     def _prepare(self) -> None:
@@ -132,8 +135,10 @@ class Host:
         say(f"starting {release.name}")
         since = datetime.now(UTC)
         self.systemd.start(*AIRFLOW)
-        self._wait_until_healthy(since)
-        self.systemd.start(HEALTH_TIMER)
+        try:
+            self._wait_until_healthy(since)
+        finally:  # whatever came of it, what runs is looked after
+            self.systemd.start(HEALTH_TIMER)
 
     def _stop(self) -> None:
         for unit in (HEALTH_TIMER, *reversed(AIRFLOW)):
@@ -166,7 +171,7 @@ class Host:
                 commands.downgrade(revision)
             self._restore_configuration()
             self._start(self.before)
-        except (InstallError, ServiceError, OSError) as error:
+        except _FAULTS as error:
             return f"Nor does {self.before.name} come up again: {_words(error)}"
         return f"{self.before.name} runs again."
 
@@ -175,6 +180,11 @@ class Host:
         for path in (self.layout.settings, self.layout.host_env):
             if (kept := self.layout.kept / path.name).exists():
                 shutil.copy2(kept, path)
+
+    def _forget(self) -> None:
+        """Removes a release that failed; not the one that runs, nor the first, which a person may want to look at."""
+        if self.before not in (None, self.release) and self.layout.current.resolve() != self.release:
+            shutil.rmtree(self.release, ignore_errors=True)
 
     def _settle(self) -> None:
         """The release is up: it is what a later one falls back to, and what is older goes."""
@@ -202,7 +212,10 @@ def _missing(ask: Callable[[], Mapping[str, object]], since: datetime) -> dict[s
 
 
 def _words(error: Exception) -> str:
-    return f"{error.args[0]} is not in settings.env" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is not in settings.env"
+    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else None
+    return f"{error}: {said.strip()}" if said else str(error)
 
 
 def main() -> int:

@@ -50,6 +50,10 @@ class Systemd:
         """Stops and starts units."""
         self._systemctl("restart", *names)
 
+    def restart_soon(self, *names: str) -> None:
+        """Has units stopped and started, without waiting for their end."""
+        self._systemctl("restart", "--no-block", *names)
+
     def state(self, name: str) -> str:
         """What a unit is: active, inactive, failed, activating, deactivating."""
         return self._systemctl("show", name, "--property", "ActiveState", "--value").strip()

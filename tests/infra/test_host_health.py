@@ -35,7 +35,7 @@ class FakeUnits:
         """Seconds that it has been active."""
         return self._age
 
-    def restart(self, *names: str) -> None:
+    def restart_soon(self, *names: str) -> None:
         """Notes it, or refuses."""
         if self._refuses:
             raise ServiceError("systemctl restart: no such unit")
