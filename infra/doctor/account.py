@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,8 +24,7 @@ def look_at_account(target: Target) -> Finding:
     if target.clients is None:
         return ok("the local stack brings its own; no account at AWS is needed")
     caller = target.caller
-    where = target.endpoint_url if target.is_local else target.region
-    return ok(f"{caller.account} as {caller.arn}, {where}")
+    return ok(f"{caller.account} as {caller.arn}")
 
 
 def look_at_clock(target: Target) -> Finding:
@@ -52,7 +51,7 @@ def look_at_stack(target: Target) -> Finding:
     status = str(stack["StackStatus"])
     if status in _SETTLED_WELL:
         changed = stack.get("LastUpdatedTime") or stack["CreationTime"]
-        return ok(f"{target.stack_name} {status}, {changed:%Y-%m-%d %H:%M}")
+        return ok(f"{target.stack_name} {status}, {changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     if status.endswith("_IN_PROGRESS"):
         return mend(f"{target.stack_name} is {status}: somebody deploys or deletes it now", "wait, then look again")
     reason = stack.get("StackStatusReason") or "its events say why"

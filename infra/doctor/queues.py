@@ -68,7 +68,7 @@ def _look_at(target: Target, link: Link) -> Finding:
     if broken:
         remedies = dict.fromkeys(finding.remedy for finding in broken)
         return mend("; ".join(finding.found for finding in broken), " ; ".join(remedies))
-    return ok(f"hears of manifests in {bucket}, its function reads it")
+    return ok(f"{target.short(bucket)} tells it of manifests, {target.short(target.output(link.function))} reads it")
 
 
 def _announced(target: Target, bucket: str, queue: str) -> Finding | None:

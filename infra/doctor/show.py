@@ -34,10 +34,11 @@ def show(target: Target, findings: Sequence[Finding], console: Console) -> None:
         first, *others = textwrap.wrap(
             finding.found, width - len(indent), break_long_words=False, break_on_hyphens=False
         ) or [""]
-        head = Text(f"  {finding.state:<6}", style=_STYLES[finding.state])
-        head.append(f"{finding.check:<{column}}", style="bold" if finding.state is State.MEND else "not bold default")
-        head.append(first, style="not bold default")
-        for line in (head, *(Text(f"{indent}{each}") for each in others)):
+        text = "dim" if finding.state is State.SKIP else ""
+        head = Text("  ").append(f"{finding.state:<6}", style=_STYLES[finding.state])
+        head.append(f"{finding.check:<{column}}", style="bold" if finding.state is State.MEND else text)
+        head.append(first, style=text)
+        for line in (head, *(Text(f"{indent}{each}", style=text) for each in others)):
             console.print(line, soft_wrap=True)
         if finding.remedy:
             console.print(Text(f"{indent}→ {finding.remedy}", style="cyan"), soft_wrap=True)

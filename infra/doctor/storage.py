@@ -38,7 +38,7 @@ def look_at_buckets(target: Target) -> Finding:
         return mend(
             f"no way in: {', '.join(closed)}", "allow s3:ListBucket on them to the caller; look at their policies"
         )
-    return ok(", ".join(name.removeprefix(f"{target.stack_name}-").split("-")[0] for name in names))
+    return ok(", ".join(map(target.short, names)))
 
 
 def look_at_functions(target: Target) -> Finding:
@@ -48,7 +48,7 @@ def look_at_functions(target: Target) -> Finding:
         return mend("; ".join(problems), "wait a minute, then look again")
     if problems:
         return mend("; ".join(problems), rebuild(target))
-    return ok(" and ".join(target.output(output) for output in ENVIRONMENTS) + " are active")
+    return ok(" and ".join(target.short(target.output(output)) for output in ENVIRONMENTS) + " are active")
 
 
 def look_at_versions(target: Target) -> Finding:

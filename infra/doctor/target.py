@@ -58,6 +58,10 @@ class Target:
         """The CloudFormation stack's name."""
         return f"{PROJECT}-{self.stage}"
 
+    def short(self, name: str) -> str:
+        """A name of the stack's without what all of them have: the stack's name and the account."""
+        return name.removeprefix(f"{self.stack_name}-").removesuffix(f"-{self.caller.account}")
+
     def command(self, verb: str) -> str:
         """The make command that does `verb` (deploy, secrets) for this stage; locally `make up` does all of it."""
         return "make up" if self.is_local else f"make {verb} STAGE={self.stage} REGION={self.region}"

@@ -429,3 +429,4 @@ def test_a_stack_that_does_not_stand_is_named(aws: StubbedAws, status: str, stat
     found = looked(Target(stage="dev", region=REGION, clients=aws.clients), look_at_stack)
     assert state is found.state
     assert status in found.found
+    assert ("somebody deploys or deletes it now" in found.found) is status.endswith("_IN_PROGRESS")
