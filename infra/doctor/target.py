@@ -63,8 +63,13 @@ class Target:
         return name.removeprefix(f"{self.stack_name}-").removesuffix(f"-{self.caller.account}")
 
     def command(self, verb: str) -> str:
-        """The make command that does `verb` (deploy, secrets) for this stage; locally `make up` does all of it."""
-        return "make up" if self.is_local else f"make {verb} STAGE={self.stage} REGION={self.region}"
+        """The make command that does `verb` for this stage, deploy or secrets.
+
+        Locally `make up` deploys a changed checkout, and puts the secrets when the stand-in was started.
+        """
+        if self.is_local:
+            return "make up" if verb == "deploy" else "make down; make up"
+        return f"make {verb} STAGE={self.stage} REGION={self.region}"
 
     def client(self, service: str) -> Any:
         """A boto3 client."""
@@ -88,13 +93,12 @@ class Target:
     def stack(self) -> dict[str, Any] | None:
         """The stack as CloudFormation describes it, None when there is none."""
         try:
-            found: dict[str, Any] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"][
-                0
-            ]
+            told = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
+        found: dict[str, Any] = told[0]
         return None if found["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS") else found
 
     @cached_property

@@ -208,13 +208,24 @@ def test_a_missing_environment_is_set_up(patient: Patient, tmp_path: Path) -> No
 def test_a_part_of_airflow_that_is_ill_is_named(patient: Patient) -> None:
     """A scheduler and a triggerer that do not report are named, and nothing else is."""
     ill = {"status": "unhealthy"}
-    patient.airflow.health = {**HEALTHY, "scheduler": ill, "triggerer": {"status": None}}
+    patient.airflow.health = {**HEALTHY, "scheduler": ill, "triggerer": ill}
     try:
         found = findings(patient.target())
     finally:
         patient.airflow.health = dict(HEALTHY)
     assert ["airflow"] == to_mend(found)
     assert_said("not healthy at http://127.0.0.1:.*: scheduler, triggerer$", found["airflow"].found)
+
+
+def test_an_airflow_without_a_triggerer_is_well(patient: Patient) -> None:
+    """Where no triggerer ever ran, Airflow says null of it, and nothing is missed; one that stopped is unhealthy."""
+    patient.airflow.health = {**HEALTHY, "triggerer": {"status": None}}
+    try:
+        found = findings(patient.target())
+    finally:
+        patient.airflow.health = dict(HEALTHY)
+    assert [] == to_mend(found)
+    assert_said("^scheduler, dag_processor are healthy at ", found["airflow"].found)
 
 
 def test_something_else_on_airflows_port_is_named(patient: Patient) -> None:
@@ -255,7 +266,7 @@ def test_the_command_tells_a_program_the_same(patient: Patient) -> None:
     assert (1, "local") == (done.returncode, told["stage"])
     assert LOCAL_CHECKS == [each["check"] for each in told["findings"]]
     [to_do] = [Finding(**each) for each in told["findings"] if each["state"] == "mend"]
-    assert ("connections", "make up") == (to_do.check, to_do.remedy)
+    assert ("connections", "make down; make up") == (to_do.check, to_do.remedy)
 
 
 def test_a_stage_is_looked_at_as_aws(patient: Patient) -> None:
