@@ -63,7 +63,8 @@ class Warehouse:
         )
 
     def set_password(self, user: str, password: str) -> None:
-        """Gives a user this password; makes the user when there is none. The loader may make schemas.
+        """Gives a user this password; makes the user when there is none. The loader may make schemas, and
+        what public holds.
 
         Redshift is sent the password's hash, so that no query log has it. Raises DeployError with Redshift's words.
         """
@@ -72,6 +73,8 @@ class Warehouse:
         self.run(f"{'alter' if known else 'create'} user {_name(user)} password '{hashed}'")
         if user == LOADER:
             self.run(f"grant create on database {_name(self.database)} to {_name(user)}")
+            # The migrations make a view in public and let the reader see it.
+            self.run(f"grant usage, create on schema public to {_name(user)} with grant option")
 
     def run(self, sql: str) -> list[list[dict[str, Any]]]:
         """Runs one statement and returns its rows; raises DeployError when it fails or takes over two minutes."""

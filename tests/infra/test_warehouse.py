@@ -63,6 +63,7 @@ def test_loader_is_made_with_leave_to_make_schemas(data: tuple[Any, Stubber]) ->
     _expect(stubber, "select 1 from pg_user where usename = 'loader'", rows=[])
     _expect(stubber, f"create user loader password 'md5{hashed}'")
     _expect(stubber, "grant create on database listings to loader")
+    _expect(stubber, "grant usage, create on schema public to loader with grant option")
     _warehouse(client).set_password("loader", "example-password")
 
 
