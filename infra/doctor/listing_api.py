@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,11 +23,10 @@ CONFIG = "config/api_config.json"
 
 @dataclass(frozen=True)
 class Asked:
-    """The one request: where it went and what came, without the key."""
+    """What came of the one request, and the key, which the API may repeat."""
 
-    url: str
     answer: Answer
-    key: str
+    key: str = field(repr=False)
 
     def words(self, source: Source) -> str:
         """The API's own words, and never the key among them."""
@@ -43,16 +42,17 @@ def look_at_key(target: Target) -> Finding:
     """Whether the API gives listings for the key; costs one request."""
     source = load_source(FAMILY)
     connection, where = _connection(target, source)
-    headers = {name: value for name, value in connection["extra"].items() if name.lower().startswith("x-rapidapi-")}
+    headers = {name: str(value) for name, value in connection["extra"].items() if name.startswith("x-rapidapi-")}
     if not headers.get(KEY):
         return mend(f"{where} has no {KEY}", f"put it there, then {target.command('secrets')}")
     try:
-        asked = _asked_once(target, _url(source, connection), tuple(headers.items()))
+        asked = Asked(ask(_url(source, connection), headers, timeout=PATIENCE_SECONDS), headers[KEY])
     except OSError as error:
         reason = getattr(error, "reason", error)
         return mend(
             f"{connection['host']} does not answer: {reason}", f"look at the host in {where}, and at the network"
         )
+    target.notes["asked"] = asked
     return _meaning(target, source, asked, where)
 
 
@@ -126,13 +126,6 @@ def _url(source: Source, connection: dict[str, Any]) -> str:
     base = host if "://" in host else f"{connection.get('schema') or 'https'}://{host}"
     port = f":{connection['port']}" if connection.get("port") else ""
     return f"{base.rstrip('/')}{port}{source.request.path}?{urlencode(source.request_params(LOCATION, 1))}"
-
-
-def _asked_once(target: Target, url: str, headers: tuple[tuple[str, str], ...]) -> Asked:
-    given = {name: str(value) for name, value in headers}
-    asked = Asked(url, ask(url, given, timeout=PATIENCE_SECONDS), given[KEY])
-    target.notes["asked"] = asked
-    return asked
 
 
 def _until(seconds: str) -> str:

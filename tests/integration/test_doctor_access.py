@@ -10,7 +10,6 @@ import pytest
 
 from infra.doctor import listing_api
 from infra.doctor.finding import State
-from infra.doctor.registry import examine
 from tests.integration.doctor_patient import KEY, Patient, assert_said, findings, running_patient, skipped, to_mend
 from tests.ministack import free_port
 
@@ -263,9 +262,9 @@ def test_an_answer_that_does_not_come_is_not_waited_for(
 def test_no_finding_has_a_secret_in_it(patient: Patient) -> None:
     """Neither key nor password stands in any line, not even when the API repeats the key."""
     with patient.fault(status=403, body={"message": f"The key {KEY} is not subscribed"}):
-        found = examine(patient.target())
+        found = list(findings(patient.target()).values())
     with patient.connection("conn_id_redshift", password="wrong-example-not-real"):
-        found += examine(patient.target())
+        found += findings(patient.target()).values()
     told = " ".join(f"{each.found} {each.remedy}" for each in found)
     assert "is not subscribed" in told
     for secret in (KEY, "wrong-example-not-real", patient.secret("conn_id_redshift")["password"]):

@@ -14,7 +14,7 @@ import pytest
 
 from infra.doctor.clients import local_clients
 from infra.doctor.finding import Finding, State
-from infra.doctor.registry import CHECKS, examine
+from infra.doctor.registry import CHECKS
 from infra.doctor.target import ROOT, Target, local_target
 from tests.integration.doctor_patient import (
     HEALTHY,
@@ -308,4 +308,3 @@ def test_a_check_that_breaks_is_a_finding(patient: Patient) -> None:
     found = findings(with_(patient.target(), clients=clients))
     assert ["copy queue", "transform queue", "dead letters"] == to_mend(found)
     assert "the doctor itself failed: RuntimeError: out of order" == found["dead letters"].found
-    assert examine(patient.target())

@@ -22,6 +22,13 @@ NOTIFICATION = {
     "Events": ["s3:ObjectCreated:*"],
     "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "listings/"}]}},
 }
+ANOTHER_BUCKET = {
+    "Effect": "Allow",
+    "Principal": {"Service": "s3.amazonaws.com"},
+    "Action": "sqs:SendMessage",
+    "Resource": "*",
+    "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::listings-local-landing-000000000000"}},
+}
 OF_WIRING = {"copy queue": "needs functions", "transform queue": "needs functions", "versions": "needs functions"}
 
 
@@ -311,6 +318,12 @@ BROKEN: dict[str, tuple[Callable[[Patient], AbstractContextManager[None]], str, 
         _queue("CopyQueueUrl", Policy=""),
         "copy queue",
         r"policy of listings-local-copy-raw does not let listings-local-landing-0+ send",
+        {},
+    ),
+    "the queue lets another bucket in": (
+        _queue("TransformQueueUrl", Policy=json.dumps({"Version": "2012-10-17", "Statement": [ANOTHER_BUCKET]})),
+        "transform queue",
+        r"policy of listings-local-transform-listings does not let listings-local-raw-0+ send",
         {},
     ),
     "no redrive": (
