@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from tests.e2e.fresh_folders import run_alone
 from tests.e2e.pipeline import Pipeline
 
 # The stack is started by whichever test comes first, which its start must not fail.
-pytestmark = pytest.mark.timeout(300, func_only=True)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
+# Each task imports Airflow anew.
+PATIENCE = 240.0
 CHAIN = ("extract_listings", "sense_listings", "load_listings", "report_listings")
 # What Airflow itself writes for each task: the log, which workers send elsewhere.
 AIRFLOWS_OWN = re.compile(r"airflow/logs/.+")
@@ -41,6 +43,17 @@ class Workers:
     def notes(self) -> list[dict[str, Any]]:
         """A note on each process that ran a task, waiting for another look or not."""
         return [json.loads(path.read_text()) for path in self.ledger.glob("*.json")]
+
+    def wait_for(self, holds: Callable[[], bool], what: str) -> None:
+        """Waits until `holds`; a run of the chain that fails ends it at once, with the words of the tasks."""
+        failed: list[Any] = []
+
+        def has_come() -> bool:
+            failed.extend(run for dag_id in CHAIN for run in self.pipeline.runs_of(dag_id, "failed"))
+            return failed != [] or holds()
+
+        self.pipeline.until(has_come, what, PATIENCE)
+        assert [] == failed, self.words()
 
     def words(self) -> str:
         """What the tasks said, for a failure of the test."""
@@ -101,13 +114,11 @@ def test_the_whole_chain_runs_on_workers_that_share_nothing(workers: Workers) ->
     pipeline = workers.pipeline
     run_id = pipeline.extract(["laredo, tx"])
     assert "success" == pipeline.finish(run_id), workers.words()
-    pipeline.wait_until_loaded("laredo-tx")
-    pipeline.until(lambda: pipeline.keys("clean", "reports/latest.json") != [], "the report is published")
+    workers.wait_for(lambda: pipeline.keys("clean", "reports/latest.json") != [], "the report is published")
+    workers.wait_for(lambda: all(pipeline.runs_of(dag_id, "running") == [] for dag_id in CHAIN), "the chain has ended")
+    assert pipeline.loaded("laredo-tx") > 0
 
-    # What a replay lets through would be loaded and reported a second time: that takes as long again, and shows no more.
-    for dag_id in CHAIN:
-        pipeline.until(lambda dag_id=dag_id: pipeline.runs_of(dag_id, "running") == [], f"{dag_id} has ended")
-        assert [] == pipeline.runs_of(dag_id, "failed"), workers.words()
+    # What a replay lets through would be loaded and reported a second time: that takes as long and shows no more.
     pipeline.airflow.pause("load_listings", True)
     conf = {"from_date": pipeline.today, "to_date": pipeline.today, "markets": ["laredo-tx"]}
     replay, reconciliation = (
@@ -123,12 +134,14 @@ def test_each_task_ran_in_a_folder_that_is_gone(workers: Workers) -> None:
     ran = workers.pipeline.metadata(
         "select dag_id, task_id, map_index from task_instance where start_date is not null and state = 'success'"
     )
+    # A task tells that it has ended before its process does.
+    workers.pipeline.until(lambda: len(workers.notes()) >= len(ran), "each has left its note")
     notes = workers.notes()
     folders = {note["folder"] for note in notes}
 
     assert {*CHAIN, "replay_listings", "reconcile_listings"} == {dag_id for dag_id, *_ in ran}
     assert set(ran) <= {tuple(note["task"]) for note in notes}
-    assert len(ran) <= len(notes) == len(folders)
+    assert len(notes) == len(folders)
     assert [] == [folder for folder in folders if Path(folder).exists()]
 
 

@@ -24,6 +24,7 @@ from botocore.stub import Stubber
 from infra.aws_account import DeployError
 from infra.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION, API_POOL, Package, make_pool, package, startup_script
 from infra.settings import SETTINGS
+from tests.infra.template import of_type, read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "listings-dev"
@@ -396,6 +397,16 @@ def test_mwaa_takes_each_option() -> None:
     assert [] == [value for value in AIRFLOW_OPTIONS.values() if not re.fullmatch(r"[ -~]+", value)]
     assert set() == TAKEN & set(AIRFLOW_OPTIONS)
     assert [] == [name for name in AIRFLOW_OPTIONS if name.startswith("metrics.")]
+
+
+def test_the_template_gives_the_environment_these_options() -> None:
+    """Name by name what the package was written for, and the version that it was tested on."""
+    environments = of_type(read_template(), "AWS::MWAA::Environment").values()
+
+    assert [(dict(AIRFLOW_OPTIONS), AIRFLOW_VERSION)] == [
+        (part["Properties"]["AirflowConfigurationOptions"], part["Properties"]["AirflowVersion"])
+        for part in environments
+    ]
 
 
 def test_secrets_are_looked_up_as_on_the_local_stack() -> None:
