@@ -60,9 +60,12 @@ def test_the_stamp_is_that_of_the_python_that_was_found(environments: ModuleType
     assert environments.stamp("floors").name not in stamps
 
 
-def test_the_others_are_made_from_the_python_that_runs(environments: ModuleType) -> None:
-    """Only `floors` looks around."""
+def test_the_others_are_made_from_the_python_that_runs(
+    environments: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only `floors` looks around, and nothing is said of the others."""
     assert {sys.executable} == {environments.base_python(name).path for name in ("uv", "airflow", "local", "test")}
+    assert "" == capsys.readouterr().out
 
 
 def test_a_person_without_that_python_is_told_so(environments: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
