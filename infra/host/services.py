@@ -65,6 +65,10 @@ class Systemd:
         since = self._systemctl("show", name, "--property", "ActiveEnterTimestampMonotonic", "--value").strip()
         return time.monotonic() - int(since) / 1_000_000
 
+    def restarts(self, name: str) -> int:
+        """How often a unit has come back by itself."""
+        return int(self._systemctl("show", name, "--property", "NRestarts", "--value").strip() or 0)
+
     def last_words(self, name: str, lines: int = 15) -> str:
         """The end of what a unit said."""
         command = ["journalctl", "--unit", name, "--lines", str(lines), "--no-pager", "--output", "cat"]

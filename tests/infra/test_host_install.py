@@ -14,7 +14,7 @@ from infra.host import install
 from infra.host.install import Host, Options
 from infra.host.layout import Layout, link
 from infra.host.release_tools import InstallError
-from infra.host.services import Systemd
+from infra.host.services import AIRFLOW, Systemd
 from tests.infra.test_host_health import WELL
 
 
@@ -106,6 +106,30 @@ def test_a_release_that_does_not_come_up_leaves_no_trace(host: Host, monkeypatch
     assert ["two", "one"] == [path.resolve().name for path in (host.layout.current, host.layout.previous)]
     assert "OF=two" in host.layout.settings.read_text()
     assert "downgrade old" == commands.done[-1]
+
+
+def test_a_unit_that_keeps_ending_is_not_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named at its third return, with its last words, though there is patience left for hours.
+
+    The release before is waited for, though the unit's count goes on from there.
+    """
+    host.options = Options(host.layout.prefix, host.options.user, patience=10_000.0)
+    monkeypatch.setattr(Systemd, "last_words", lambda self, name: "no such option")
+
+    asked: list[str] = []
+
+    def restarts(self: Systemd, name: str) -> int:
+        if name != AIRFLOW[-1]:
+            return 0
+        if host.layout.current.resolve().name == "three":
+            asked.append(name)
+        return len(asked)
+
+    monkeypatch.setattr(Systemd, "restarts", restarts)
+    monkeypatch.setattr(install.time, "sleep", lambda seconds: None)
+    with pytest.raises(InstallError, match=r"(?s)airflow-scheduler.service: it keeps ending.*no such option.*two runs"):
+        installing(host, monkeypatch, FakeCommands(), {"two"})
+    assert 4 == len(asked)
 
 
 def test_a_migration_that_fails_goes_back_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

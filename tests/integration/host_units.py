@@ -149,6 +149,8 @@ class Units:
         """A property of a unit."""
         if key == "ActiveState":
             return "active" if self.pid(name) is not None else "inactive"
+        if key == "NRestarts":  # nobody restarts here: what has ended would have been, again and again
+            return "0" if self.pid(name) is not None else "9"
         return str(json.loads((self.folder / f"{name}.json").read_text())["since"])
 
     def log(self, name: str) -> str:
