@@ -140,6 +140,10 @@ bench: setup ## Measure the transform beside the classic tutorial's work, and th
 	@$(test) -m bench.transform
 	@$(test) -m bench.report
 
+.PHONY: bench-host
+bench-host: setup ## As root: measure the memory of the EC2 host in a cgroup of 4 GiB while three markets go through
+	@$(test) -m bench.host_memory
+
 ##@ Maintain
 
 .PHONY: setup

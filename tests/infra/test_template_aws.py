@@ -216,6 +216,19 @@ class TestHost:
             checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
             assert (0, "") == (checked.returncode, checked.stderr)
 
+    def test_address_is_known_before_the_host_is_made(self, resources: dict[str, Any]) -> None:
+        """The UI's address stands in the settings that the host reads at its first boot, and is the host's in the end."""
+        assert "InstanceId" not in resources["AirflowAddress"]["Properties"]
+        assert {
+            "AllocationId": {"Fn::GetAtt": ["AirflowAddress", "AllocationId"]},
+            "InstanceId": {"Ref": "AirflowInstance"},
+        } == (resources["AirflowAddressOfHost"]["Properties"])
+        lines = resources["SettingsParameter"]["Properties"]["Value"]["Fn::Join"][1]
+        assert {
+            "Fn::If": ["OnHost", {"Fn::Sub": "LISTINGS_UI_URL=https://${AirflowAddress}:8443"}, {"Ref": "AWS::NoValue"}]
+        } in (lines)
+        assert "SettingsParameter" in resources["AirflowInstance"]["DependsOn"]
+
     def test_task_logs_expire(self, resources: dict[str, Any]) -> None:
         """Task logs go after 90 days."""
         rules = resources["LogBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
