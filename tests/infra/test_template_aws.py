@@ -217,7 +217,7 @@ class TestHost:
             assert (0, "") == (checked.returncode, checked.stderr)
 
     def test_address_is_known_before_the_host_is_made(self, resources: dict[str, Any]) -> None:
-        """The UI's address stands in the settings that the host reads at its first boot, and is the host's in the end."""
+        """The UI's address stands in the settings that the first boot reads, and is the host's in the end."""
         assert "InstanceId" not in resources["AirflowAddress"]["Properties"]
         assert {
             "AllocationId": {"Fn::GetAtt": ["AirflowAddress", "AllocationId"]},
