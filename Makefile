@@ -13,9 +13,14 @@ floors := .venv/floors/bin/python
 uv     := .venv/uv/bin/uv
 lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-# How many tests run side by side. Those end to end share a stack and follow each other.
+# How many tests run side by side.
 WORKERS ?= 2
 side_by_side := --numprocesses $(WORKERS)
+# Those end to end share a stack and follow each other; those with stacks of their own run beside them, and tell after.
+own_stack := tests/e2e/test_chaos.py tests/e2e/test_no_state_on_disk.py
+end_to_end = told=$$(mktemp); $(test) -m pytest $(own_stack) >$$told 2>&1 & own=$$!; \
+             $(test) -m pytest tests/e2e $(addprefix --ignore ,$(own_stack)); shared=$$?; \
+             wait $$own; alone=$$?; cat $$told; rm -f $$told; exit $$((shared + alone))
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
 # What a replay or a backfill is about.
@@ -94,7 +99,7 @@ doctor: run-environments ## Say of each part whether it is as it must be, and wh
 .PHONY: test
 test: setup browser lint types ## Run the linters, the type checker and every test
 	@$(test) -m pytest $(side_by_side) tests --ignore tests/e2e
-	@$(test) -m pytest tests/e2e
+	@$(end_to_end)
 
 .PHONY: test-unit
 test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, template
@@ -111,7 +116,7 @@ test-floors: setup ## Run the DAG tests on what Amazon's managed Airflow runs: A
 .PHONY: test-integration
 test-integration: setup browser ## Run the tests against the real stand-in, and end to end
 	@$(test) -m pytest $(side_by_side) tests/integration
-	@$(test) -m pytest tests/e2e
+	@$(end_to_end)
 
 .PHONY: fuzz
 fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages (EXAMPLES=n: so many)
