@@ -9,6 +9,8 @@ as they do there. Then it prints:
     kept      the most that could not have been given up: anonymous and shared memory. This must fit
     refused   how often the limit was hit (files were dropped from memory then), and processes killed for it
 
+    processor seconds that the run took and that an idle Airflow takes,
+
 and for the moment of the most kept memory the share of each part, what is shared being divided among its users.
 """
 
@@ -30,7 +32,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from bench.memory_group import MemoryGroup, proportional, session_of
+from bench.memory_group import MemoryGroup, processor_seconds, proportional, session_of
 from infra.deploy import deploy_local
 from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
@@ -222,11 +224,15 @@ def measure(limit: int, page_limit: int, settings: dict[str, str]) -> None:
         done = host.install(host.unpack(build_release(folder)), LISTINGS_DATABASE_URL=url)
         assert done.returncode == 0, done.stdout + done.stderr
         watch = Watch(group, host.units, process)
+        before = processor_seconds(group.pids())
         time.sleep(IDLE_SECONDS)
-        idle = watch.look()
+        idle, begun = watch.look(), processor_seconds(group.pids())
         with watch.going():
             steps = Pipeline(host, warehouse, deployed.outputs["CleanBucketName"]).run(page_limit)
+        time.sleep(5)  # the last workers are waited for, so that their time counts
+        spent = processor_seconds(group.pids()) - begun
         show(group, watch, idle, steps)
+        print(f"processor: {spent:.0f} s at work, {(begun - before) / IDLE_SECONDS:.2f} s a second when idle")
 
 
 def show(group: MemoryGroup, watch: Watch, idle: int, steps: dict[str, float]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 ROOT = Path("/sys/fs/cgroup")
 
@@ -96,6 +99,17 @@ def proportional(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def processor_seconds(pids: Iterable[int]) -> float:
+    """Processor time of these processes so far, and of the children that they have waited for."""
+    times = []
+    for pid in pids:
+        try:
+            times.append(psutil.Process(pid).cpu_times())
+        except psutil.Error:
+            continue
+    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
 
 
 def session_of(pid: int) -> int:
