@@ -103,6 +103,20 @@ class TestSettings:
 class TestNetwork:
     """Who reaches whom."""
 
+    def test_rules_are_described_as_ec2_takes_it(self, resources: dict[str, Any]) -> None:
+        """EC2 refuses other characters in the description of a group or a rule, which no linter knows."""
+        described = [
+            text
+            for part in resources.values()
+            if part["Type"].startswith("AWS::EC2::SecurityGroup")
+            for each in [part["Properties"], *part["Properties"].get("SecurityGroupEgress", [])]
+            for text in (each.get("Description"), each.get("GroupDescription"))
+            if text
+        ]
+        assert len(described) >= 9
+        for text in described:
+            assert re.fullmatch(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}", text), text
+
     def test_warehouse_hears_airflow_only(self, resources: dict[str, Any]) -> None:
         """Redshift's one way in is its port, from Airflow's group."""
         [rule] = _ingress(resources, "WarehouseSecurityGroup")
@@ -123,7 +137,14 @@ class TestNetwork:
 
     @pytest.mark.parametrize(
         ("cidr", "is_taken"),
-        [("", True), ("203.0.113.7/32", True), ("198.51.100.0/24", True), ("0.0.0.0/0", False), ("203.0.113.7", False)],
+        [
+            ("", True),
+            ("203.0.113.7/32", True),
+            ("198.51.100.0/24", True),
+            ("0.0.0.0/0", False),
+            ("0.0.0.0/8", False),
+            ("203.0.113.7", False),
+        ],
     )
     def test_ui_is_not_opened_to_everybody(self, template: dict[str, Any], cidr: str, is_taken: bool) -> None:
         """UiCidr takes nothing or a range; the whole internet it does not take."""
@@ -198,14 +219,22 @@ class TestHost:
         assert "PT25M" == resources["AirflowInstance"]["CreationPolicy"]["ResourceSignal"]["Timeout"]
         script = self._script(resources)
         assert "set -euo pipefail" in script
-        assert "trap '/opt/aws/bin/cfn-signal --exit-code $? " in script
+        assert "trap tell_how_it_ended EXIT" in script
+        assert '/opt/aws/bin/cfn-signal --exit-code "$code"' in script
         assert script.index("trap ") < script.index("dnf install")
+
+    def test_first_boot_that_fails_leaves_its_log(self, resources: dict[str, Any]) -> None:
+        """What a host said that is taken away again lies in the log bucket, where its role may put it."""
+        assert "s3://${LogBucket}/task-logs/first-boot/" in self._script(resources)
+        [policy] = [p for p in policies(resources["AirflowRole"]) if p["PolicyName"] == "host"]
+        granted = [s for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in as_list(s["Action"])]
+        assert ["${LogBucket.Arn}/task-logs/*"] == [without_intrinsics(s["Resource"]) for s in granted]
 
     def test_first_boot_is_the_same_for_every_release(self, resources: dict[str, Any]) -> None:
         """UserData refers to nothing that a release changes, which would stop the host for a script that runs once."""
         script = self._script(resources)
         used = set(re.findall(r"\$\{([A-Za-z:]+)\}", script))
-        assert {"AWS::StackName", "AWS::Region", "Project", "Stage", "CodeBucket"} == used
+        assert {"AWS::StackName", "AWS::Region", "Project", "Stage", "CodeBucket", "LogBucket"} == used
 
     def test_first_boot_is_a_script_that_bash_takes(self, resources: dict[str, Any], tmp_path: Any) -> None:
         """bash finds no error in UserData, nor in the script that it writes."""
