@@ -6,21 +6,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from infra.doctor.account import look_at_account, look_at_clock, look_at_stack
 from infra.doctor.airflow_health import look_at_airflow
 from infra.doctor.connections import look_at_connections
 from infra.doctor.copy_role import look_at_copy_role
 from infra.doctor.dag_files import look_at_dags
-from infra.doctor.faults import explained
-from infra.doctor.finding import NEEDS, Finding, State, Stopped, mend, needs
+from infra.doctor.finding import NEEDS, Finding, State, Stopped, needs
 from infra.doctor.listing_api import look_at_key, look_at_quota
 from infra.doctor.permissions import look_at_permissions
 from infra.doctor.queues import look_at_copy_queue, look_at_dead_letters, look_at_transform_queue
 from infra.doctor.quotas import look_at_lambda_room, look_at_network_room
 from infra.doctor.storage import look_at_buckets, look_at_functions, look_at_versions
 from infra.doctor.target import Target
+from infra.doctor.unexpected import unexpected
 from infra.doctor.warehouse import look_at_warehouse, look_at_warehouse_role
 
 SIDE_BY_SIDE = 8
@@ -103,10 +101,6 @@ def _look(check: Check, target: Target) -> Finding:
         found = check.look(target)
     except Stopped as stopped:
         found = stopped.finding
-    except (ClientError, BotoCoreError) as error:
-        found = explained(target, error)
     except Exception as error:  # noqa: BLE001 - a fault of the doctor must not hide what the other checks found
-        found = mend(
-            f"the doctor itself failed: {type(error).__name__}: {error}", "tell whoever maintains infra/doctor"
-        )
+        found = unexpected(target, error)
     return replace(found, check=check.name)
