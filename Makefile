@@ -28,6 +28,7 @@ span := --from "$(FROM)" --to "$(TO)" --source "$(SOURCE)" --markets $(foreach m
 # A stage on AWS, and what may be chosen of it: UI_CIDR=203.0.113.7/32 becomes --ui-cidr, and so on.
 stage := $(if $(STAGE),--stage "$(STAGE)") $(if $(REGION),--region "$(REGION)")
 yes := $(if $(YES),--yes)
+named = $(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
            $(if $(UI_CIDR),--ui-cidr "$(UI_CIDR)") \
            $(if $(ALARM_EMAIL),--alarm-email "$(ALARM_EMAIL)") \
@@ -37,8 +38,9 @@ choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
            $(if $(BASE_RPU),--base-rpu "$(BASE_RPU)") \
            $(if $(MAX_RPU),--max-rpu "$(MAX_RPU)") \
            $(if $(MWAA_CLASS),--mwaa-class "$(MWAA_CLASS)") \
+           $(if $(MWAA_MAX_WORKERS),--mwaa-max-workers "$(MWAA_MAX_WORKERS)") \
            $(if $(RPU_HOURS),--rpu-hours "$(RPU_HOURS)") \
-           $(if $(NEWEST_IMAGE),--newest-image)
+           $(if $(NEW_HOST),--new-host)
 
 ##@ Run
 
@@ -76,15 +78,15 @@ redrive: run-environments ## Put dead-lettered messages back on their queues
 
 .PHONY: deploy
 deploy: run-environments ## Bring a stage on AWS to this checkout, changes shown first: STAGE=dev [REGION=…] [UI_CIDR=… ALARM_EMAIL=… AIRFLOW_ON=ec2|mwaa|none …]
-	@$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
+	@$(named)$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
 
 .PHONY: secrets
 secrets: run-environments ## Put the key of config/api_config.json and the other connections into Secrets Manager: STAGE=dev [ROTATE=1]
-	@$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
+	@$(named)$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
 
 .PHONY: destroy
 destroy: run-environments ## Take a stage on AWS down, and say what is kept: STAGE=dev
-	@$(local) -m infra.destroy $(stage) $(yes)
+	@$(named)$(local) -m infra.destroy $(stage) $(yes)
 
 .PHONY: package-mwaa
 package-mwaa: run-environments ## Write what Amazon's managed Airflow is handed into .local/mwaa (STAGE=dev: with that stage's settings)

@@ -28,7 +28,9 @@ class AwsAccount:
     def client(self, service: str) -> Any:
         """A boto3 client of `service`."""
         if self.endpoint_url is None:
-            return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
+            # Standard retries are three; a line that is dead is given up in half a minute and not in five.
+            patience = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=60)
+            return boto3.client(service, region_name=self.region, config=patience)  # type: ignore[call-overload]
         # Named keys, so that a person's own AWS credentials are never sent to the stand-in or used by mistake.
         return boto3.client(  # type: ignore[call-overload]
             service,

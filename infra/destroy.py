@@ -5,14 +5,14 @@ Usage: python -m infra.destroy --stage NAME [--region REGION] [--yes]
 
 from __future__ import annotations
 
-import argparse
-import sys
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.aws_account import LOCAL_REGION, LOCAL_STAGE, AwsAccount, DeployError
+from infra.aws_account import DeployError
+from infra.command_line import ask, ended, say, stage_parser
 from infra.deploy import Person, Place, kept_buckets
+from infra.stage import place_of
 
 GOES = (
     "Airflow with the history of its runs, Redshift with its tables, functions, queues with what waits in them, "
@@ -93,33 +93,14 @@ def _delete_bucket(s3: Any, bucket: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Takes a stage down from the command line; on failure says why and returns 1."""
-    parser = argparse.ArgumentParser(prog="python -m infra.destroy", description=__doc__)
-    parser.add_argument("--stage", required=True, help="stage on AWS, for instance dev")
-    parser.add_argument("--region", default=LOCAL_REGION, help="region on AWS (%(default)s)")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    chosen = parser.parse_args(arguments)
+    chosen = stage_parser("destroy", __doc__, asks=True).parse_args(arguments)
+    question = f"Type the stage's name, {chosen.stage}, to take it down: "
+    person = Person(say, lambda: chosen.yes or ask(question) == chosen.stage)
 
-    def agree() -> bool:
-        if chosen.yes:
-            return True
-        if not sys.stdin.isatty():
-            print("Nobody is there to agree: give --yes (make: YES=1).", file=sys.stderr)
-            return False
-        said = input(f"Type the stage's name, {chosen.stage}, to take it down: ")
-        return said.strip() == str(chosen.stage)
+    def do() -> None:
+        destroy(place_of(chosen.stage, chosen.region), person)
 
-    if chosen.stage == LOCAL_STAGE:
-        print("The local stack ends with `make down`; delete its folder .local to be rid of its data.", file=sys.stderr)
-        return 1
-    try:
-        destroy(
-            Place(AwsAccount(None, chosen.region), chosen.stage),
-            Person(say=lambda line: print(line, file=sys.stderr), agree=agree),
-        )
-    except (DeployError, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return ended(do)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def update_host(
     if found["Status"] != "Success":
         said = (found.get("StandardErrorContent") or found.get("StandardOutputContent") or "").strip()[-2000:]
         raise DeployError(
-            f"The host could not install the release ({found['StatusDetails']}) and keeps the one before. It said:\n"
-            f"{said}"
+            f"The host could not install the release ({found['StatusDetails']}) and keeps the one before; all else of "
+            f"the stack is new. Mend it and deploy again, or deploy the checkout of before. It said:\n{said}"
         )
     say("Airflow is well on the new release")
 

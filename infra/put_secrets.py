@@ -5,20 +5,18 @@ Usage: python -m infra.put_secrets --stage NAME [--region REGION] [--config FILE
 
 from __future__ import annotations
 
-import argparse
 import json
 import secrets
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
+from infra.aws_account import AwsAccount, DeployError
+from infra.command_line import ended, say, stage_parser
 from infra.connections import CONNECTIONS_PREFIX, current_value, put_connections
-from infra.deploy import Person, Place
+from infra.deploy import Person
+from infra.stage import place_of
 from infra.warehouse import LOADER, READER, Warehouse
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -143,31 +141,25 @@ def _password() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Puts the secrets from the command line; on failure says why and returns 1."""
-    parser = argparse.ArgumentParser(prog="python -m infra.put_secrets", description=__doc__)
-    parser.add_argument("--stage", required=True, help="stage on AWS, for instance dev")
-    parser.add_argument("--region", default=LOCAL_REGION, help="region on AWS (%(default)s)")
+    parser = stage_parser("put_secrets", __doc__, asks=False)
     parser.add_argument("--config", type=Path, default=CONFIG, help="file with the RapidAPI key")
     parser.add_argument("--rotate", action="store_true", help="give the warehouse's users new passwords")
     chosen = parser.parse_args(arguments)
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)
-
-    try:
+    def do() -> None:
         config = read_config(chosen.config)
-        place = Place(AwsAccount(None, chosen.region), chosen.stage)
+        place = place_of(chosen.stage, chosen.region)
         stack = place.stack(Person(say))
         if not stack.exists():
             raise DeployError(
-                f"There is no stack {place.stack_name} in {chosen.region}. First: make deploy STAGE={chosen.stage}"
+                f"There is no stack {place.stack_name} in {place.account.region}. First make deploy "
+                f"STAGE={chosen.stage}, with REGION where it is not to be there."
             )
         outputs = stack.outputs()
         warehouse = Warehouse.of(place.account, outputs)
         put_all(place.account, outputs, config, warehouse, rotate=chosen.rotate, say=say)
-    except (DeployError, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+
+    return ended(do)
 
 
 if __name__ == "__main__":

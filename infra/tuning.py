@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 # Not to deploy with what no task could start with: a setting that does not parse fails every DAG file.
@@ -12,21 +14,28 @@ from infra.settings import SETTINGS
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
-def tuning_lines(stage: str, folder: Path = CONFIG) -> str:
-    """The settings in config/<stage>.env, a line each, comments left out; empty where there is no such file.
+@dataclass(frozen=True)
+class StageTuning:
+    """What is turned: the lines as the template takes them, and the slots of the pool that MWAA must be given."""
+
+    lines: str
+    api_slots: int
+
+
+def read_stage_tuning(stage: str, folder: Path = CONFIG) -> StageTuning:
+    """The settings in config/<stage>.env, a line each, comments left out; none where there is no such file.
 
     Raises DeployError for a line that is no setting of ours, or whose value does not parse.
     """
     path = folder / f"{stage}.env"
-    if not path.exists():
-        return ""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = [line.strip() for line in text.splitlines()]
     found = dict(_setting(path, line) for line in lines if line and not line.startswith("#"))
     try:
-        read_tuning(found)
+        slots = read_tuning(found).api_slots
     except SettingsError as error:
         raise DeployError(f"{path}: {error}") from None
-    return "\n".join(f"{name}={value}" for name, value in found.items())
+    return StageTuning("\n".join(f"{name}={value}" for name, value in found.items()), slots)
 
 
 def _setting(path: Path, line: str) -> tuple[str, str]:
@@ -35,5 +44,9 @@ def _setting(path: Path, line: str) -> tuple[str, str]:
         raise DeployError(f"{path}: {name} is an output of the stack; take it out.")
     known = [f"LISTINGS_{field.upper()}" for field in Tuning.__dataclass_fields__]
     if not is_assignment or name not in known:
-        raise DeployError(f"{path}: {line!r} is no setting. Expected NAME=value, with one of {', '.join(known)}.")
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise DeployError(
+            f"{path}: {line!r} is no setting.{meant} Expected NAME=value, with one of {', '.join(known)}."
+        )
     return name, value

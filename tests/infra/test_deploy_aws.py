@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from include.settings import Tuning
 from infra import deploy_aws
-from infra.aws_account import AwsAccount, DeployError
+from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.choices import Choices
-from infra.deploy import Person
+from infra.deploy import Person, Place
 from tests.ministack import RunningMiniStack
 
 HOST = "i-0123456789abcdef0"
@@ -29,7 +28,7 @@ class Stage:
         self.outputs: dict[str, str] = {"RedshiftWorkgroupArn": "arn:example", "AirflowInstanceId": HOST}
         self.given: dict[str, str | None] = {}
         self.after: list[str] = []
-        monkeypatch.setattr(deploy_aws, "AwsAccount", lambda endpoint, region: AwsAccount(running.endpoint, region))
+        self.place = Place(AwsAccount(running.endpoint, LOCAL_REGION), "dev")
         monkeypatch.setattr(deploy_aws, "_known_parameters", lambda stack: self.before)
         monkeypatch.setattr(
             deploy_aws.Place, "stack", lambda place, person: SimpleNamespace(outputs=lambda: self.outputs)
@@ -46,7 +45,7 @@ class Stage:
     def deploy(self, **choices: Any) -> dict[str, str]:
         """Deploys with these choices."""
         person = Person(say=self.told.append)
-        return deploy_aws.deploy("dev", "us-east-1", Choices(**choices), build_dir=self.build_dir, person=person)
+        return deploy_aws.deploy(self.place, Choices(**choices), build_dir=self.build_dir, person=person)
 
     def _bring_up(self, place: Any, person: Person, parameters: dict[str, str | None]) -> dict[str, str]:
         self.given = parameters
@@ -87,11 +86,14 @@ def test_next_deploy_keeps_image_and_choices_and_updates_the_host(stage: Stage) 
     assert [f"update {HOST}"] == stage.after
 
 
-def test_newest_image_is_taken_when_asked_for(stage: Stage) -> None:
-    """With newest_image the image is looked up again, which replaces the host."""
-    stage.before = {"ImageId": "ami-00000000000000000", "AirflowOn": "ec2"}
-    stage.deploy(newest_image=True)
+def test_new_host_is_made_when_asked_for(stage: Stage) -> None:
+    """With new_host the image is looked up again, and even if it is the same the host becomes another."""
+    stage.before = {"ImageId": IMAGE, "AirflowOn": "ec2", "HostGeneration": "first"}
+    stage.deploy()
+    assert None is stage.given["HostGeneration"]
+    stage.deploy(new_host=True)
     assert IMAGE == stage.given["ImageId"]
+    assert stage.given["HostGeneration"] not in (None, "first")
 
 
 def test_mwaa_is_given_its_package_and_a_pool(stage: Stage) -> None:
@@ -102,12 +104,14 @@ def test_mwaa_is_given_its_package_and_a_pool(stage: Stage) -> None:
     assert ["pool of 2 in listings-dev"] == stage.after
 
 
-def test_local_is_no_stage_on_aws() -> None:
-    """The stand-in's stage is refused before anything is asked of AWS."""
-    with pytest.raises(DeployError, match="make up"):
-        deploy_aws.deploy("local", "us-east-1", Choices())
+def test_wrong_choice_is_refused_before_anything_is_built(stage: Stage) -> None:
+    """What CloudFormation would refuse is named by its variable, and nothing is uploaded."""
+    with pytest.raises(DeployError, match=r"UI_CIDR=0.0.0.0/0: expected empty, or one range of IPv4"):
+        stage.deploy(ui_cidr="0.0.0.0/0")
+    assert [] == stage.place.code.s3.list_buckets()["Buckets"]
 
 
-def test_slots_are_those_that_the_code_starts_with() -> None:
-    """The pool has the slots that include/settings.py counts with."""
-    assert Tuning().api_slots == deploy_aws.API_SLOTS
+def test_what_was_chosen_can_be_taken_back(stage: Stage) -> None:
+    """ "none" empties what may be empty, and means itself where it is a value."""
+    stage.deploy(ui_cidr="none", alarm_email="none", airflow_on="none")
+    assert ("", "", "none") == tuple(stage.given[name] for name in ("UiCidr", "AlarmEmail", "AirflowOn"))
