@@ -17,6 +17,7 @@ GB = 1e9
 # Dollars; per hour, per GB and month, per million or per thousand, as named.
 PRICE = {
     "t3.medium hour": 0.0416,
+    "t3.large hour": 0.0832,
     "gp3 GB": 0.08,
     "IPv4 hour": 0.005,
     "RPU hour": 0.375,
@@ -87,11 +88,12 @@ def bill(markets: int, months: int = 12) -> list[Line]:
     core = sets * CORE_BYTES / GB * months
     seconds = COPY_SECONDS * COPY_GB + TRANSFORM_SECONDS * TRANSFORM_GB
     used, polls = rpu_hours(markets), POLLS * DAYS / 1e6
+    host = PRICE["t3.medium hour" if markets < 500 else "t3.large hour"]
     return [
         Line(
-            "EC2, one t3.medium with 30 GB and an address",
-            f"{HOURS} h x ({PRICE['t3.medium hour']} + {PRICE['IPv4 hour']}) + 30 x {PRICE['gp3 GB']}",
-            HOURS * (PRICE["t3.medium hour"] + PRICE["IPv4 hour"]) + 30 * PRICE["gp3 GB"],
+            "EC2, one t3.medium (at 1,000 markets t3.large) with 30 GB and an address",
+            f"{HOURS} h x ({host} + {PRICE['IPv4 hour']}) + 30 x {PRICE['gp3 GB']}",
+            HOURS * (host + PRICE["IPv4 hour"]) + 30 * PRICE["gp3 GB"],
         ),
         Line(
             "Redshift Serverless, 8 RPU",
@@ -130,9 +132,9 @@ def bill(markets: int, months: int = 12) -> list[Line]:
 def mwaa() -> Line:
     """What MWAA costs in place of the EC2 instance."""
     return Line(
-        "MWAA mw1.small and a NAT gateway, in place of EC2",
-        f"{HOURS} h x ({PRICE['mw1.small hour']} + {PRICE['NAT hour']})",
-        HOURS * (PRICE["mw1.small hour"] + PRICE["NAT hour"]),
+        "MWAA mw1.small with one worker, and a NAT gateway with its address, in place of EC2",
+        f"{HOURS} h x ({PRICE['mw1.small hour']} + {PRICE['NAT hour']} + {PRICE['IPv4 hour']})",
+        HOURS * (PRICE["mw1.small hour"] + PRICE["NAT hour"] + PRICE["IPv4 hour"]),
     )
 
 
