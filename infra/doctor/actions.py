@@ -24,6 +24,22 @@ def _of(service: str, resource: str, *names: str, **context: str) -> Need:
     )
 
 
+def _passed(role: str, service: str) -> Need:
+    """Leave to give one of the stack's roles to a service."""
+    return _of(
+        "iam", f"arn:{{partition}}:iam::{{account}}:role/listings-{{stage}}-{role}",
+        "PassRole", iam_PassedToService=f"{service}.amazonaws.com",
+    )  # fmt: skip
+
+
+def _linked_role(service: str, name: str) -> Need:
+    """Leave to make the role that a service has of its own, once for each account."""
+    return _of(
+        "iam", f"arn:{{partition}}:iam::{{account}}:role/aws-service-role/{service}.amazonaws.com/{name}",
+        "CreateServiceLinkedRole", iam_AWSServiceName=f"{service}.amazonaws.com",
+    )  # fmt: skip
+
+
 _HERE = "arn:{partition}:%s:{region}:{account}:%s"
 
 NEEDS = (
@@ -40,97 +56,140 @@ NEEDS = (
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-landing-{account}",
-        "CreateBucket", "PutBucketNotification", "PutBucketOwnershipControls", "PutBucketPolicy",
-        "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration",
-        "PutLifecycleConfiguration",
+        "CreateBucket", "DeleteBucket", "DeleteBucketPolicy", "GetBucketNotification", "GetBucketOwnershipControls",
+        "GetBucketPolicy", "GetBucketPublicAccessBlock", "GetBucketTagging", "GetBucketVersioning",
+        "GetEncryptionConfiguration", "GetLifecycleConfiguration", "ListBucket", "ListTagsForResource",
+        "PutBucketNotification", "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketPublicAccessBlock",
+        "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration", "PutLifecycleConfiguration",
+        "TagResource", "UntagResource",
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-code-{account}/functions/copy_raw.zip",
-        "DeleteObject", "DeleteObjectVersion", "GetObject", "PutObject",
+        "DeleteObject", "DeleteObjectVersion", "GetObject", "GetObjectVersion", "PutObject",
     ),
     _of(
         "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-airflow",
-        "CreateRole", "DeleteRole", "DeleteRolePolicy", "GetRole", "GetRolePolicy", "PutRolePolicy",
-        "UpdateAssumeRolePolicy",
+        "AttachRolePolicy", "CreateRole", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "GetRole",
+        "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies", "PutRolePolicy", "TagRole", "UntagRole",
+        "UpdateAssumeRolePolicy", "UpdateRole", "UpdateRoleDescription",
     ),
     _of(
         "iam", "arn:{partition}:iam::{account}:instance-profile/listings-{stage}-airflow",
         "AddRoleToInstanceProfile", "CreateInstanceProfile", "DeleteInstanceProfile", "GetInstanceProfile",
         "RemoveRoleFromInstanceProfile",
     ),
-    _of(
-        "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-copy-raw",
-        "PassRole", iam_PassedToService="lambda.amazonaws.com",
-    ),
-    _of(
-        "iam", "arn:{partition}:iam::{account}:role/listings-{stage}-airflow",
-        "PassRole", iam_PassedToService="ec2.amazonaws.com",
-    ),
+    _passed("copy-raw", "lambda"),
+    _passed("airflow", "ec2"),
+    _passed("redshift-copy", "redshift"),
+    _passed("redshift-copy", "redshift-serverless"),
+    _linked_role("redshift", "AWSServiceRoleForRedshift"),
     _of(
         "lambda", _HERE % ("lambda", "function:listings-{stage}-copy-raw"),
-        "CreateFunction", "DeleteFunction", "GetFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration",
+        "CreateFunction", "DeleteFunction", "DeleteFunctionConcurrency", "GetFunction",
+        "GetFunctionCodeSigningConfig", "GetFunctionRecursionConfig", "GetRuntimeManagementConfig",
+        "PutFunctionConcurrency", "TagResource", "UntagResource", "UpdateFunctionCode",
+        "UpdateFunctionConfiguration",
     ),
     _of("lambda", _HERE % ("lambda", "layer:listings-{stage}-runtime"), "PublishLayerVersion"),
     _of("lambda", _HERE % ("lambda", "layer:listings-{stage}-runtime:1"), "DeleteLayerVersion", "GetLayerVersion"),
     _of(
         "lambda", "*",
         "CreateEventSourceMapping", "DeleteEventSourceMapping", "GetAccountSettings", "GetEventSourceMapping",
-        "ListEventSourceMappings",
+        "ListEventSourceMappings", "ListTags", "UpdateEventSourceMapping",
     ),
     _of(
         "sqs", _HERE % ("sqs", "listings-{stage}-copy-raw"),
-        "CreateQueue", "DeleteQueue", "GetQueueAttributes", "SetQueueAttributes",
+        "CreateQueue", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueueTags", "SetQueueAttributes",
+        "TagQueue", "UntagQueue",
     ),
+    _of("secretsmanager", "*", "GetRandomPassword"),
     _of(
         "secretsmanager", _HERE % ("secretsmanager", "secret:airflow/connections/zillow_api-abcdef"),
-        "CreateSecret", "DeleteSecret", "DescribeSecret", "GetSecretValue", "PutSecretValue",
+        "CreateSecret", "DeleteSecret", "DescribeSecret", "GetSecretValue", "PutSecretValue", "TagResource",
+        "UntagResource", "UpdateSecret",
     ),
+    # The administrator's password, which Redshift makes and keeps in the caller's name.
+    _of(
+        "secretsmanager", _HERE % ("secretsmanager", "secret:redshift!listings-{stage}-warehouse_admin-abcdef"),
+        "CreateSecret", "DeleteSecret", "DescribeSecret", "GetSecretValue", "RotateSecret", "TagResource",
+        "UpdateSecret",
+    ),
+    _of("logs", "*", "DescribeLogGroups"),
     _of(
         "logs", _HERE % ("logs", "log-group:/aws/lambda/listings-{stage}-copy-raw:*"),
-        "CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy",
+        "CreateLogGroup", "DeleteLogGroup", "DeleteRetentionPolicy", "ListTagsForResource", "PutRetentionPolicy",
+        "TagResource", "UntagResource",
     ),
     _of(
         "cloudwatch", _HERE % ("cloudwatch", "alarm:listings-{stage}-copy-raw-errors"),
-        "DeleteAlarms", "PutMetricAlarm",
+        "DeleteAlarms", "DescribeAlarms", "ListTagsForResource", "PutMetricAlarm", "TagResource", "UntagResource",
     ),
     _of(
         "sns", _HERE % ("sns", "listings-{stage}-alarms"),
-        "CreateTopic", "DeleteTopic", "GetTopicAttributes", "SetTopicAttributes", "Subscribe",
+        "CreateTopic", "DeleteTopic", "GetSubscriptionAttributes", "GetTopicAttributes", "ListSubscriptionsByTopic",
+        "ListTagsForResource", "SetSubscriptionAttributes", "SetTopicAttributes", "Subscribe", "TagResource",
+        "Unsubscribe", "UntagResource",
     ),
     # Namespaces and workgroups get ids of their own: their ARNs are not known before.
     _of(
         "redshift-serverless", _HERE % ("redshift-serverless", "namespace/*"),
-        "CreateNamespace", "DeleteNamespace", "GetNamespace", "UpdateNamespace",
+        "CreateNamespace", "DeleteNamespace", "GetNamespace", "ListTagsForResource", "TagResource", "UntagResource",
+        "UpdateNamespace",
     ),
     _of(
         "redshift-serverless", _HERE % ("redshift-serverless", "workgroup/*"),
-        "CreateUsageLimit", "CreateWorkgroup", "DeleteWorkgroup", "GetWorkgroup", "ListUsageLimits", "UpdateWorkgroup",
+        "CreateUsageLimit", "CreateWorkgroup", "DeleteWorkgroup", "GetWorkgroup", "ListTagsForResource",
+        "ListUsageLimits", "TagResource", "UntagResource", "UpdateWorkgroup",
     ),
+    _of("redshift-serverless", "*", "ListSnapshotCopyConfigurations"),
+    _of("redshift", "*", "GetResourcePolicy"),
     _of("redshift-data", _HERE % ("redshift-serverless", "workgroup/*"), "ExecuteStatement"),
     _of("redshift-data", "*", "DescribeStatement", "GetStatementResult"),
     _of(
         "ec2", "*",
-        "AllocateAddress", "AssociateAddress", "AssociateRouteTable", "AttachInternetGateway",
-        "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateInternetGateway",
-        "CreateLaunchTemplate", "CreateRoute", "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateTags",
-        "CreateVpc", "CreateVpcEndpoint", "DeleteInternetGateway", "DeleteLaunchTemplate", "DeleteRouteTable",
-        "DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc", "DeleteVpcEndpoints", "DescribeInstances", "DescribeVpcs",
-        "ReleaseAddress", "RunInstances", "TerminateInstances",
+        "AllocateAddress", "AssociateAddress", "AssociateIamInstanceProfile", "AssociateRouteTable",
+        "AttachInternetGateway", "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress",
+        "CreateInternetGateway", "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateRoute",
+        "CreateRouteTable", "CreateSecurityGroup", "CreateSubnet", "CreateTags", "CreateVpc", "CreateVpcEndpoint",
+        "DeleteInternetGateway", "DeleteLaunchTemplate", "DeleteRoute", "DeleteRouteTable", "DeleteSecurityGroup",
+        "DeleteSubnet", "DeleteTags", "DeleteVpc", "DeleteVpcEndpoints", "DescribeAccountAttributes",
+        "DescribeAddresses", "DescribeAvailabilityZones", "DescribeIamInstanceProfileAssociations",
+        "DescribeInstanceAttribute", "DescribeInstanceCreditSpecifications", "DescribeInstances",
+        "DescribeInternetGateways", "DescribeLaunchTemplates", "DescribeLaunchTemplateVersions",
+        "DescribeNetworkAcls", "DescribeNetworkInterfaces", "DescribeRouteTables", "DescribeSecurityGroupRules",
+        "DescribeSecurityGroups", "DescribeSubnets", "DescribeVolumes", "DescribeVpcAttribute",
+        "DescribeVpcEndpoints", "DescribeVpcs", "DetachInternetGateway", "DisassociateAddress",
+        "DisassociateIamInstanceProfile", "DisassociateRouteTable", "ModifyInstanceAttribute",
+        "ModifyInstanceCreditSpecification", "ModifyInstanceMetadataOptions", "ModifySubnetAttribute",
+        "ModifyVpcAttribute", "ModifyVpcEndpoint", "ReleaseAddress", "ReplaceIamInstanceProfileAssociation",
+        "ReplaceRoute", "ReplaceRouteTableAssociation", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress",
+        "RunInstances", "StartInstances", "StopInstances", "TerminateInstances",
+        "UpdateSecurityGroupRuleDescriptionsEgress", "UpdateSecurityGroupRuleDescriptionsIngress",
     ),
     _of(
         "ssm", _HERE % ("ssm", "parameter/listings/{stage}/settings"),
-        "DeleteParameter", "GetParameters", "PutParameter",
+        "AddTagsToResource", "DeleteParameter", "GetParameters", "ListTagsForResource", "PutParameter",
+        "RemoveTagsFromResource",
     ),
     # The commands on the host, and the name of the newest image.
     _of("ssm", "*", "DescribeInstanceInformation", "GetCommandInvocation", "GetParameter", "SendCommand"),
-    _of("budgets", "arn:{partition}:budgets::{account}:budget/listings-{stage}", "ModifyBudget", "ViewBudget"),
+    _of(
+        "budgets", "arn:{partition}:budgets::{account}:budget/listings-{stage}",
+        "ListTagsForResource", "ModifyBudget", "TagResource", "UntagResource", "ViewBudget",
+    ),
 )  # fmt: skip
 
 # Only with Airflow on MWAA.
 MWAA_NEEDS = (
     _of(
         "airflow", _HERE % ("airflow", "environment/listings-{stage}"),
-        "CreateEnvironment", "DeleteEnvironment", "GetEnvironment", "UpdateEnvironment",
+        "CreateEnvironment", "DeleteEnvironment", "GetEnvironment", "TagResource", "UntagResource",
+        "UpdateEnvironment",
     ),
-    _of("ec2", "*", "CreateNatGateway", "DeleteNatGateway"),
+    _of("ec2", "*", "CreateNatGateway", "CreateNetworkInterface", "DeleteNatGateway", "DescribeNatGateways"),
+    _of("iam", "*", "ListRoles"),
+    _of("s3", "arn:{partition}:s3:::listings-{stage}-code-{account}", "GetBucketLocation"),
+    _passed("airflow", "airflow"),
+    _passed("airflow", "airflow-env"),
+    _linked_role("airflow", "AWSServiceRoleForAmazonMWAA"),
 )  # fmt: skip
