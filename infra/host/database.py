@@ -18,6 +18,8 @@ URL = f"postgresql+psycopg2://airflow@/airflow?host={SOCKETS}"
 DATA = Path("/var/lib/pgsql/data")
 CONFIGURATION = "airflow.conf"
 
+# The cluster speaks the locale of whoever made it, which at a first boot may be none: Airflow's database does not.
+CREATE = "CREATE DATABASE airflow OWNER airflow TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
 # The package's own rule for the socket (peer) is what we count on; said here, it cannot be another.
 _HBA = "local all all peer\n"
 _SETTINGS = {"listen_addresses": "''", "unix_socket_directories": f"'{SOCKETS}'", "jit": "off", "max_connections": "60"}
@@ -49,7 +51,7 @@ def prepare(systemd: Systemd, data: Path = DATA, run: Run = run) -> str:
     systemd.enable(SERVER)
     (systemd.restart if changed else systemd.start)(SERVER)
     _psql(run, "SELECT 1 FROM pg_roles WHERE rolname = 'airflow'", "CREATE ROLE airflow LOGIN")
-    _psql(run, "SELECT 1 FROM pg_database WHERE datname = 'airflow'", "CREATE DATABASE airflow OWNER airflow")
+    _psql(run, "SELECT 1 FROM pg_database WHERE datname = 'airflow'", CREATE)
     return URL
 
 

@@ -1,4 +1,4 @@
-"""Knows when a component of Airflow is ill: asks the api-server, restarts what hangs, and tells CloudWatch.
+"""Knows when Airflow is ill, or soon will be: asks the api-server, restarts what hangs, tells CloudWatch.
 
 `python -m infra.host.health`, each minute by a timer, with Airflow's Python (for boto3), as root (to restart units).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import ssl
 import sys
 import urllib.error
@@ -24,6 +25,8 @@ COMPONENTS = {"scheduler": SCHEDULER, "dag_processor": DAG_PROCESSOR}
 # A component that has just been started gets this long to report.
 GRACE_SECONDS = 180.0
 PATIENCE_SECONDS = 15.0
+# A full disk ends the database, and Airflow with it. Of 30 GiB this leaves more than two to whoever comes to look.
+DISK_PERCENT = 92.0
 
 
 class Units(Protocol):
@@ -89,6 +92,14 @@ def check(ask: Callable[[], Mapping[str, Any]], units: Units, say: Callable[[str
     return not found
 
 
+def crowded(used: float, free: float, most: float) -> str:
+    """What to say of a disk of which more than `most` percent is used; nothing while there is room."""
+    percent = 100.0 * used / (used + free)
+    return (
+        f"disk: {percent:.1f} % is used, more than {most:.0f} %; {free / 2**30:.1f} GiB left" if percent > most else ""
+    )
+
+
 def _mend(unit: str, reason: str, units: Units) -> str:
     """Restarts a unit if that is due; what was done, in a sentence."""
     state = units.state(unit)
@@ -122,6 +133,10 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         print(line, flush=True)
 
     healthy = check(lambda: ask(environment["AIRFLOW__API__PORT"], certificate), units, say)
+    disk = shutil.disk_usage(environment["AIRFLOW_HOME"])
+    if full := crowded(disk.used, disk.free, float(environment.get("LISTINGS_DISK_PERCENT", DISK_PERCENT))):
+        say(full)
+    healthy = healthy and not full
     stage = environment.get("LISTINGS_STAGE")
     if not stage:
         say("no metric: settings.env does not say LISTINGS_STAGE")

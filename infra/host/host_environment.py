@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from infra.host.layout import Layout, write
 
@@ -14,6 +15,7 @@ CONNECTION_PATTERN = "^(zillow_|aws_s3_conn$|conn_id_redshift$|redshift_copy_rol
 LOG_CONNECTION = "aws_s3_conn"
 UI_HOST, UI_PORT, UI_URL = "LISTINGS_UI_HOST", "LISTINGS_UI_PORT", "LISTINGS_UI_URL"
 LOG_BUCKET = "LISTINGS_LOG_BUCKET"
+REGION = "AWS_DEFAULT_REGION"
 
 
 def host_environment(layout: Layout, settings: Mapping[str, str], since: str, host_name: str) -> dict[str, str]:
@@ -28,7 +30,7 @@ def host_environment(layout: Layout, settings: Mapping[str, str], since: str, ho
         "variables_prefix": None,
         "config_prefix": None,
         # No role to assume: the instance's own identity is Airflow's.
-        "region_name": settings["AWS_DEFAULT_REGION"],
+        "region_name": settings[REGION],
     }
     return {
         "AIRFLOW_HOME": str(layout.state),
@@ -75,5 +77,5 @@ def since(layout: Layout) -> str:
 
 def names_of_host(settings: Mapping[str, str]) -> list[str]:
     """The names that a browser may know the host by: its own, and the one in the address of the pages."""
-    public = settings.get(UI_URL, "").partition("://")[2].partition("/")[0].partition(":")[0]
+    public = urlsplit(settings.get(UI_URL, "")).hostname
     return [name for name in (socket.getfqdn(), socket.gethostname(), public) if name]

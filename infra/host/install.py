@@ -2,7 +2,9 @@
 
 Until the new release is known to be whole (environment built, DAG files parsed) nothing that runs is touched. Then
 Airflow is stopped, its database migrated, the link moved and Airflow started; it must be healthy within the patience,
-or the release before it gets everything back: link, units, settings, and the database's schema.
+or the release before it gets back what belongs to a release: link, units, host.env, and the database's schema.
+settings.env belongs to the stack, whose functions and buckets are new already: it goes back only when the release
+before does not come up with it.
 """
 
 from __future__ import annotations
@@ -21,12 +23,23 @@ from pathlib import Path
 from infra.host import database, env_file, health, host_environment, own_secrets
 from infra.host.account import NAME, Account
 from infra.host.layout import Layout, link, write
-from infra.host.release_tools import Commands, InstallError, build_environment
-from infra.host.services import AIRFLOW, API_SERVER, HEALTH_TIMER, ServiceError, Systemd, install_units
+from infra.host.release_tools import Commands, InstallError, build_environment, clear_caches
+from infra.host.services import (
+    AIRFLOW,
+    API_SERVER,
+    CLEAN,
+    ServiceError,
+    Systemd,
+    install_units,
+    timers,
+    withdraw_units,
+)
 
 # A unit that comes back more often than this after it was started will not stay.
 MOST_RESTARTS = 2
 API_POOL = "zillow_api"
+# What settings.env says of the release itself. No process reads it.
+OWN_SETTING = "LISTINGS_RELEASE"
 _FAULTS = (InstallError, ServiceError, subprocess.SubprocessError, OSError, ValueError, KeyError)
 OWN_RELEASE = Path(__file__).resolve().parents[2]
 
@@ -78,9 +91,9 @@ class Host:
             commands.require_parsed_dags()
             revision = commands.revision()
         except _FAULTS as error:
-            self._restore_configuration()
+            outcome = self._stay()
             self._forget()
-            raise InstallError(f"{self.release.name} was not installed: {_words(error)}") from error
+            raise InstallError(f"{self.release.name} was not installed: {_words(error)}\n{outcome}") from error
         try:
             self._switch(commands, environment)
         except _FAULTS as error:
@@ -97,11 +110,9 @@ class Host:
         self.account.own(layout.state)
         layout.state.chmod(0o750)
         say("building its environment")
-        build_environment(self.release)
+        build_environment(self.release, layout)
         own_secrets.make_keys(layout, self._database_url())
         own_secrets.make_password(layout, self.account)
-        names = host_environment.names_of_host(env_file.read(layout.settings))
-        own_secrets.make_certificate(layout, self.account, names)
 
     def _database_url(self) -> str:
         """Where the metadata is: as told, as it was told before, or in a PostgreSQL of this host's own."""
@@ -114,14 +125,21 @@ class Host:
         layout, settings = self.layout, env_file.read(self.layout.settings)
         names = host_environment.names_of_host(settings)
         ours = host_environment.host_environment(layout, settings, host_environment.since(layout), names[0])
-        static = env_file.read(self.release / "infra" / "host" / "airflow.env")
-        whole = {**static, **ours, **settings, **env_file.read(layout.secrets)}
-        return Commands(self.release, layout, self.account, whole), ours
+        return self._commands_of(self.release, ours), ours
+
+    def _commands_of(self, release: Path, ours: Mapping[str, str]) -> Commands:
+        """The commands of a release with what its units would say, and `ours` for host.env."""
+        layout, static = self.layout, env_file.read(release / "infra" / "host" / "airflow.env")
+        others = [path for path in (layout.settings, layout.local, layout.secrets) if path.exists()]
+        return Commands(release, layout, self.account, {**static, **ours, **env_file.read(*others)})
 
     def _switch(self, commands: Commands, environment: Mapping[str, str]) -> None:
         """Stops what runs and starts the release instead; returns when it is healthy."""
         say("stopping Airflow; tasks at work get the time to end")
         self._stop()
+        # Not before: what ran knew its server by the certificate that it started with.
+        names = host_environment.names_of_host(env_file.read(self.layout.settings))
+        own_secrets.make_certificate(self.layout, self.account, names)
         say("migrating the database")
         commands.migrate()
         slots = commands.environment["LISTINGS_API_SLOTS"]
@@ -130,20 +148,24 @@ class Host:
         self._start(self.release)
 
     def _start(self, release: Path) -> None:
+        other = self.before if release == self.release else self.release
+        if other is not None:
+            withdraw_units(other, release, self.systemd)
         install_units(release, self.layout, self.account)
         link(self.layout.current, release)
         self.systemd.reload()
-        self.systemd.enable(*AIRFLOW, HEALTH_TIMER)
+        self.systemd.enable(*AIRFLOW, *timers(release))
         say(f"starting {release.name}")
         since = datetime.now(UTC)
         self.systemd.start(*AIRFLOW)
         try:
             self._wait_until_healthy(since)
         finally:  # whatever came of it, what runs is looked after
-            self.systemd.start(HEALTH_TIMER)
+            self.systemd.start(*timers(release))
 
     def _stop(self) -> None:
-        for unit in (HEALTH_TIMER, *reversed(AIRFLOW)):
+        timed = sorted(path.name for path in self.layout.units.glob("listings-*.timer"))
+        for unit in (*timed, CLEAN, *reversed(AIRFLOW)):
             if (self.layout.units / unit).exists():
                 self.systemd.stop(unit)
 
@@ -164,27 +186,83 @@ class Host:
                 raise InstallError(f"{unit}: {reason}. Its last words:\n{self.systemd.last_words(unit)}")
             time.sleep(1)
 
-    def _back(self, commands: Commands, revision: str) -> str:
-        """Gives everything back to the release before; what came of it, in a sentence."""
+    def _stay(self) -> str:
+        """What runs was not touched: it starts anew only where the stack now says something else; what came of it."""
+        if self.before is None:
+            return "Nothing ran before."
+        if not self._told_anew():
+            return f"{self.before.name} runs on."
+        return self._back()
+
+    def _back(self, commands: Commands | None = None, revision: str = "") -> str:
+        """Gives the release before what is a release's, with the stack's settings; what came of it, in a sentence."""
         if self.before is None:
             self._stop()
             return "Nothing ran before. Airflow is stopped."
         say(f"going back to {self.before.name}")
         try:
+            self._restore(self.layout.host_env)
+            refusal = self._settings_refused() if self._told_anew() else ""
+            if refusal and commands is None:
+                return f"{self.before.name} runs on, with the settings of before, as {refusal}"
             self._stop()
-            if revision and commands.revision() != revision:
+            if commands and revision and commands.revision() != revision:
                 commands.downgrade(revision)
-            self._restore_configuration()
-            self._start(self.before)
+            outcome = self._start_before(refusal)
         except _FAULTS as error:
             return f"Nor does {self.before.name} come up again: {_words(error)}"
+        return outcome
+
+    def _settings_refused(self) -> str:
+        """Why the release before cannot read its DAG files with the stack's settings; they are then back already."""
+        assert self.before is not None
+        try:
+            self._commands_of(self.before, env_file.read(self.layout.host_env)).require_parsed_dags()
+        except _FAULTS as error:
+            self._restore(self.layout.settings)
+            return f"it does not read its DAG files with those of the stack: {_words(error)}"
+        return ""
+
+    def _start_before(self, refusal: str) -> str:
+        """Starts the release before, if need be with the settings of before."""
+        assert self.before is not None
+        try:
+            self._start(self.before)
+        except _FAULTS as error:
+            if not self._told_anew():
+                raise
+            refusal = f"it does not come up with those of the stack: {_words(error)}"
+            self._restore(self.layout.settings)
+            self._stop()
+            self._start(self.before)
+        if refusal:
+            return f"{self.before.name} runs again, with the settings of before, as {refusal}"
+        self._keep()
         return f"{self.before.name} runs again."
 
-    def _restore_configuration(self) -> None:
-        """Settings and host.env as they were when a release last came up; a first installation has none."""
+    def _told_anew(self) -> bool:
+        """Whether settings.env says something else than what runs was told, apart from the release's name.
+
+        It is the old one again when it cannot be used.
+        """
+        try:
+            new = env_file.read(self.layout.settings)
+            new[host_environment.REGION]
+            old = env_file.read(self.layout.kept / self.layout.settings.name)
+        except _FAULTS:
+            self._restore(self.layout.settings)
+            return False
+        return {**new, OWN_SETTING: ""} != {**old, OWN_SETTING: ""}
+
+    def _restore(self, path: Path) -> None:
+        """A file of the configuration as it was when a release last came up; a first installation has none."""
+        if (kept := self.layout.kept / path.name).exists():
+            shutil.copy2(kept, path)
+
+    def _keep(self) -> None:
+        """With this configuration a release has come up."""
         for path in (self.layout.settings, self.layout.host_env):
-            if (kept := self.layout.kept / path.name).exists():
-                shutil.copy2(kept, path)
+            shutil.copy2(path, self.layout.kept / path.name)
 
     def _forget(self) -> None:
         """Removes a release that failed; not the one that runs, nor the first, which a person may want to look at."""
@@ -194,8 +272,7 @@ class Host:
     def _settle(self) -> None:
         """The release is up: it is what a later one falls back to, and what is older goes."""
         layout = self.layout
-        for path in (layout.settings, layout.host_env):
-            shutil.copy2(path, layout.kept / path.name)
+        self._keep()
         if self.before not in (None, self.release):
             assert self.before is not None
             link(layout.previous, self.before)
@@ -204,6 +281,7 @@ class Host:
             if release.resolve() not in wanted:
                 say(f"removing {release.name}")
                 shutil.rmtree(release)
+        clear_caches(self.release, layout)
         say(f"{self.release.name} is up")
 
 

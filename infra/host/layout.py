@@ -49,6 +49,11 @@ class Layout:
         return self.configuration / "host.env"
 
     @property
+    def local(self) -> Path:
+        """What a person says for this host alone, before all that the deploy says; there need be none."""
+        return self.configuration / "local.env"
+
+    @property
     def secrets(self) -> Path:
         """Keys of this host's own Airflow, and its database."""
         return self.configuration / "secrets.env"
@@ -80,8 +85,13 @@ class Layout:
 
     @property
     def passwords(self) -> Path:
-        """Where Airflow's simple login reads the password of the one user."""
+        """Where Airflow's simple login reads the passwords of its users."""
         return self.state / "passwords.json"
+
+    @property
+    def cache(self) -> Path:
+        """What was downloaded for releases: a folder for each set of requirements."""
+        return self.prefix / "var" / "cache" / "listings"
 
     @property
     def units(self) -> Path:

@@ -38,7 +38,7 @@ def make_keys(layout: Layout, database_url: str) -> None:
 
 
 def make_password(layout: Layout, account: Account) -> None:
-    """Writes the password of the one user, unless there is one."""
+    """Writes the password of the first user, unless there are passwords."""
     if not layout.passwords.exists():
         write(layout.passwords, json.dumps({UI_USER: secrets.token_urlsafe(15)}) + "\n", 0o600)
     account.own(layout.passwords)
@@ -70,8 +70,7 @@ def _covers(certificate: Path, names: list[str]) -> bool:
         found = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
     except (OSError, ssl.SSLError):
         return False
-    kinds = {"IP Address": "IP"}
-    return set(names) <= {f"{kinds.get(kind, kind)}:{name}" for kind, name in found.get("subjectAltName", ())}
+    return set(names) <= {_subject(name.strip()) for _, name in found.get("subjectAltName", ())}
 
 
 def _openssl(certificate: Path, key: Path, names: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -38,12 +40,26 @@ def airflow(release: Path) -> Path:
     return release / ".venv" / "airflow" / "bin" / "airflow"
 
 
-def build_environment(release: Path) -> None:
+def build_environment(release: Path, layout: Layout) -> None:
     """Makes the release's own environment, every package by its hash, with bytecode; raises InstallError."""
     # Its bytecode cannot be written when Airflow runs: the release is root's.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # Releases with the same requirements share the files of the cache, by hard links.
+    kept = {"UV_CACHE_DIR": str(_cache(release, layout)), "PIP_NO_CACHE_DIR": "1", **kept}
     _run([sys.executable, "tools/environments.py", "airflow"], release, kept)
     _run([str(airflow(release).with_name("python")), "-m", "compileall", "-q", *_COMPILED], release, kept)
+
+
+def clear_caches(release: Path, layout: Layout) -> None:
+    """Removes what was downloaded for other requirements than this release's."""
+    for folder in layout.cache.iterdir() if layout.cache.exists() else ():
+        if folder != _cache(release, layout):
+            shutil.rmtree(folder)
+
+
+def _cache(release: Path, layout: Layout) -> Path:
+    requirements = hashlib.sha256((release / "requirements.txt").read_bytes()).hexdigest()
+    return layout.cache / f"uv-{requirements[:12]}"
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ API_SERVER, SCHEDULER, DAG_PROCESSOR = (
     "airflow-dag-processor.service",
 )
 HEALTH_TIMER = "listings-health.timer"
+CLEAN = "listings-clean.service"
 # In the order in which they are started. They are stopped the other way round: tasks report to the api-server.
 AIRFLOW = (API_SERVER, DAG_PROCESSOR, SCHEDULER)
 
@@ -37,6 +38,10 @@ class Systemd:
     def enable(self, *names: str) -> None:
         """Has units started after each boot."""
         self._systemctl("enable", "--quiet", *names)
+
+    def disable(self, *names: str) -> None:
+        """Has units not started after a boot any more."""
+        self._systemctl("disable", "--quiet", *names)
 
     def start(self, *names: str) -> None:
         """Starts units that do not run."""
@@ -91,6 +96,20 @@ def install_units(release: Path, layout: Layout, account: Account) -> None:
     for source, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         write(target, render(source.read_text(encoding="utf-8"), layout, account))
+
+
+def withdraw_units(old: Path, new: Path, systemd: Systemd) -> None:
+    """Takes away the units of the release `old` that `new` does not have; they have been stopped."""
+    for name in {path.name for path in unit_files(old)} - {path.name for path in unit_files(new)}:
+        if (unit := systemd.units / name).exists():
+            if "[Install]" in unit.read_text(encoding="utf-8"):
+                systemd.disable(name)
+            unit.unlink()
+
+
+def timers(release: Path) -> list[str]:
+    """The timers of a release, by name."""
+    return [path.name for path in unit_files(release) if path.suffix == ".timer"]
 
 
 def unit_files(release: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.host.health import GRACE_SECONDS, check, ill, unheard
+from infra.host.health import DISK_PERCENT, GRACE_SECONDS, check, crowded, ill, unheard
 from infra.host.services import ServiceError
 
 WELL = {
@@ -118,6 +118,15 @@ def test_a_restart_that_is_refused_is_said() -> None:
     healthy, said = look({**WELL, "scheduler": STALE}, FakeUnits(refuses=True))
     assert not healthy
     assert "could not be restarted: systemctl restart: no such unit" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [(27.5, ""), (27.6, ""), (27.7, "disk: 92.3 % is used, more than 92 %; 2.3 GiB left")],
+)
+def test_a_disk_is_unwell_before_it_is_full(used: float, said: str) -> None:
+    """Of 30 GiB, at 92 %: while there is still room for a person to work in."""
+    assert said == crowded(used * 2**30, (30 - used) * 2**30, DISK_PERCENT)
 
 
 @pytest.mark.parametrize(("since", "missing"), [("06:00:04", ["airflow-dag-processor.service"]), ("06:00:00", [])])

@@ -56,7 +56,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         path.write_text("OF=three\nAWS_DEFAULT_REGION=eu-central-1\nAIRFLOW__API__PORT=8443\n")
     layout.secrets.write_text("")
     monkeypatch.setattr(Systemd, "_systemctl", lambda self, *arguments: "")
-    monkeypatch.setattr(install, "build_environment", lambda release: None)
+    monkeypatch.setattr(install, "build_environment", lambda release, layout: None)
+    monkeypatch.setattr(install, "clear_caches", lambda release, layout: None)
     monkeypatch.setattr(Host, "_database_url", lambda self: "postgresql://example")
     return Host(layout.releases / "three", Options(tmp_path, getpass.getuser(), patience=0.0))
 
@@ -98,14 +99,48 @@ def test_the_same_release_again_loses_nothing(host: Host, monkeypatch: pytest.Mo
 
 
 def test_a_release_that_does_not_come_up_leaves_no_trace(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Link, settings and the schema of the database go back, and the release itself goes."""
+    """Link, host.env and the schema of the database go back, and the release itself goes.
+
+    Not the stack's settings: its functions are new already.
+    """
     commands = FakeCommands()
     with pytest.raises(InstallError, match=r"(?s)three did not come up: .*refused.*two runs again"):
         installing(host, monkeypatch, commands, {"two"})
     assert ["one", "two"] == releases(host)
     assert ["two", "one"] == [path.resolve().name for path in (host.layout.current, host.layout.previous)]
-    assert "OF=two" in host.layout.settings.read_text()
+    for path, of in ((host.layout.settings, "OF=three"), (host.layout.host_env, "OF=two")):
+        assert of in path.read_text()
+        assert of in (host.layout.kept / path.name).read_text()
     assert "downgrade old" == commands.done[-1]
+
+
+def test_the_old_settings_are_the_last_resort(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the stack's the release before does not come up either; with its own it does, and that is said."""
+    ask_settings: list[str] = []
+
+    def start(self: Host, release: Path) -> None:
+        ask_settings.append(f"{release.name} with {self.layout.settings.read_text().splitlines()[0]}")
+        if ask_settings[-1] != "two with OF=two":
+            raise InstallError("no heartbeat")
+
+    monkeypatch.setattr(Host, "_start", start)
+    with pytest.raises(InstallError, match=r"(?s)two runs again, with the settings of before, as .*no heartbeat"):
+        installing(host, monkeypatch, FakeCommands(), {"two"})
+    assert ["three with OF=three", "two with OF=three", "two with OF=two"] == ask_settings
+    assert "OF=two" in host.layout.settings.read_text()
+
+
+def test_settings_that_the_old_code_cannot_read_are_not_tried(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its heartbeats would come, its DAGs would not."""
+
+    class Reading(FakeCommands):
+        def require_parsed_dags(self) -> None:
+            if "migrate" in self.done:
+                raise InstallError("LISTINGS_NEW is no number")
+
+    with pytest.raises(InstallError, match=r"(?s)two runs again, with the settings of before, as .*is no number"):
+        installing(host, monkeypatch, Reading(), {"two"})
+    assert "OF=two" in host.layout.settings.read_text()
 
 
 def test_a_unit_that_keeps_ending_is_not_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,17 +173,56 @@ def test_a_migration_that_fails_goes_back_too(host: Host, monkeypatch: pytest.Mo
     with pytest.raises(InstallError, match="migrate failed"):
         installing(host, monkeypatch, commands, {"two"})
     assert "two" == host.layout.current.resolve().name
-    assert ["require_parsed_dags"] == commands.done
+    assert {"require_parsed_dags"} == set(commands.done)
 
 
 def test_dags_that_do_not_parse_stop_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends before the first question to systemd, with the settings of what runs."""
+    """It ends before the first question to systemd, with the settings of what runs, which the new could be, too."""
     asked: list[str] = []
     monkeypatch.setattr(Systemd, "_systemctl", lambda self, *arguments: asked.append(arguments[0]))
     with pytest.raises(InstallError, match="three was not installed: require_parsed_dags failed"):
         installing(host, monkeypatch, FakeCommands("require_parsed_dags"), {"two"})
     assert [] == asked
     assert "OF=two" in host.layout.settings.read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "starts"), [("LISTINGS_RELEASE=releases/three", 0), ("LISTINGS_TRANSFORM_VERSION=9", 1)]
+)
+def test_what_runs_starts_anew_for_new_settings_only(
+    line: str, starts: int, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release cannot be read; the one that runs must know the stack's new transform, not the name of that one."""
+    before = "OF=two\nAWS_DEFAULT_REGION=eu-central-1\nAIRFLOW__API__PORT=8443\n"
+    (host.layout.kept / "settings.env").write_text(before)
+    host.layout.settings.write_text(f"{before}{line}\n")
+    asked: list[str] = []
+    monkeypatch.setattr(Systemd, "_systemctl", lambda self, *arguments: asked.append(arguments[0]) or "")
+
+    class Reading(FakeCommands):
+        def require_parsed_dags(self) -> None:
+            self.done.append("read")
+            if len(self.done) == 1:
+                raise InstallError("no DAG")
+
+    with pytest.raises(InstallError, match=r"(?s)three was not installed: no DAG\ntwo runs"):
+        installing(host, monkeypatch, Reading(), {"two"})
+    assert line in host.layout.settings.read_text()
+    assert 2 * starts == asked.count("start")
+    assert "two" == host.layout.current.resolve().name
+
+
+def test_a_unit_of_the_failed_release_alone_goes_with_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would start what the release before does not have."""
+    asked: list[str] = []
+    monkeypatch.setattr(Systemd, "_systemctl", lambda self, *arguments: asked.append(" ".join(arguments)) or "")
+    for name, text in (("listings-new.timer", "[Install]\n"), ("listings-new.service", "[Service]\n")):
+        (host.release / "infra" / "host" / "systemd" / name).write_text(text)
+    with pytest.raises(InstallError, match="two runs again"):
+        installing(host, monkeypatch, FakeCommands(), {"two"})
+    assert [] == list(host.layout.units.glob("listings-new*"))
+    new = [each for each in asked if "listings-new" in each]
+    assert ["start listings-new.timer", "stop listings-new.timer", "disable --quiet listings-new.timer"] == new[-3:]
 
 
 def test_when_nothing_comes_up_both_reasons_are_said(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

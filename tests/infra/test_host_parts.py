@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import ssl
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from infra.host import database, env_file, own_secrets
+from infra.host import clean, database, env_file, own_secrets, release_tools
 from infra.host.account import Account
 from infra.host.host_environment import host_environment, names_of_host, since
 from infra.host.layout import Layout
@@ -90,7 +92,28 @@ def test_settings_say_where_the_pages_are() -> None:
     assert ["127.0.0.1", "9443"] == [told[f"AIRFLOW__API__{name}"] for name in ("HOST", "PORT")]
     assert "https://box:9443" == told["AIRFLOW__API__BASE_URL"]
     assert "https://127.0.0.1:9443/execution/" == told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
-    assert "198.51.100.7" in names_of_host({"LISTINGS_UI_URL": "https://198.51.100.7:8443"})
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "kind"),
+    [
+        ("https://198.51.100.7:8443", "198.51.100.7", "IP Address"),
+        ("https://[2001:db8::7]:8443/", "2001:DB8:0:0:0:0:0:7", "IP Address"),
+        ("https://Listings.example", "listings.example", "DNS"),
+    ],
+)
+def test_the_address_in_the_settings_is_the_one_of_links_and_certificate(
+    url: str, name: str, kind: str, layout: Layout, account: Account
+) -> None:
+    """Airflow makes its links from it, and the certificate names it as what it is; once made, it is kept."""
+    settings = {**SETTINGS, "LISTINGS_UI_URL": url}
+    assert url == host_environment(layout, settings, "", "box")["AIRFLOW__API__BASE_URL"]
+    own_secrets.make_certificate(layout, account, names_of_host(settings))
+    first = layout.certificate.read_bytes()
+    (found,) = ssl.create_default_context(cafile=str(layout.certificate)).get_ca_certs()
+    assert (kind, name) in list(found["subjectAltName"])
+    own_secrets.make_certificate(layout, account, names_of_host(settings))
+    assert first == layout.certificate.read_bytes()
 
 
 def test_schedules_begin_with_the_first_installation(layout: Layout) -> None:
@@ -133,6 +156,38 @@ def test_a_certificate_is_made_again_for_a_new_name_only(layout: Layout, account
     assert 0o600 == stat.S_IMODE(layout.certificate_key.stat().st_mode)
 
 
+def test_downloads_for_other_requirements_go(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fetched for a release is kept for those that need the same, and lies nowhere else."""
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    told: list[Mapping[str, str]] = []
+    monkeypatch.setattr(release_tools, "_run", lambda command, folder, environment: told.append(environment))
+    for name, requirements in (("one", "a==1"), ("two", "a==2"), ("three", "a==2")):
+        (release := tmp_path / name).mkdir()
+        (release / "requirements.txt").write_text(requirements)
+        release_tools.build_environment(release, layout)
+        assert "1" == told[-1]["PIP_NO_CACHE_DIR"]
+        Path(told[-1]["UV_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)
+    one, two = sorted({Path(each["UV_CACHE_DIR"]) for each in told}, key=lambda path: path.stat().st_ctime_ns)
+    assert {layout.cache} == {one.parent, two.parent}
+    release_tools.clear_caches(tmp_path / "three", layout)
+    assert [two] == list(layout.cache.iterdir())
+
+
+def test_history_that_the_page_shows_is_kept() -> None:
+    """The clean-up spares what the longest table of the page reads, and never says that a DAG is paused or not."""
+    shown = re.search(r"Query\(ge=1, le=(\d+)\)", (PROJECT_ROOT / "plugins/listings_ui/app.py").read_text())
+    earlier = re.search(
+        r"_EARLIER = timedelta\(days=(\d+)\)", (PROJECT_ROOT / "plugins/listings_ui/metadata.py").read_text()
+    )
+    assert shown
+    assert earlier
+    assert int(shown[1]) + int(earlier[1]) < clean.KEPT_DAYS
+    command = clean.command(Path("airflow"), datetime(2026, 11, 22, 2, 37, tzinfo=UTC))
+    assert ["--clean-before-timestamp", "2026-08-14T02:37:00+00:00"] == command[3:5]
+    assert {"dag_run", "task_instance", "xcom", "log", "asset_event"} < set(clean.TABLES)
+    assert "dag" not in clean.TABLES
+
+
 class FakeSystemd(Systemd):
     """Notes what it is asked."""
 
@@ -163,7 +218,7 @@ def test_the_database_is_made_once_and_opens_no_port(tmp_path: Path) -> None:
 
     systemd = FakeSystemd(tmp_path)
     assert "postgresql+psycopg2://airflow@/airflow?host=/run/postgresql" == database.prepare(systemd, data, run)
-    assert ["--initdb", "CREATE ROLE airflow LOGIN", "CREATE DATABASE airflow OWNER airflow"] == [
+    assert ["--initdb", "CREATE ROLE airflow LOGIN", database.CREATE] == [
         command for command in ran if not command.startswith("SELECT")
     ]
     assert "restart postgresql.service" == systemd.asked()[-1]

@@ -15,7 +15,7 @@ import pytest
 
 from infra.host.account import Account
 from infra.host.layout import Layout
-from infra.host.services import AIRFLOW, render, unit_files
+from infra.host.services import AIRFLOW, CLEAN, render, unit_files
 from infra.release import PROJECT_ROOT, build_release
 from tests.integration.host_units import Unit
 
@@ -131,15 +131,15 @@ def test_a_component_comes_back_whatever_ended_it(name: str) -> None:
     assert "postgresql.service" in unit.one("Unit", "After").split()
 
 
-@pytest.mark.parametrize("name", AIRFLOW)
+@pytest.mark.parametrize("name", [*AIRFLOW, CLEAN])
 def test_a_component_is_an_account_of_its_own_that_can_change_nothing(name: str) -> None:
     """Not root, no way to become it, one folder to write in; settings of the deploy before secrets, after defaults."""
     unit = UNITS[name]
     assert ["airflow", "airflow"] == [unit.one("Service", "User"), unit.one("Service", "Group")]
     assert HARDENING == {key: unit.one("Service", key) for key in HARDENING}
     assert unit.service("ProtectProc") is None  # with it no task starts: seen under systemd 252
-    files = ["/opt/listings/current/infra/host/airflow.env"]
-    files += [f"/etc/listings/{name}.env" for name in ("host", "settings", "secrets")]
+    files = ["/opt/listings/current/infra/host/airflow.env", "/etc/listings/host.env", "/etc/listings/settings.env"]
+    files += ["-/etc/listings/local.env", "/etc/listings/secrets.env"]
     assert files == unit.values["Service", "EnvironmentFile"]
 
 
@@ -165,6 +165,14 @@ def test_the_health_check_runs_each_minute() -> None:
     assert ["1min", "3min"] == [timer.one("Timer", key) for key in ("OnUnitInactiveSec", "OnBootSec")]
     assert "timers.target" == timer.one("Install", "WantedBy")
     assert int(service.one("Service", "TimeoutStartSec")) < 60
+
+
+def test_the_history_is_cut_each_week_while_nothing_is_due() -> None:
+    """Hours before the extraction and away from the reconciliation's minute; what a stop made it miss is made up."""
+    timer = UNITS["listings-clean.timer"]
+    assert ["Sun *-*-* 02:37:00 UTC", "true"] == [timer.one("Timer", key) for key in ("OnCalendar", "Persistent")]
+    assert "timers.target" == timer.one("Install", "WantedBy")
+    assert "oneshot" == UNITS[CLEAN].one("Service", "Type")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")

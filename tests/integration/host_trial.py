@@ -100,6 +100,8 @@ class TrialHost:
                 "LISTINGS_PREFIX": str(self.layout.prefix),
                 "LISTINGS_USER": self.who.user,
                 "LISTINGS_PYTHON": self.who.python,
+                # What this machine has downloaded for its own environments serves the trial's as well.
+                "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
                 **options,
             },
             capture_output=True,

@@ -78,7 +78,9 @@ class Units:
     def environment(self, unit: Unit) -> dict[str, str]:
         """Exactly what the process gets: systemd's own, the unit's files, and the trial's."""
         account = pwd.getpwnam(unit.service("User") or pwd.getpwuid(os.geteuid()).pw_name)
-        files = [Path(name) for name in unit.values.get(("Service", "EnvironmentFile"), [])]
+        named = unit.values.get(("Service", "EnvironmentFile"), [])
+        # A dash before it: the file need not be there.
+        files = [Path(name.lstrip("-")) for name in named if name[0] != "-" or Path(name[1:]).exists()]
         ours = {"PATH": PATH, "HOME": account.pw_dir, "USER": account.pw_name}
         return ours | env_file.read(*files, self.folder / "extra.env")
 
