@@ -1,6 +1,8 @@
 """Looks at a stage on AWS, or without --stage at the local stack, and says what is to be mended and how.
 
-Usage: python -m infra.doctor [--stage NAME --region REGION | --home FOLDER] [--json]
+One request is made of the listing API, which counts against its quota; none with --no-api.
+
+Usage: python -m infra.doctor [--stage NAME --region REGION | --home FOLDER] [--no-api] [--json]
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,17 +24,20 @@ from infra.doctor.target import ROOT, Target, aws_target, local_target
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 when nothing is to be mended, else 1; 2 for arguments that do not fit."""
-    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description=__doc__.rpartition("\n\n")[0])
     parser.add_argument("--stage", default="", help="stage on AWS, for instance dev; without it the local stack")
     parser.add_argument("--region", default="", help=f"region on AWS ({LOCAL_REGION})")
     parser.add_argument("--home", type=Path, help="folder of the local stack ($LISTINGS_HOME, else .local)")
+    parser.add_argument(
+        "--no-api", action="store_true", help="do not spend a request on the listing API: its key is not tried"
+    )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
     chosen = parser.parse_args(arguments)
     on_aws = chosen.stage not in ("", LOCAL_STAGE)
     if on_aws and chosen.home:
         parser.error("--home is about the local stack; leave it out with --stage")
     target = aws_target(chosen.stage, chosen.region or LOCAL_REGION) if on_aws else _local(chosen.home)
-    findings = examine(target)
+    findings = examine(replace(target, asks_api=not chosen.no_api))
     if chosen.json:
         print(as_json(target, findings))
     else:

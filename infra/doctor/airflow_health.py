@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from infra.doctor.alarms import UNWELL, state_of
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import LOOPBACK, Target
 from infra.doctor.web import Answer, ask
@@ -13,12 +14,11 @@ HEALTH = "/api/v2/monitor/health"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor")
 # Not every Airflow has one: where none ever ran, its status is null.
 OPTIONAL = "triggerer"
-EXTRACT = "extract_listings"
 _SOON = 5.0
 
 
 def look_at_airflow(target: Target) -> Finding:
-    """Whether Airflow's parts report; that the daily extraction is paused is said, and is no fault."""
+    """Whether Airflow's parts report."""
     if target.is_local:
         return _local(target)
     if "MwaaEnvironmentName" in target.outputs:
@@ -32,7 +32,7 @@ def _local(target: Target) -> Finding:
     url = f"http://{LOOPBACK}:{target.ports['ui']}"
     look = f"make status, and the logs in {target.home}/logs; make down, make up start afresh"
     try:
-        return _by_health(ask(f"{url}{HEALTH}", timeout=_SOON), url, look, _paused(target, url))
+        return _by_health(ask(f"{url}{HEALTH}", timeout=_SOON), url, look)
     except OSError as error:
         return mend(f"{url} does not answer: {getattr(error, 'reason', error)}", look)
 
@@ -43,7 +43,7 @@ def _host(target: Target, url: str) -> Finding:
     shell = f"EC2 console, {target.region}, {instance}, Connect, Session Manager"
     look = f"{shell}: journalctl -u listings-health -n 50; systemctl status 'airflow-*'"
     try:
-        return _by_health(ask(f"{url}{HEALTH}", timeout=_SOON, own_certificate=True), url, look, "")
+        return _by_health(ask(f"{url}{HEALTH}", timeout=_SOON, own_certificate=True), url, look)
     except OSError as error:
         unreachable = f"{url} is not reachable from here ({getattr(error, 'reason', error)})"
     if not instance:
@@ -52,12 +52,23 @@ def _host(target: Target, url: str) -> Finding:
         Filters=[{"Key": "InstanceIds", "Values": [instance]}]
     )["InstanceInformationList"]
     if told and told[0]["PingStatus"] == "Online":
-        return ok(f"{unreachable}, but its host's agent is online")
+        return _by_alarm(target, f"{unreachable}; its host's agent is online", look)
     state = told[0]["PingStatus"] if told else "unknown to Systems Manager"
     return mend(
         f"{unreachable}, and the agent of {instance} is {state}",
         f"EC2 console, {target.region}, {instance}: is it running? A stopped one: Start instance",
     )
+
+
+def _by_alarm(target: Target, known: str, look: str) -> Finding:
+    """What the host's own health check told CloudWatch: an agent that is online says nothing of Airflow."""
+    state = state_of(target, UNWELL)
+    if state == "ALARM":
+        return mend(f"{known}, but its health check failed or is silent: alarm {UNWELL}", look)
+    if state == "OK":
+        return ok(f"{known}, and its health check says that Airflow is well: alarm {UNWELL} is OK")
+    why = "has no data yet" if state else "is not there"
+    return skip(f"{known}; whether Airflow works is not known: alarm {UNWELL} {why}")
 
 
 def _mwaa(target: Target, name: str) -> Finding:
@@ -73,7 +84,7 @@ def _mwaa(target: Target, name: str) -> Finding:
     return mend(f"MWAA {name} is {told['Status']}", f"its environment page in the MWAA console, {target.region}")
 
 
-def _by_health(answer: Answer, url: str, look: str, note: str) -> Finding:
+def _by_health(answer: Answer, url: str, look: str) -> Finding:
     try:
         told = json.loads(answer.body)
         there = [*COMPONENTS, *([OPTIONAL] if told[OPTIONAL]["status"] else [])]
@@ -82,18 +93,4 @@ def _by_health(answer: Answer, url: str, look: str, note: str) -> Finding:
         return mend(f"{url} answers {answer.status}, but not as Airflow does", look)
     if ill:
         return mend(f"not healthy at {url}: {', '.join(ill)}", look)
-    return ok(f"{', '.join(there[1:])} are healthy at {url}{note}")
-
-
-def _paused(target: Target, url: str) -> str:
-    """A word about the daily extraction where it is paused; nothing where Airflow does not say."""
-    assert target.home is not None
-    try:
-        password = json.loads((target.home / "secrets.json").read_text(encoding="utf-8"))["ui_password"]
-        login = json.dumps({"username": "admin", "password": password}).encode()
-        came = ask(f"{url}/auth/token", {"Content-Type": "application/json"}, login, timeout=_SOON)
-        token = json.loads(came.body)["access_token"]
-        dag = json.loads(ask(f"{url}/api/v2/dags/{EXTRACT}", {"Authorization": f"Bearer {token}"}, timeout=_SOON).body)
-        return f"; {EXTRACT} is paused" if dag["is_paused"] else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return ok(f"{', '.join(there[1:])} are healthy at {url}")

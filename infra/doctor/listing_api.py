@@ -45,6 +45,8 @@ def look_at_key(target: Target) -> Finding:
     headers = {name: str(value) for name, value in connection["extra"].items() if name.startswith("x-rapidapi-")}
     if not headers.get(KEY):
         return mend(f"{where} has no {KEY}", f"put it there, then {target.command('secrets')}")
+    if not target.asks_api:
+        return skip(f"not tried, as --no-api says; there is a key in {where}")
     try:
         asked = Asked(ask(_url(source, connection), headers, timeout=PATIENCE_SECONDS), headers[KEY])
     except OSError as error:
@@ -84,7 +86,7 @@ def _meaning(target: Target, source: Source, asked: Asked, where: str) -> Findin
     if status == 200 and not words:
         listings = source.read_page(asked.answer.body).listings
         if listings:
-            return ok(f"{source.name} gave {listings} listings for {LOCATION}")
+            return ok(f"{source.name} gave {listings} listings for {LOCATION} (asked once: one request of the quota)")
         return mend(
             f"{source.name} gave an empty page for {LOCATION}", "try the search at rapidapi.com: is it the API?"
         )
@@ -97,7 +99,10 @@ def _meaning(target: Target, source: Source, asked: Asked, where: str) -> Findin
     if status == 429 and source.is_permanent(status, asked.answer.body):
         return mend(f"the quota is used up (429{said})", "wait for the reset that rapidapi.com shows, or a bigger plan")
     if status == 429:
-        return mend(f"too many requests at this moment (429{said})", "wait a minute, then run the doctor again")
+        return mend(
+            f"too many requests at this moment (429{said})",
+            "wait a minute, then run the doctor again (one request more)",
+        )
     if status == 200:
         return mend(
             f"{source.name} answered 200 without listings{said}", f"look at the host in {where}: is it the API?"

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import ClientError
 
 from infra.doctor.faults import is_denied
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
-
-_TEMPLATE = Path("infra", "template.yaml")
+from infra.doctor.template import template
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ _NETWORK = (
 
 def look_at_lambda_room(target: Target) -> Finding:
     """Whether the account lets as many functions run at once as the queues call for."""
-    wanted = sum(each["Concurrency"] for each in _template(target)["Mappings"]["Sizing"].values())
+    wanted = sum(each["Concurrency"] for each in template(target)["Mappings"]["Sizing"].values())
     limit = target.client("lambda").get_account_settings()["AccountLimit"]
     free = int(limit["UnreservedConcurrentExecutions"])
     found = f"{free} functions may run at once (of {limit['ConcurrentExecutions']}), ours take up to {wanted}"
@@ -53,7 +50,7 @@ def look_at_lambda_room(target: Target) -> Finding:
 
 def look_at_network_room(target: Target) -> Finding:
     """Whether what the template makes of VPCs and addresses fits; once deployed it is counted already."""
-    resources = _template(target)["Resources"].values()
+    resources = template(target)["Resources"].values()
     if target.outputs:
         return ok("the stack has what it needs")
     room = []
@@ -81,25 +78,3 @@ def look_at_network_room(target: Target) -> Finding:
             )
         room.append(f"{used} of {most} {quota.what} used")
     return ok(", ".join(room))
-
-
-def _template(target: Target) -> dict[str, Any]:
-    text = (target.root / _TEMPLATE).read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.load(text, Loader=_Plain)  # noqa: S506 - a SafeLoader
-    return found
-
-
-class _Plain(yaml.SafeLoader):
-    """CloudFormation's short forms are read as what stands behind the tag."""
-
-
-def _behind(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node)
-
-
-_Plain.add_multi_constructor("!", _behind)

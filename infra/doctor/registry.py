@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from infra.doctor.account import look_at_account, look_at_clock, look_at_stack
 from infra.doctor.airflow_health import look_at_airflow
+from infra.doctor.alarms import look_at_alarms
 from infra.doctor.connections import look_at_connections
+from infra.doctor.consumers import look_at_consumers
 from infra.doctor.copy_role import look_at_copy_role
 from infra.doctor.dag_files import look_at_dags
 from infra.doctor.finding import NEEDS, Finding, State, Stopped, needs
@@ -20,6 +22,7 @@ from infra.doctor.storage import look_at_buckets, look_at_functions, look_at_ver
 from infra.doctor.target import Target
 from infra.doctor.unexpected import unexpected
 from infra.doctor.warehouse import look_at_warehouse, look_at_warehouse_role
+from infra.doctor.zones import look_at_zones
 
 SIDE_BY_SIDE = 8
 ON_AWS, LOCALLY = "aws", "local"
@@ -45,6 +48,7 @@ CHECKS = (
     Check("permissions", look_at_permissions, ("account",), ("stack",), ON_AWS),
     Check("lambda room", look_at_lambda_room, ("account",)),
     Check("network room", look_at_network_room, ("account",), ("stack",), ON_AWS),
+    Check("zones", look_at_zones, ("account",), ("stack",), ON_AWS),
     Check("dags", look_at_dags),
     Check("stack", look_at_stack, ("account",)),
     Check("api key", look_at_key, ("account",), ("stack",)),
@@ -60,6 +64,8 @@ CHECKS = (
     Check("warehouse role", look_at_warehouse_role, ("stack",), (), ON_AWS),
     Check("copy role", look_at_copy_role, ("buckets",)),
     Check("airflow", look_at_airflow, ("stack",)),
+    Check("consumers", look_at_consumers, ("airflow",), (), LOCALLY),
+    Check("alarms", look_at_alarms, ("stack",), (), ON_AWS),
 )
 
 

@@ -75,7 +75,10 @@ def look_at_versions(target: Target) -> Finding:
 def rebuild(target: Target) -> str:
     """How that comes back which was changed past CloudFormation; what lies in the buckets stays."""
     if target.is_local:
-        return f"make down; rm -r {target.home}/ministack/state; make up (what lies in the buckets stays)"
+        return (
+            f"make down; rm -r {target.home}/ministack/state; make up (what lies in the buckets stays, queued messages "
+            "and dead letters are dropped: reconcile_listings sends their sets again within the hour)"
+        )
     return (
         f"a drift-aware change set of {target.stack_name} (CloudFormation console, {target.region}) puts back what "
         "infra/template.yaml says and keeps the data"

@@ -34,6 +34,7 @@ class Target:
     """What the checks ask about. `endpoint_url` and `home` are those of the local stack, None on AWS.
 
     `clients` is None for a local stack that is not up. `ports` are the local stack's, by name.
+    `asks_api`: whether one request may be spent on the listing API.
     """
 
     stage: str
@@ -44,6 +45,7 @@ class Target:
     ports: Mapping[str, int] = field(default_factory=dict)
     root: Path = ROOT
     dags: Path = ROOT / "dags"
+    asks_api: bool = True
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     # What one check leaves for those that come after it.
     notes: dict[str, Any] = field(default_factory=dict)

@@ -116,9 +116,9 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "config" / "api_config.json"
 
 
-def before_a_deploy(root: Path) -> Finding:
+def before_a_deploy(root: Path, **changed: Any) -> Finding:
     """The key's check on a stage without a stack, in this checkout."""
-    examined = target(root=root)
+    examined = target(root=root, **changed)
     examined.__dict__["outputs"] = {}
     [found] = examine(examined, [Check("api key", look_at_key)])
     return found
@@ -158,7 +158,25 @@ def test_before_a_deploy_the_key_is_tried_as_it_will_be_used(config: Path, monke
     [(url, headers)] = asked
     assert "https://zillow56.p.rapidapi.com/search?output=json&status=forSale&location=houston%2C+tx&page=1" == url
     assert {"x-rapidapi-key": "0123456789", "x-rapidapi-host": "zillow56.p.rapidapi.com"} == headers
-    assert (State.OK, "zillow56 gave 1 listings for houston, tx") == (found.state, found.found)
+    assert (State.OK, "zillow56 gave 1 listings for houston, tx (asked once: one request of the quota)") == (
+        found.state,
+        found.found,
+    )
+
+
+def test_no_request_is_made_where_none_may_be_spent(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --no-api the key is looked for, and nobody is asked; that it was not tried is said."""
+    config.write_text('{"x-rapidapi-key": "0123456789"}')
+    monkeypatch.setattr(listing_api, "ask", lambda *_, **__: pytest.fail("the API was asked"))
+    found = before_a_deploy(config.parents[1], asks_api=False)
+    assert State.SKIP is found.state
+    assert "not tried, as --no-api says; there is a key in config/api_config.json" == found.found
+
+
+def test_without_a_request_a_missing_key_is_named_all_the_same(config: Path) -> None:
+    """With --no-api the example's key is still no key."""
+    config.write_text('{"x-rapidapi-key": "example-key"}')
+    assert State.MEND is before_a_deploy(config.parents[1], asks_api=False).state
 
 
 # ---------------------------------------------------------------- how it looks

@@ -1,0 +1,32 @@
+"""Knows how to read what of the template does not depend on CloudFormation's functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from infra.doctor.target import Target
+
+
+def template(target: Target) -> dict[str, Any]:
+    """infra/template.yaml of the target's checkout."""
+    text = (target.root / "infra" / "template.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.load(text, Loader=_Plain)  # noqa: S506 - a SafeLoader
+    return found
+
+
+class _Plain(yaml.SafeLoader):
+    """CloudFormation's short forms are read as what stands behind the tag."""
+
+
+def _behind(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node)
+
+
+_Plain.add_multi_constructor("!", _behind)
