@@ -1,4 +1,4 @@
-"""A deployed stack for the doctor to look at: all real but Airflow, whose health page a few lines stand in for."""
+"""A deployed stack for the doctor to look at: all real but Airflow, whose API a few lines stand in for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from infra.deploy import deploy_local
+from infra.doctor.airflow_health import HEALTH
 from infra.doctor.finding import Finding, State
 from infra.doctor.registry import CHECKS, Check, examine
 from infra.doctor.target import Target, local_target
@@ -24,15 +25,36 @@ from tests.integration.listing_api_server import serving
 from tests.integration.warehouse_fixture import SECRETS, Warehouse, home
 
 KEY = "listing-key-example-not-real"
+UI_PASSWORD = "ui-password-example-not-real"
+DAGS = ("extract_listings", "load_listings", "reconcile_listings", "report_listings", "sense_listings")
 HEALTHY = {name: {"status": "healthy"} for name in ("metadatabase", "scheduler", "dag_processor", "triggerer")}
 
 
 @dataclass
 class Airflow:
-    """A health page that says what a test wants."""
+    """An API that says what a test wants: the health page to everybody, DAGs and pools to who is logged in."""
 
     port: int = 0
     health: Any = field(default_factory=lambda: dict(HEALTHY))
+    password: str = UI_PASSWORD
+    paused: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(DAGS, False))
+    pools: dict[str, int] = field(default_factory=lambda: {"default_pool": 128, "zillow_api": 2})
+
+    def told(self, path: str) -> Any:
+        """What is answered to who is logged in."""
+        if path == "/api/v2/dags?limit=1000":
+            return {"dags": [{"dag_id": name, "is_paused": paused} for name, paused in self.paused.items()]}
+        return {"pools": [{"name": name, "slots": slots} for name, slots in self.pools.items()]}
+
+    @contextlib.contextmanager
+    def changed(self, **fields: Any) -> Iterator[None]:
+        """While it lasts, this is another."""
+        before = {name: getattr(self, name) for name in fields}
+        vars(self).update(fields)
+        try:
+            yield
+        finally:
+            vars(self).update(before)
 
 
 @dataclass(frozen=True)
@@ -139,9 +161,15 @@ def running_patient() -> Iterator[Patient]:
         )
         made = connections(ports, {**SECRETS, "listing_api_key": KEY})
         outputs = deploy_local(warehouse.ministack.endpoint, folder / "build", made).outputs
+        _put_ui_password(folder / "secrets.json")
         (folder / "run").mkdir()
         (folder / "run" / "state.json").write_text(json.dumps({"ports": dict(ports.items())}))
         yield Patient(folder, warehouse, api, airflow, outputs)
+
+
+def _put_ui_password(file: Path) -> None:
+    secrets = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({**secrets, "ui_password": UI_PASSWORD}))
 
 
 @contextlib.contextmanager
@@ -150,10 +178,24 @@ def _airflow() -> Iterator[Airflow]:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(airflow.health).encode()
-            self.send_response(200)
+            if self.path == HEALTH:
+                self._answer(200, airflow.health)
+            elif self.headers["Authorization"] == "Bearer example-token":
+                self._answer(200, airflow.told(self.path))
+            else:
+                self._answer(401, {"detail": "Invalid JWT"})
+
+        def do_POST(self) -> None:
+            login = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if (self.path, login) == ("/auth/token", {"username": "admin", "password": airflow.password}):
+                self._answer(201, {"access_token": "example-token"})
+            else:
+                self._answer(401, {"detail": "Invalid credentials"})
+
+        def _answer(self, status: int, body: Any) -> None:
+            self.send_response(status)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(json.dumps(body).encode())
 
         def log_message(self, *_: Any) -> None:
             """Says nothing."""

@@ -17,6 +17,7 @@ from infra.doctor.finding import Finding, State
 from infra.doctor.registry import CHECKS
 from infra.doctor.target import ROOT, Target, local_target
 from tests.integration.doctor_patient import (
+    DAGS,
     HEALTHY,
     Patient,
     assert_said,
@@ -131,7 +132,7 @@ def test_before_make_up_there_is_one_thing_to_do(tmp_path: Path) -> None:
     said = " ".join(done.stdout.split())
     assert f"mend stack not deployed: no stack is up in {tmp_path} → make up" in said
     assert 1 == done.stdout.count("mend  ")
-    assert_said(r"skip not asked clock, lambda room, .*airflow: needs stack Nothing else is in the way: make up$", said)
+    assert_said(r"skip not asked clock, lambda room, .*airflow, consumers: needs stack Nothing else is in the way: make up$", said)
 
 
 def test_before_a_deploy_there_is_one_thing_to_do(patient: Patient, tmp_path: Path) -> None:
@@ -141,7 +142,9 @@ def test_before_a_deploy_there_is_one_thing_to_do(patient: Patient, tmp_path: Pa
     assert "not deployed: no stack listings-dev in eu-west-1" == found["stack"].found
     assert "make deploy STAGE=dev REGION=eu-west-1" == found["stack"].remedy
     assert {"needs stack"} == set(skipped(found).values())
-    assert {"clock", "account", "permissions", "lambda room", "dags"} == set(found) - set(skipped(found)) - {"stack"}
+    assert {"clock", "account", "permissions", "lambda room", "zones", "dags"} == set(found) - set(skipped(found)) - {
+        "stack"
+    }
 
 
 def test_a_stage_in_another_region_is_found(patient: Patient) -> None:
@@ -247,7 +250,98 @@ def test_an_airflow_that_does_not_answer_is_named(patient: Patient) -> None:
     assert_said("http://127.0.0.1:.* does not answer: .*refused", found["airflow"].found)
 
 
+# ---------------------------------------------------------------- DAGs and pool
+def test_consumers_that_are_paused_are_named(patient: Patient) -> None:
+    """Nothing that is extracted would go on: each is named, and where it is unpaused."""
+    paused = {name: name in ("sense_listings", "load_listings") for name in DAGS}
+    with patient.airflow.changed(paused=paused):
+        found = findings(patient.target())
+    assert ["consumers"] == to_mend(found)
+    assert "paused: sense_listings, load_listings" == found["consumers"].found
+    assert_said(
+        "^unpause in the UI, http://127.0.0.1:.*/dags: sense_listings, load_listings$", found["consumers"].remedy
+    )
+
+
+def test_a_paused_extraction_is_said_and_no_fault(patient: Patient) -> None:
+    """It is paused from the beginning, since its runs cost requests."""
+    with patient.airflow.changed(paused={name: name == "extract_listings" for name in DAGS}):
+        found = findings(patient.target())
+    assert [] == to_mend(found)
+    assert_said("; extract_listings is paused: nothing is asked daily", found["consumers"].found)
+    assert "extract_listings" not in findings(patient.target())["consumers"].found
+
+
+@pytest.mark.parametrize(
+    ("pools", "words"),
+    [
+        ({"zillow_api": 0}, "^pool zillow_api has no slots: no page is ever asked$"),
+        ({"default_pool": 128}, "^there is no pool zillow_api"),
+    ],
+)
+def test_a_pool_that_lets_nobody_ask_is_named(patient: Patient, pools: dict[str, int], words: str) -> None:
+    """Without slots every task of the extraction would wait for ever."""
+    with patient.airflow.changed(pools=pools):
+        found = findings(patient.target())
+    assert ["consumers"] == to_mend(found)
+    assert_said(words, found["consumers"].found)
+    assert_said("/pools: .*2 slots$", found["consumers"].remedy)
+
+
+def test_paused_dags_and_the_pool_are_named_together(patient: Patient) -> None:
+    """Of two faults both are said."""
+    with patient.airflow.changed(pools={}, paused=dict.fromkeys(DAGS, True)):
+        found = findings(patient.target())["consumers"].found
+    assert_said("^paused: sense_.*, reconcile_listings; there is no pool zillow_api", found)
+
+
+def test_a_dag_that_airflow_does_not_have_is_named(patient: Patient) -> None:
+    """A DAG that Airflow could not read is on no list."""
+    there = {name: False for name in DAGS if name != "load_listings"}
+    with patient.airflow.changed(paused=there):
+        found = findings(patient.target())
+    assert ["consumers"] == to_mend(found)
+    assert "Airflow has no load_listings" == found["consumers"].found
+
+
+def test_a_password_that_airflow_does_not_take_is_named(patient: Patient) -> None:
+    """The home's password is Airflow's only after a start."""
+    with patient.airflow.changed(password="another-example"):
+        found = findings(patient.target())
+    assert ["consumers"] == to_mend(found)
+    assert_said("Airflow refuses admin with the password in .*/secrets.json", found["consumers"].found)
+
+
+def test_without_a_password_nothing_is_claimed(patient: Patient) -> None:
+    """A home without the UI's password cannot ask, and says so."""
+    file = patient.home / "secrets.json"
+    before = file.read_text()
+    file.write_text("{}")
+    try:
+        found = findings(patient.target())
+    finally:
+        file.write_text(before)
+    assert {"consumers"} == set(skipped(found))
+    assert_said("no ui_password in ", found["consumers"].found)
+
+
 # ---------------------------------------------------------------- the command
+def test_the_command_spends_no_request_where_told_so(patient: Patient) -> None:
+    """With --no-api the key is not tried and that is said; all else is asked."""
+    before = patient.requests()
+    done = doctor("--home", patient.home, "--no-api")
+    said = " ".join(done.stdout.split())
+    assert (0, "") == (done.returncode, done.stderr)
+    assert before == patient.requests()
+    assert "skip api key not tried, as --no-api says; there is a key in airflow/connections/zillow_api" in said
+    assert f"All is well: {len(LOCAL_CHECKS) - 2} checks, 2 not asked" == done.stdout.splitlines()[-1]
+
+
+def test_the_command_says_what_it_spends() -> None:
+    """The help says of the one request, and the line of the key says that it was made."""
+    assert "One request is made of the listing API" in " ".join(doctor("--help").stdout.split())
+
+
 def test_the_command_ends_well_only_when_all_is_well(patient: Patient) -> None:
     """Exit code 0 for a healthy stack, plain text without colours in a pipe, and whatever the shell has for AWS."""
     hostile = {"AWS_PROFILE": "absent", "HTTP_PROXY": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}

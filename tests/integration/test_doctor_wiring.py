@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -45,7 +46,7 @@ def test_a_healthy_stack_is_well(patient: Patient) -> None:
     found = findings(patient.target(), parse=True)
 
     assert {} == {name: (each.state, each.found) for name, each in found.items() if each.state is not State.OK}
-    assert 17 == len(found)
+    assert 18 == len(found)
     assert before + 1 == patient.requests()
 
 
@@ -421,6 +422,24 @@ def test_a_changed_checkout_is_told_to_deploy(patient: Patient, monkeypatch: pyt
     assert ["versions"] == to_mend(found)
     assert f"transform aaaaaaaaaaaa here, {patient.outputs['TransformVersion']} there" in found["versions"].found
     assert "make up" == found["versions"].remedy
+
+
+def test_a_trigger_that_is_off_goes_on_by_the_command_that_is_named(patient: Patient) -> None:
+    """The remedy drops nothing and works as it is printed: run in a shell, the trigger is on again."""
+    with _mapping_disabled(patient):
+        remedy = findings(patient.target())["copy queue"].remedy
+        assert "rm -r" not in remedy
+        done = subprocess.run(["bash", "-c", remedy], capture_output=True, text=True, timeout=30, check=False)
+        assert 0 == done.returncode, done.stderr
+        found = findings(patient.target())
+    assert [] == to_mend(found)
+
+
+def test_a_remedy_that_drops_messages_says_so(patient: Patient) -> None:
+    """To make the stand-in anew costs what lies in its queues, and the line says it."""
+    with _no_notification(patient):
+        remedy = findings(patient.target())["copy queue"].remedy
+    assert_said("rm -r .*queued messages and dead letters are dropped", remedy)
 
 
 def test_all_that_is_wrong_with_a_queue_is_said_at_once(patient: Patient) -> None:
