@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
+
 from infra.deploy import LocalDeployment, deploy_local
 from infra.host import env_file
 from infra.host.health import ask
-from infra.host.own_secrets import UI_USER
+from infra.host.own_secrets import DATABASE_URL, UI_USER
 from infra.release import Release, build_release
 from infra.settings import settings_of
 from tests.integration.host_trial import TrialHost, Who, aws_of_the_host
@@ -52,9 +54,9 @@ class Installed:
         """What the api-server says of all components."""
         return ask(self.port, self.layout.certificate)
 
-    def log_in(self, password: str) -> str:
-        """A token for the one user."""
-        return str(self._send("/auth/token", {"username": UI_USER, "password": password}, {})["access_token"])
+    def log_in(self, password: str, user: str = UI_USER) -> str:
+        """A token for the user that there is from the start, or another."""
+        return str(self._send("/auth/token", {"username": user, "password": password}, {})["access_token"])
 
     def call(self, path: str, body: Any = None) -> Any:
         """What the API answers to the one user."""
@@ -80,6 +82,11 @@ class Installed:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         return run_id
+
+    def database(self) -> psycopg.Connection[Any]:
+        """A connection to Airflow's metadata, which commits each statement."""
+        url = env_file.read(self.layout.secrets)[DATABASE_URL].replace("+psycopg2", "")
+        return psycopg.connect(url, autocommit=True)
 
     def secrets(self) -> dict[str, bytes]:
         """Every file with a secret, by its path."""
@@ -110,12 +117,14 @@ def installed_host(folder: Path) -> Iterator[Installed]:
 
 def _settings(deployed: LocalDeployment) -> dict[str, str]:
     """What a deploy would write into settings.env; here the pages are for this machine alone."""
+    port = str(free_port())
     return {
         "AWS_DEFAULT_REGION": REGION,
         "LISTINGS_STAGE": "local",
         "LISTINGS_LOG_BUCKET": LOG_BUCKET,
         "LISTINGS_UI_HOST": "127.0.0.1",
-        "LISTINGS_UI_PORT": str(free_port()),
+        "LISTINGS_UI_PORT": port,
+        "LISTINGS_UI_URL": f"https://127.0.0.1:{port}",
         **settings_of(deployed.outputs),
     }
 

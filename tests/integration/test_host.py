@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
@@ -55,6 +57,17 @@ def test_every_dag_of_the_release_was_read(installed: Installed) -> None:
     assert sorted(DAGS) == sorted(found)
     assert 0 == installed.call("/api/v2/importErrors")["total_entries"]
     assert found["extract_listings"]["is_paused"]
+
+
+def test_the_links_begin_with_the_address_that_the_stack_says(installed: Installed) -> None:
+    """What Airflow makes of all that the scheduler's unit names: a task's mail names its log by it."""
+    url = env_file.read(installed.layout.settings)["LISTINGS_UI_URL"]
+    unit = installed.host.units.unit(AIRFLOW[-1])
+    code = "from airflow.configuration import conf; print(conf.get('api', 'base_url'))"
+    python = str(installed.layout.current / ".venv" / "airflow" / "bin" / "python")
+    environment = installed.host.units.environment(unit)
+    done = subprocess.run([python, "-c", code], env=environment, cwd="/", capture_output=True, text=True, check=True)
+    assert url == done.stdout.split()[-1]
 
 
 def test_the_pool_of_the_api_has_its_slots(installed: Installed) -> None:
@@ -147,18 +160,99 @@ def test_health_restarts_what_was_killed_and_tells_cloudwatch(installed: Install
     _wait(lambda: _answers(installed), "the api-server answers again")
 
 
+def test_a_disk_that_is_nearly_full_is_told_in_time(installed: Installed) -> None:
+    """Nothing is restarted for it; the metric is 0 while Airflow still works. The host's own file moves the limit."""
+    with _local(installed, "LISTINGS_DISK_PERCENT=0.0"):
+        assert re.fullmatch(r"disk: \d+\.\d % is used, more than 0 %; .* GiB left\n", _look(installed))
+    assert [0.0, 1.0] == _metric(installed)
+
+
+def test_old_history_goes_and_the_rest_stays(installed: Installed) -> None:
+    """listings-clean.service, as its account: a run of 101 days ago goes with all its rows, one of 99 days stays.
+
+    So do the DAGs, paused or not, and the page's data.
+    """
+    old, kept = installed.redrive(), installed.redrive()
+    dags = "/api/v2/dags?exclude_stale=true"
+    paused = {dag["dag_id"]: dag["is_paused"] for dag in installed.call(dags)["dags"]}
+    with installed.database() as database:
+        for days, run in ((101, old), (99, kept)):
+            for table, column in (("dag_run", "start_date"), ("task_instance", "start_date"), ("log", "dttm")):
+                moved = f"UPDATE {table} SET {column} = now() - interval '{days} days' WHERE run_id = %s"
+                assert database.execute(moved, [run]).rowcount
+        database.execute("UPDATE dag SET last_parsed_time = now() - interval '200 days' WHERE dag_id = 'load_listings'")
+        said = _run(installed, "listings-clean.service", {})
+        runs = {row[0] for row in database.execute("SELECT run_id FROM dag_run WHERE dag_id = 'redrive_listings'")}
+        assert (False, True) == (old in runs, kept in runs), said
+        for table in ("task_instance", "xcom", "log"):
+            found = database.execute(f"SELECT DISTINCT run_id FROM {table}").fetchall()
+            assert (False, True) == ((old,) in found, (kept,) in found), table
+        archives = "SELECT count(*) FROM pg_tables WHERE tablename LIKE '\\_airflow\\_deleted%'"
+        assert (0,) == database.execute(archives).fetchone()
+    assert paused == {dag["dag_id"]: dag["is_paused"] for dag in installed.call(dags)["dags"]}
+    assert isinstance(installed.call("/listings/api/progress"), dict)
+    assert installed.redrive()
+
+
+def test_a_person_changes_the_password_and_adds_a_user(installed: Installed) -> None:
+    """The password counts at once; a second user, named in the host's own file, after a restart of the api-server."""
+    passwords = installed.layout.passwords
+    before = passwords.read_text()
+    try:
+        passwords.write_text(json.dumps({UI_USER: "example-one", "ana": "example-two"}))
+        assert installed.log_in("example-one")
+        with pytest.raises(HTTPError, match="401"):
+            installed.log_in("example-two", "ana")
+        with _local(installed, f"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS={UI_USER}:admin,ana:viewer"):
+            _restart_server(installed)
+            assert installed.log_in("example-one")
+            assert installed.log_in("example-two", "ana")
+    finally:
+        passwords.write_text(before)
+        _restart_server(installed)
+
+
+def _restart_server(installed: Installed) -> None:
+    """What `systemctl restart airflow-api-server` does, until it answers."""
+    units = installed.host.units
+    units.stop(AIRFLOW[0])
+    units.start(AIRFLOW[0])
+    _wait(lambda: _answers(installed), "the api-server answers again")
+
+
+@contextmanager
+def _local(installed: Installed, line: str) -> Iterator[None]:
+    """A host on which a person has said something in local.env."""
+    installed.layout.local.write_text(line + "\n")
+    try:
+        yield
+    finally:
+        installed.layout.local.unlink()
+
+
 def _look(installed: Installed) -> str:
     """What listings-health.service says, run once."""
     units = installed.host.units
-    unit = units.unit("listings-health.service")
     path = f"{installed.host.folder / 'bin'}:{os.environ['PATH']}"
+    more = {"PATH": path, "LISTINGS_TRIAL": str(units.folder), **_root(installed)}
+    # The disk of whoever runs the tests is no matter of theirs, unless the test says so.
+    more |= {} if installed.layout.local.exists() else {"LISTINGS_DISK_PERCENT": "100"}
+    return _run(installed, "listings-health.service", more)
+
+
+def _run(installed: Installed, name: str, more: dict[str, str]) -> str:
+    """What a unit says that runs to its end, started as its account with what it names and `more`."""
+    units = installed.host.units
+    unit = units.unit(name)
+    user = unit.service("User")
     done = subprocess.run(
         unit.one("Service", "ExecStart").split(),
         cwd=unit.one("Service", "WorkingDirectory"),
-        env={**units.environment(unit), "PATH": path, "LISTINGS_TRIAL": str(units.folder), **_root(installed)},
+        env={**units.environment(unit), **more},
         capture_output=True,
         text=True,
         check=False,
+        user=user if user != pwd.getpwuid(os.geteuid()).pw_name else None,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
@@ -208,7 +302,7 @@ def test_a_second_installation_changes_no_secret(installed: Installed) -> None:
 
 
 def test_a_release_that_cannot_be_read_leaves_the_old_one_at_work(installed: Installed, tmp_path: Path) -> None:
-    """A DAG file with a fault: nothing was stopped, the settings that came with it are gone again, and it says why."""
+    """A DAG file with a fault: nothing was stopped, and it says why. The settings are still those of the stack."""
     pids = [installed.host.units.pid(unit) for unit in AIRFLOW]
     folder = installed.host.unpack(
         _broken(
@@ -219,22 +313,28 @@ def test_a_release_that_cannot_be_read_leaves_the_old_one_at_work(installed: Ins
         )
     )
     settings = installed.layout.settings.read_text()
-    installed.layout.settings.write_text(settings + "LISTINGS_RETRIES=1\n")
+    installed.layout.settings.write_text(settings + "LISTINGS_RELEASE=releases/broken.tar.gz\n")
     done = installed.host.install(folder)
     assert 1 == done.returncode
     assert "broken on purpose" in done.stderr
     assert installed.release.name == installed.layout.current.resolve().name
     assert pids == [installed.host.units.pid(unit) for unit in AIRFLOW]
-    assert settings == installed.layout.settings.read_text()
+    assert settings + "LISTINGS_RELEASE=releases/broken.tar.gz\n" == installed.layout.settings.read_text()
 
 
 def test_a_release_that_does_not_come_up_gives_way_to_the_old_one(installed: Installed, tmp_path: Path) -> None:
-    """A unit that ends at once: the old release has link, units and health back, and the reason is said."""
+    """A unit that ends at once: the old release has link, units and health back, and the reason is said.
+
+    It runs with what the stack says now: the functions write under the new version of the transform already.
+    """
     unit = (installed.layout.current / "infra/host/systemd/airflow-scheduler.service").read_bytes()
     text = unit.replace(b"airflow scheduler --skip-serve-logs", b"airflow scheduler --no-such-option")
     folder = installed.host.unpack(
         _broken(installed.release, tmp_path, "infra/host/systemd/airflow-scheduler.service", text)
     )
+    version = "LISTINGS_TRANSFORM_VERSION"
+    settings = {**env_file.read(installed.layout.settings), version: "example-new"}
+    installed.host.settings(settings)
     done = installed.host.install(folder)
     assert 1 == done.returncode
     assert "did not come up: airflow-scheduler.service: it keeps ending" in done.stderr
@@ -243,6 +343,9 @@ def test_a_release_that_does_not_come_up_gives_way_to_the_old_one(installed: Ins
     assert installed.release.name == installed.layout.current.resolve().name
     assert "--skip-serve-logs" in installed.host.units.unit(AIRFLOW[-1]).one("Service", "ExecStart")
     assert _answers(installed)
+    pid = installed.host.units.pid(AIRFLOW[-1])
+    assert "example-new" == psutil.Process(pid).environ()[version]
+    assert settings == env_file.read(installed.layout.kept / "settings.env")
 
 
 def _broken(release: Release, folder: Path, name: str, content: bytes) -> Release:
