@@ -212,6 +212,18 @@ def test_what_runs_starts_anew_for_new_settings_only(
     assert "two" == host.layout.current.resolve().name
 
 
+def test_a_clean_up_at_work_ends_before_the_migration(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And before Airflow, with the timers that could start it again."""
+    asked: list[str] = []
+    monkeypatch.setattr(Systemd, "_systemctl", lambda self, *arguments: asked.append(" ".join(arguments)) or "")
+    host.layout.units.mkdir(parents=True)
+    for name in ("listings-clean.service", "listings-clean.timer", AIRFLOW[-1]):
+        (host.layout.units / name).write_text("")
+    installing(host, monkeypatch, FakeCommands(), {"three"})
+    stops = [each.removeprefix("stop ") for each in asked if each.startswith("stop ")]
+    assert ["listings-clean.timer", "listings-clean.service", AIRFLOW[-1]] == stops
+
+
 def test_a_unit_of_the_failed_release_alone_goes_with_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would start what the release before does not have."""
     asked: list[str] = []

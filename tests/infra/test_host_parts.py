@@ -217,8 +217,9 @@ def test_the_database_is_made_once_and_opens_no_port(tmp_path: Path) -> None:
         return answers["SELECT"] if command[-1].startswith("SELECT") else ""
 
     systemd = FakeSystemd(tmp_path)
+    encoded = "CREATE DATABASE airflow OWNER airflow TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
     assert "postgresql+psycopg2://airflow@/airflow?host=/run/postgresql" == database.prepare(systemd, data, run)
-    assert ["--initdb", "CREATE ROLE airflow LOGIN", database.CREATE] == [
+    assert ["--initdb", "CREATE ROLE airflow LOGIN", encoded] == [
         command for command in ran if not command.startswith("SELECT")
     ]
     assert "restart postgresql.service" == systemd.asked()[-1]
