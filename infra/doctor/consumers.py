@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from include.settings import tuning
 from infra.doctor.finding import Finding, Stopped, mend, ok, skip
 from infra.doctor.target import LOOPBACK, Target
 from infra.doctor.web import ask
@@ -48,10 +47,10 @@ def _dags(url: str, there: set[str], paused: set[str]) -> Finding | None:
 def _pool(url: str, is_there: bool, slots: int) -> Finding | None:
     if slots:
         return None
-    wanted = f"{tuning().api_slots} slots"
+    again = "a slot for each page to ask at a time; make down, make up gives it the slots it had"
     if is_there:
-        return mend(f"pool {POOL} has no slots: no page is ever asked", f"{url}/pools: give {POOL} {wanted}")
-    return mend(f"there is no pool {POOL}: no page is ever asked", f"{url}/pools: add {POOL} with {wanted}")
+        return mend(f"pool {POOL} has no slots: no page is ever asked", f"{url}/pools: give {POOL} {again}")
+    return mend(f"there is no pool {POOL}: no page is ever asked", f"{url}/pools: add {POOL} with {again}")
 
 
 def _token(target: Target, url: str) -> str:

@@ -116,7 +116,7 @@ def _switch_on(target: Target, mapping: str, function: str) -> str:
     """How a mapping is enabled again, which costs nothing; the stand-in's root needs no signature."""
     if target.is_local:
         place = f"{target.endpoint_url}/2015-03-31/event-source-mappings/{mapping}"
-        return f"""curl --noproxy '*' -X PUT {place} -d '{{"Enabled": true}}'"""
+        return f"""curl -sS --noproxy '*' -X PUT {place} -d '{{"Enabled": true}}'"""
     return (
         f"aws lambda update-event-source-mapping --uuid {mapping} --enabled --region {target.region} "
         f"(or Lambda console, {function}, Configuration, Triggers: enable it)"
