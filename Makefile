@@ -93,8 +93,8 @@ package-mwaa: run-environments ## Write what Amazon's managed Airflow is handed 
 	@$(local) -m infra.mwaa $(if $(STAGE),--stage "$(STAGE)")
 
 .PHONY: doctor
-doctor: run-environments ## Say of each part whether it is as it must be, and what to do: the local stack, or STAGE=dev
-	@$(local) -m infra.doctor $(if $(STAGE),$(stage))
+doctor: run-environments ## Say of each part whether it is as it must be, and what to do: the local stack, or STAGE=dev (NO_API=1: no request)
+	@$(local) -m infra.doctor $(if $(STAGE),$(stage)) $(if $(NO_API),--no-api)
 
 ##@ Check
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from infra.aws_account import LOCAL_REGION, DeployError
-from infra.doctor.faults import explained
+from infra.faults import explained
 from infra.layer import LayerError
 from infra.settings import OutputError
 

@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError
 
 from infra.doctor.actions import Need
 from infra.doctor.clients import assumed_client
-from infra.doctor.faults import is_denied
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.permissions import simulated
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target, unpacked
+from infra.faults import is_denied
 
 CONNECTION = "redshift_copy_role"
 _TRUSTED = {"redshift.amazonaws.com", "redshift-serverless.amazonaws.com"}

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.doctor.faults import is_denied
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
 from infra.doctor.template import template
+from infra.faults import is_denied
 
 
 @dataclass(frozen=True)

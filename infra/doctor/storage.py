@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.build import build
-from infra.doctor.faults import is_denied
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.target import Target
+from infra.faults import is_denied
 from infra.release import build_release
 
 BUCKETS = ("LandingBucketName", "RawBucketName", "CleanBucketName")

@@ -8,10 +8,10 @@ import psycopg
 from botocore.exceptions import ClientError
 
 from infra.aws_account import DeployError
-from infra.doctor.faults import is_denied, is_skewed
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target
+from infra.faults import is_denied, is_skewed
 from infra.warehouse import LOADER, READER, Warehouse
 
 CONNECTION = "conn_id_redshift"
