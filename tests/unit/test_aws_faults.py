@@ -122,4 +122,4 @@ def test_explaining_needs_botocore_alone() -> None:
         "print(*sorted(m for m in sys.modules if m.split('.')[0] in ('boto3', 'psycopg', 'rich', 'infra')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ["infra", "infra.doctor", "infra.faults"] == done.stdout.split()
+    assert ["infra", "infra.faults"] == done.stdout.split()
