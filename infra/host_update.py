@@ -13,7 +13,7 @@ from infra.aws_account import DeployError
 # AWS names the newest Amazon Linux 2023 in this public parameter.
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 _UNDER_WAY = {"Pending", "InProgress", "Delayed", "Cancelling"}
-_POLL_SECONDS, _PATIENCE_SECONDS = 5.0, 1500
+_POLL_SECONDS, _PATIENCE_SECONDS = 5.0, 1800
 
 
 def newest_image(ssm: Any) -> str:

@@ -54,7 +54,7 @@ def test_release_that_does_not_come_up_is_an_error_with_its_words() -> None:
 def test_host_that_does_not_answer_is_given_up() -> None:
     """A command that nobody takes is given up in the end, with where to look."""
     with pytest.raises(DeployError, match="make doctor"):
-        _update(*[{"Status": "Pending"}] * 300)
+        _update(*[{"Status": "Pending"}] * 360)
 
 
 def test_image_is_the_newest_amazon_linux() -> None:
