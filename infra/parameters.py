@@ -5,27 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.aws_account import DeployError
-
-TEMPLATE = Path(__file__).resolve().parent / "template.yaml"
-
-
-class _WithoutIntrinsics(yaml.SafeLoader):
-    """Reads the template and leaves out what its tags say: parameters have none."""
-
-
-_WithoutIntrinsics.add_multi_constructor("!", lambda loader, suffix, node: None)
+from infra.template_reader import read_template
 
 
 @cache
 def declared() -> dict[str, Any]:
     """The template's parameters as they are declared, by name."""
-    return dict(yaml.load(TEMPLATE.read_text(encoding="utf-8"), _WithoutIntrinsics)["Parameters"])  # noqa: S506  safe
+    return dict(read_template()["Parameters"])
 
 
 def refuse_wrong(parameters: Mapping[str, str | None], called: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from infra.doctor.finding import Finding, mend, ok
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target
-from infra.doctor.template import template
+from infra.template_reader import read_template
 
 UNWELL = "airflow-unwell"
 RUNBOOK = "docs/runbook.md, Alarms, says of each where to look and what to do"
@@ -43,7 +43,7 @@ def _known(target: Target) -> dict[str, str]:
         resource["Properties"]["AlarmName"].replace("${Project}-${Stage}", target.stack_name): str(
             resource.get("Condition", "")
         )
-        for resource in template(target)["Resources"].values()
+        for resource in read_template(target.root)["Resources"].values()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
     }
 

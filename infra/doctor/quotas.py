@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
-from infra.doctor.template import template
 from infra.faults import is_denied
+from infra.template_reader import read_template
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ _NETWORK = (
 
 def look_at_lambda_room(target: Target) -> Finding:
     """Whether the account lets as many functions run at once as the queues call for."""
-    wanted = sum(each["Concurrency"] for each in template(target)["Mappings"]["Sizing"].values())
+    wanted = sum(each["Concurrency"] for each in read_template(target.root)["Mappings"]["Sizing"].values())
     limit = target.client("lambda").get_account_settings()["AccountLimit"]
     free = int(limit["UnreservedConcurrentExecutions"])
     found = f"{free} functions may run at once (of {limit['ConcurrentExecutions']}), ours take up to {wanted}"
@@ -50,7 +50,7 @@ def look_at_lambda_room(target: Target) -> Finding:
 
 def look_at_network_room(target: Target) -> Finding:
     """Whether what the template makes of VPCs and addresses fits; once deployed it is counted already."""
-    resources = template(target)["Resources"].values()
+    resources = read_template(target.root)["Resources"].values()
     if target.outputs:
         return ok("the stack has what it needs")
     room = []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from infra.doctor.target import Target
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
-def template(target: Target) -> dict[str, Any]:
-    """infra/template.yaml of the target's checkout."""
-    text = (target.root / "infra" / "template.yaml").read_text(encoding="utf-8")
+def read_template(root: Path = PROJECT_ROOT) -> dict[str, Any]:
+    """infra/template.yaml of a checkout as plain data."""
+    text = (root / "infra" / "template.yaml").read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.load(text, Loader=_Plain)  # noqa: S506 - a SafeLoader
     return found
 
