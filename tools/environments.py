@@ -89,9 +89,11 @@ def candidates(wanted):
     name = f"python{wanted[0]}.{wanted[1]}"
     for folder in os.get_exec_path():
         yield Path(folder) / name
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    for folder in sorted(versions.glob(f"{wanted[0]}.{wanted[1]}*")):
-        yield folder / "bin" / name
+    # A Python of pyenv has its siblings beside it, whoever's home that is.
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for versions in (pyenv, Path(sys.base_prefix).parent):
+        for folder in sorted(versions.glob(f"{wanted[0]}.{wanted[1]}*")):
+            yield folder / "bin" / name
     uv = VENVS / "uv" / "bin" / "uv"
     if uv.exists():
         find = [str(uv), "python", "find", "--system", "--no-project", f"{wanted[0]}.{wanted[1]}"]
