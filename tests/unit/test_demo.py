@@ -119,9 +119,16 @@ def demo(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[st
     settings = os.environ | {"LISTINGS_HOME": str(home)} | environment
     for name, port in free_ports().items():
         settings.setdefault(f"LISTINGS_PORT_{name.upper()}", str(port))
-    command = [sys.executable, "-m", "local.demo", *arguments]
+    # Tests that run in the background of a shell ignore Ctrl-C, and all that they start would with them.
+    heeding = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program = f"{heeding}import runpy; sys.argv[0] = 'demo'; runpy.run_module('local.demo', run_name='__main__')"
     return subprocess.Popen(
-        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
