@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
 from botocore.stub import Stubber
+
+from infra.doctor.finding import Finding
+from infra.doctor.registry import Check, examine
+from infra.doctor.target import Target
 
 REGION = "eu-west-1"
 
@@ -54,3 +58,16 @@ class StubbedAws(ExitStack):
             for stub in self._stubs.values():
                 stub.assert_no_pending_responses()
         return bool(super().__exit__(kind, error, trace))
+
+
+def stage(aws: StubbedAws, outputs: dict[str, str]) -> Target:
+    """A stage on this AWS with these outputs; without a stack for none."""
+    target = Target(stage="dev", region=REGION, clients=aws.clients)
+    target.__dict__["outputs"] = outputs
+    return target
+
+
+def looked(target: Target, look: Callable[[Target], Finding]) -> Finding:
+    """One check, run as the doctor runs it."""
+    [found] = examine(target, [Check("it", look)])
+    return found

@@ -18,16 +18,16 @@ from infra.doctor import permissions
 from infra.doctor.account import look_at_stack
 from infra.doctor.actions import MWAA_NEEDS, NEEDS
 from infra.doctor.copy_role import look_at_copy_role
-from infra.doctor.finding import Finding, State
+from infra.doctor.finding import State
 from infra.doctor.permissions import look_at_permissions
 from infra.doctor.queues import look_at_copy_queue
 from infra.doctor.quotas import look_at_network_room
-from infra.doctor.registry import Check, examine
 from infra.doctor.storage import look_at_versions
 from infra.doctor.target import Target
 from infra.doctor.warehouse import look_at_warehouse, look_at_warehouse_role
 from infra.release import build_release
-from tests.unit.stubbed_aws import REGION, StubbedAws
+from tests.unit import stubbed_aws
+from tests.unit.stubbed_aws import REGION, StubbedAws, looked
 
 ACCOUNT = "123456789012"
 USER = f"arn:aws:iam::{ACCOUNT}:user/deployer"
@@ -55,16 +55,8 @@ def aws() -> Iterator[StubbedAws]:
 
 
 def stage(aws: StubbedAws, outputs: dict[str, str] | None = None) -> Target:
-    """A stage with these outputs; without a stack for an empty table."""
-    target = Target(stage="dev", region=REGION, clients=aws.clients)
-    target.__dict__["outputs"] = OUTPUTS if outputs is None else outputs
-    return target
-
-
-def looked(target: Target, look: Any) -> Finding:
-    """One check, run as the doctor runs it."""
-    [found] = examine(target, [Check("it", look)])
-    return found
+    """A stage with the outputs of these tests unless others are given; without a stack for none."""
+    return stubbed_aws.stage(aws, OUTPUTS if outputs is None else outputs)
 
 
 # ---------------------------------------------------------------- permissions

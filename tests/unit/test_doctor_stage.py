@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from infra.doctor.airflow_health import look_at_airflow
 from infra.doctor.alarms import look_at_alarms
-from infra.doctor.finding import Finding, State
-from infra.doctor.registry import Check, examine
+from infra.doctor.finding import State
 from infra.doctor.target import Target
 from infra.doctor.zones import look_at_zones
-from tests.unit.stubbed_aws import REGION, StubbedAws
+from tests.unit import stubbed_aws
+from tests.unit.stubbed_aws import REGION, StubbedAws, looked
 
 OUTPUTS = {"RawBucketName": "listings-dev-raw"}
 
@@ -28,16 +27,8 @@ def aws() -> Iterator[StubbedAws]:
 
 
 def stage(aws: StubbedAws, outputs: dict[str, str] | None = None) -> Target:
-    """A stage with these outputs; without a stack for an empty table."""
-    target = Target(stage="dev", region=REGION, clients=aws.clients)
-    target.__dict__["outputs"] = OUTPUTS if outputs is None else outputs
-    return target
-
-
-def looked(target: Target, look: Any) -> Finding:
-    """One check, run as the doctor runs it."""
-    [found] = examine(target, [Check("it", look)])
-    return found
+    """A stage with the outputs of these tests unless others are given; without a stack for none."""
+    return stubbed_aws.stage(aws, OUTPUTS if outputs is None else outputs)
 
 
 # ---------------------------------------------------------------- Airflow
