@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.deploy import Person, Place, bring_up, put_functions
-from infra.destroy import destroy
+from infra.destroy import _forget, destroy
 from tests.ministack import ACCOUNT, RunningMiniStack
 
 
@@ -57,3 +57,12 @@ def test_stage_that_is_not_there_is_named(place: Place) -> None:
     """A misspelt stage is an error, not a success."""
     with pytest.raises(DeployError, match="no stack listings-local in us-east-1"):
         destroy(place, Person())
+
+
+def test_name_of_a_deleted_secret_is_free_again(ministack: RunningMiniStack) -> None:
+    """A secret that waits out its recovery time is ended: the next stack can have its name."""
+    secrets = ministack.client("secretsmanager")
+    secrets.create_secret(Name="airflow/connections/example", SecretString="{}")
+    secrets.delete_secret(SecretId="airflow/connections/example", RecoveryWindowInDays=30)
+    _forget(secrets, ["airflow/connections/example", "airflow/connections/never"])
+    secrets.create_secret(Name="airflow/connections/example", SecretString="{}")
