@@ -11,9 +11,14 @@ from botocore.exceptions import ClientError
 from infra.aws_account import AwsAccount, DeployError
 
 
+def code_bucket_name(stack_name: str, account_id: str) -> str:
+    """What the code bucket of a stack is called, whether it is there or not."""
+    return f"{stack_name}-code-{account_id}"
+
+
 @dataclass(frozen=True)
 class CodeBucket:
-    """The code bucket of one stage; its name is <stack>-code-<account>."""
+    """The code bucket of one stage."""
 
     account: AwsAccount
     name: str
@@ -22,7 +27,7 @@ class CodeBucket:
     @classmethod
     def of(cls, account: AwsAccount, stack_name: str) -> CodeBucket:
         """The bucket of a stack; it need not be there yet."""
-        return cls(account, f"{stack_name}-code-{account.account_id()}", account.client("s3"))
+        return cls(account, code_bucket_name(stack_name, account.account_id()), account.client("s3"))
 
     def ensure(self) -> None:
         """Makes it, private, encrypted, and versioned as MWAA asks; it must be there before the stack.

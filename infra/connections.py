@@ -1,4 +1,4 @@
-"""Knows where Airflow's connections are kept: a secret for each, in Airflow's own JSON."""
+"""Knows where Airflow's connections are kept, a secret for each in Airflow's own JSON, and who the API families are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from botocore.exceptions import ClientError
 from infra.aws_account import AwsAccount, DeployError
 
 CONNECTIONS_PREFIX = "airflow/connections/"
+# The connection of each API family, and its host at RapidAPI.
+HOSTS = {
+    "zillow_api": "zillow56.p.rapidapi.com",
+    "zillow_com4_api": "zillow-com4.p.rapidapi.com",
+    "zillow_com1_api": "zillow-com1.p.rapidapi.com",
+    "zillow_working_api": "zillow-working-api.p.rapidapi.com",
+}
+KEY = "x-rapidapi-key"
 
 
 def put_connections(account: AwsAccount, connections: Mapping[str, Mapping[str, Any]]) -> None:

@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 
 from infra.artifacts import write_zip
 from infra.aws_account import DeployError
+from infra.host.host_environment import CONNECTION_PATTERN
 from infra.settings import SETTINGS
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -39,8 +40,7 @@ API_POOL = "zillow_api"
 
 _SECRETS: Mapping[str, str | None] = {
     "connections_prefix": "airflow/connections",
-    # Only names of ours are looked up: every other name would cost a call to Secrets Manager.
-    "connections_lookup_pattern": "^(zillow_|aws_s3_conn$|conn_id_redshift$|redshift_copy_role$|smtp_)",
+    "connections_lookup_pattern": CONNECTION_PATTERN,
     "variables_prefix": None,
     "config_prefix": None,
 }

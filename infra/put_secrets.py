@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.aws_account import AwsAccount, DeployError
 from infra.command_line import ended, say, stage_parser
-from infra.connections import CONNECTIONS_PREFIX, current_value, put_connections
+from infra.connections import CONNECTIONS_PREFIX, HOSTS, KEY, current_value, put_connections
 from infra.deploy import Person
 from infra.stage import place_of
 from infra.warehouse import LOADER, READER, Warehouse
@@ -23,14 +23,6 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 CONFIG = PROJECT_ROOT / "config" / "api_config.json"
 EXAMPLE = CONFIG.with_name("api_config.example.json")
 
-# The connection of each API family, and its host at RapidAPI.
-HOSTS = {
-    "zillow_api": "zillow56.p.rapidapi.com",
-    "zillow_com4_api": "zillow-com4.p.rapidapi.com",
-    "zillow_com1_api": "zillow-com1.p.rapidapi.com",
-    "zillow_working_api": "zillow-working-api.p.rapidapi.com",
-}
-KEY = "x-rapidapi-key"
 _KNOWN = {KEY, "x-rapidapi-host", "smtp_listings"}
 REDSHIFT_CONNECTION = "conn_id_redshift"
 

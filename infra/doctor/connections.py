@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from infra.connections import HOSTS, KEY
 from infra.doctor.finding import Finding, mend, ok
 from infra.doctor.target import Target, unpacked
-from infra.put_secrets import HOSTS, KEY
 
 # Field by field what must be there; a dot looks into the extra.
 _API = ("host", f"extra.{KEY}")

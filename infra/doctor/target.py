@@ -13,12 +13,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws_account import LOCAL_REGION, LOCAL_STAGE
+from infra.code_bucket import code_bucket_name
+from infra.connections import CONNECTIONS_PREFIX, current_value
+from infra.deploy import PROJECT
 from infra.doctor.clients import Factory, aws_clients, local_clients
 from infra.doctor.finding import Stopped, needs, skip
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
-PROJECT = "listings"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Target:
     @property
     def code_bucket(self) -> str:
         """Where a deploy puts the functions' code; it is there before the stack."""
-        return f"{self.stack_name}-code-{self.caller.account}"
+        return code_bucket_name(self.stack_name, self.caller.account)
 
     @cached_property
     def stack(self) -> dict[str, Any] | None:
@@ -127,13 +129,7 @@ class Target:
 
     def secret(self, connection_id: str) -> str:
         """The text of an Airflow connection's secret; empty when it has no value or does not exist."""
-        try:
-            found = self.client("secretsmanager").get_secret_value(SecretId=f"airflow/connections/{connection_id}")
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return ""
-            raise
-        return str(found.get("SecretString", ""))
+        return current_value(self.client("secretsmanager"), f"{CONNECTIONS_PREFIX}{connection_id}") or ""
 
     def connection(self, connection_id: str) -> dict[str, Any]:
         """An Airflow connection with its extra unpacked; ends the check where the connections' own check says why."""

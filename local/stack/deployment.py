@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.connections import HOSTS, KEY
 from infra.deploy import deploy_local
 from infra.settings import OutputError, settings_of
 from local.stack.home import ROOT, Home
@@ -74,10 +75,7 @@ def fingerprint() -> str:
 def connections(ports: Ports, secrets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Airflow's connections by name, as the JSON that Airflow reads from Secrets Manager."""
     return {
-        "zillow_api": _family(ports, secrets, "zillow56.p.rapidapi.com"),
-        "zillow_com4_api": _family(ports, secrets, "zillow-com4.p.rapidapi.com"),
-        "zillow_com1_api": _family(ports, secrets, "zillow-com1.p.rapidapi.com"),
-        "zillow_working_api": _family(ports, secrets, "zillow-working-api.p.rapidapi.com"),
+        **{name: _family(ports, secrets, host) for name, host in HOSTS.items()},
         "aws_s3_conn": {
             "conn_type": "aws",
             "extra": {"role_arn": AIRFLOW_ROLE, "region_name": ACCOUNT_REGION},
@@ -102,5 +100,5 @@ def _family(ports: Ports, secrets: Mapping[str, str], host: str) -> dict[str, An
         "conn_type": "http",
         "host": f"http://{LOOPBACK}",
         "port": ports.api,
-        "extra": {"x-rapidapi-key": secrets["listing_api_key"], "x-rapidapi-host": host},
+        "extra": {KEY: secrets["listing_api_key"], "x-rapidapi-host": host},
     }
