@@ -6,7 +6,8 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -213,3 +214,19 @@ def _airflow() -> Iterator[Airflow]:
 def assert_said(pattern: str, said: str) -> None:
     """The pattern is somewhere in what was said."""
     assert re.search(pattern, said), f"{pattern!r} is not in {said!r}"
+
+
+def assert_named_alone(
+    patient: Patient,
+    broken: Callable[[Patient], AbstractContextManager[None]],
+    check: str,
+    words: str,
+    left_out: dict[str, str],
+) -> None:
+    """While `broken` lasts, `check` alone is to be mended, in these words, with a remedy; others are left out."""
+    with broken(patient):
+        found = findings(patient.target())
+    assert [check] == to_mend(found)
+    assert_said(words, found[check].found)
+    assert found[check].remedy
+    assert left_out == skipped(found)

@@ -10,7 +10,15 @@ import pytest
 
 from infra.doctor import listing_api
 from infra.doctor.finding import State
-from tests.integration.doctor_patient import KEY, Patient, assert_said, findings, running_patient, skipped, to_mend
+from tests.integration.doctor_patient import (
+    KEY,
+    Patient,
+    assert_named_alone,
+    assert_said,
+    findings,
+    running_patient,
+    to_mend,
+)
 from tests.ministack import free_port
 
 Broken = Callable[[Patient], AbstractContextManager[None]]
@@ -218,13 +226,7 @@ BROKEN: dict[str, tuple[Broken, str, str, dict[str, str]]] = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_broken_is_named_and_nothing_else(patient: Patient, case: str) -> None:
     """One thing broken turns its own line, with what to do, and no other; what depends on it is left out."""
-    broken, check, words, left_out = BROKEN[case]
-    with broken(patient):
-        found = findings(patient.target())
-    assert [check] == to_mend(found)
-    assert_said(words, found[check].found)
-    assert found[check].remedy
-    assert left_out == skipped(found)
+    assert_named_alone(patient, *BROKEN[case])
 
 
 def test_a_quota_below_a_daily_run_is_told_beforehand(patient: Patient) -> None:

@@ -17,7 +17,15 @@ import pytest
 from infra.build import Bundle
 from infra.doctor import storage
 from infra.doctor.finding import State
-from tests.integration.doctor_patient import Patient, assert_said, findings, running_patient, skipped, to_mend
+from tests.integration.doctor_patient import (
+    Patient,
+    assert_named_alone,
+    assert_said,
+    findings,
+    running_patient,
+    skipped,
+    to_mend,
+)
 
 NOTIFICATION = {
     "Events": ["s3:ObjectCreated:*"],
@@ -399,13 +407,7 @@ BROKEN: dict[str, tuple[Callable[[Patient], AbstractContextManager[None]], str, 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_broken_is_named_and_nothing_else(patient: Patient, case: str) -> None:
     """One thing broken turns its own line, with what to do, and no other; what depends on it is left out."""
-    broken, check, words, left_out = BROKEN[case]
-    with broken(patient):
-        found = findings(patient.target())
-    assert [check] == to_mend(found)
-    assert_said(words, found[check].found)
-    assert found[check].remedy
-    assert left_out == skipped(found)
+    assert_named_alone(patient, *BROKEN[case])
 
 
 def test_a_changed_checkout_is_told_to_deploy(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
