@@ -170,11 +170,11 @@ browser: setup ## Make sure that there is a browser for the tests of the UI
 	@$(test) tools/browser.py
 
 .PHONY: lock
-lock: setup ## Compile requirements/*.in into exact versions with hashes (UPGRADE=1: the newest ones)
+lock: setup ## Compile requirements.txt and requirements/*.in into exact versions with hashes (UPGRADE=1: the newest ones)
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/uv.in --output-file requirements/uv.txt
-	@$(lock) $(if $(UPGRADE),--upgrade) requirements/airflow.in --output-file requirements.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements.txt --output-file requirements/airflow.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
-	@$(lock) $(if $(UPGRADE),--upgrade) requirements/test.in --constraint requirements.txt --output-file requirements/test.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements.txt requirements/test.in --constraint requirements/airflow.txt --output-file requirements/test.txt
 	@$(lock) requirements/floors.in --output-file requirements/floors.txt
 
 .PHONY: run-environments

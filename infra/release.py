@@ -18,7 +18,7 @@ DEFAULT_OUT = PROJECT_ROOT / ".local" / "build"
 
 # What Airflow's processes read, and what installs them. The tools' own settings stay at home.
 FOLDERS = ("dags", "include", "plugins", "infra/host")
-FILES = ("infra/__init__.py", "requirements.txt", "requirements/uv.txt", "tools/environments.py")
+FILES = ("infra/__init__.py", "requirements/airflow.txt", "requirements/uv.txt", "tools/environments.py")
 _LEFT_OUT = ("ruff.toml", "__pycache__")
 _HIDDEN_BUT_NEEDED = (".airflowignore",)
 

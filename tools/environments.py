@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
 REQUIREMENTS = {
     "uv": ROOT / "requirements" / "uv.txt",
-    "airflow": ROOT / "requirements.txt",
+    "airflow": ROOT / "requirements" / "airflow.txt",
     "local": ROOT / "requirements" / "local.txt",
     "test": ROOT / "requirements" / "test.txt",
     "floors": ROOT / "requirements" / "floors.txt",

@@ -58,7 +58,7 @@ def clear_caches(release: Path, layout: Layout) -> None:
 
 
 def _cache(release: Path, layout: Layout) -> Path:
-    requirements = hashlib.sha256((release / "requirements.txt").read_bytes()).hexdigest()
+    requirements = hashlib.sha256((release / "requirements" / "airflow.txt").read_bytes()).hexdigest()
     return layout.cache / f"uv-{requirements[:12]}"
 
 

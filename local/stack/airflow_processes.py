@@ -55,7 +55,7 @@ def migrate(home: Home, ports: Ports) -> None:
 
     Raises SupervisorError with what `airflow db migrate` said.
     """
-    requirements = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
+    requirements = hashlib.sha256((ROOT / "requirements" / "airflow.txt").read_bytes()).hexdigest()
     note = home.airflow / "schema.json"
     version = _schema_version(home, ports)
     if version and note.exists() and json.loads(note.read_text()) == [requirements, version]:

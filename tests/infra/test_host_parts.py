@@ -162,8 +162,9 @@ def test_downloads_for_other_requirements_go(layout: Layout, tmp_path: Path, mon
     told: list[Mapping[str, str]] = []
     monkeypatch.setattr(release_tools, "_run", lambda command, folder, environment: told.append(environment))
     for name, requirements in (("one", "a==1"), ("two", "a==2"), ("three", "a==2")):
-        (release := tmp_path / name).mkdir()
-        (release / "requirements.txt").write_text(requirements)
+        release = tmp_path / name
+        (release / "requirements").mkdir(parents=True)
+        (release / "requirements" / "airflow.txt").write_text(requirements)
         release_tools.build_environment(release, layout)
         assert "1" == told[-1]["PIP_NO_CACHE_DIR"]
         Path(told[-1]["UV_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)

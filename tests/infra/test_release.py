@@ -52,7 +52,6 @@ def test_two_builds_are_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "checkout"
     for folder in ("dags", "include", "plugins", "infra", "requirements", "tools"):
         shutil.copytree(PROJECT_ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT_ROOT / "requirements.txt", copy)
     for path in [path for path in copy.rglob("*") if path.is_file()]:
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o600)
@@ -79,7 +78,7 @@ def test_the_bundle_holds_what_runs_and_nothing_else(bundle: Path) -> None:
     """No tests, stand-in, functions, bytecode or settings of tools; but Airflow's ignore file, and all data files."""
     found = names(bundle)
     tops = {name.partition("/")[0] for name in found}
-    assert {"dags", "include", "plugins", "infra", "tools", "requirements", "requirements.txt"} == tops
+    assert {"dags", "include", "plugins", "infra", "tools", "requirements"} == tops
     assert [] == [name for name in found if re.search(r"\.pyc$|__pycache__|ruff|(^|/)tests?/|template\.yaml", name)]
     tracked = subprocess.run(
         ["git", "ls-files", "dags", "include", "plugins"], cwd=PROJECT_ROOT, capture_output=True, text=True

@@ -1,11 +1,13 @@
 """Which Python an environment is made from, where it stands for a machine whose Python is given."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 GIVEN = (3, 99)
@@ -80,3 +82,14 @@ def test_in_ci_there_must_be_that_python(environments: ModuleType, monkeypatch: 
 
     with pytest.raises(SystemExit, match=r"floors needs Python 3\.99[^$]*apt-get install python3\.99 python3\.99-venv"):
         environments.base_python("floors")
+
+
+def test_the_lock_holds_what_the_short_list_asks_for(environments: ModuleType) -> None:
+    """Each line of requirements.txt is in the Airflow environment's lock, in a version that the line allows."""
+    lock = environments.REQUIREMENTS["airflow"].read_text()
+    locked = dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    asked = [Requirement(line) for line in lines if line]
+    held = [each for each in asked if each.name in locked and locked[each.name] in each.specifier]
+    assert [str(each) for each in asked] == [str(each) for each in held]
+    assert {"apache-airflow", "pyarrow"} < {each.name for each in asked}
