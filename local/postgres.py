@@ -2,6 +2,7 @@
 
 `python -m local.postgres --data DIR --port P --secrets FILE` becomes the server itself, in the foreground, so that
 whoever supervises this process supervises the postmaster. `--create` makes roles and databases in a running one.
+`--not-durable` is for tests, which throw their databases away.
 """
 
 import argparse
@@ -28,6 +29,8 @@ ADMIN = "postgres"
 INSTALLED = "pginstall18"  # PostgreSQL 18; the wheel has 16 as well
 WAIT_SECONDS = 60.0
 ORPHAN_SECONDS = 3.0
+# Without these nothing waits for the disk. A killed process still loses nothing; a power cut loses the database.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def binary(name: str) -> Path:
@@ -39,7 +42,7 @@ def binary(name: str) -> Path:
     return Path(package.submodule_search_locations[0]) / INSTALLED / "bin" / name
 
 
-def initialise(data: Path, password: str, who: Unprivileged) -> None:
+def initialise(data: Path, password: str, who: Unprivileged, durable: bool = True) -> None:
     """Make the data directory if it is not there; built beside it and renamed, so half of one never counts."""
     if (data / "PG_VERSION").exists():
         return
@@ -57,7 +60,7 @@ def initialise(data: Path, password: str, who: Unprivileged) -> None:
         command = [
             str(binary("initdb")), f"--pgdata={unfinished}", f"--username={ADMIN}", "--encoding=UTF8", "--locale=C",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=scram-sha-256",
-            f"--pwfile={password_file.name}", "--no-instructions",
+            f"--pwfile={password_file.name}", "--no-instructions", *(() if durable else ("--no-sync",)),
         ]  # fmt: skip
         done = who.run(command)
     if done.returncode != 0:
@@ -90,12 +93,16 @@ def clear_away(data: Path) -> None:
     lock.unlink(missing_ok=True)  # its number may by now belong to another process
 
 
-def serve(data: Path, port: int, password: str) -> NoReturn:
-    """Become the PostgreSQL server on 127.0.0.1:`port`, in the foreground, logging to stderr."""
+def serve(data: Path, port: int, password: str, durable: bool = True) -> NoReturn:
+    """Become the PostgreSQL server on 127.0.0.1:`port`, in the foreground, logging to stderr.
+
+    One that is not durable never waits for the disk: the kernel still has what a killed server wrote, but after a
+    power cut its data directory is worth nothing.
+    """
     data = data.resolve()
     data.parent.mkdir(parents=True, exist_ok=True)
     who = Unprivileged.through(binary("postgres"), data)
-    initialise(data, password, who)
+    initialise(data, password, who, durable)
     clear_away(data)
     settings = {
         "listen_addresses": HOST,
@@ -107,6 +114,7 @@ def serve(data: Path, port: int, password: str) -> NoReturn:
         "max_wal_size": "2GB",
         "jit": "off",
         "client_connection_check_interval": "1s",  # a client that is gone must not hold its locks while it computes
+        **({} if durable else NOT_DURABLE),
     }
     arguments = [str(binary("postgres")), "-D", str(data)]
     for name, value in settings.items():
@@ -174,6 +182,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the data directory")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--secrets", type=Path, required=True, help="JSON with the passwords")
+    parser.add_argument("--not-durable", action="store_true", help="never wait for the disk: for tests only")
     given = parser.parse_args()
     secrets = json.loads(given.secrets.read_text())
     if given.create:
@@ -181,7 +190,7 @@ def main() -> None:
     elif given.data is None:
         parser.error("--data is needed to run the server")
     else:
-        serve(given.data, given.port, secrets["postgres_admin"])
+        serve(given.data, given.port, secrets["postgres_admin"], durable=not given.not_durable)
 
 
 if __name__ == "__main__":

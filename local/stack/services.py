@@ -18,7 +18,7 @@ MINISTACK = "ministack"
 LISTING_API = "listing-api"
 
 
-def services(home: Home, ports: Ports, recordings: Path | None) -> list[Program]:
+def services(home: Home, ports: Ports, recordings: Path | None, durable: bool = True) -> list[Program]:
     """The programs, in the order in which they depend on each other."""
     secrets = str(home.secrets_file)
     recorded = ["--recordings", str(recordings)] if recordings else []
@@ -28,12 +28,8 @@ def services(home: Home, ports: Ports, recordings: Path | None) -> list[Program]
             "database",
             _module(
                 "local.postgres",
-                "--data",
-                str(home.path / "postgres"),
-                "--port",
-                str(ports.postgres),
-                "--secrets",
-                secrets,
+                *("--data", str(home.path / "postgres"), "--port", str(ports.postgres), "--secrets", secrets),
+                *(() if durable else ("--not-durable",)),
             ),
             plain_environment(home),
             # A fast shutdown: SIGTERM would wait until the last client has gone.

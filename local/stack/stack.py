@@ -63,6 +63,7 @@ class Stack:
     :param say: is told each step in a line
     :param settings: the LISTINGS_* settings that Airflow gets; default those of this process
     :param airflow_settings: AIRFLOW__<SECTION>__<KEY> settings that go before the stack's own
+    :param durable: whether PostgreSQL waits for the disk; a stack that a test throws away need not
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class Stack:
         say: Callable[[str], None] = print,
         settings: Mapping[str, str] | None = None,
         airflow_settings: Mapping[str, str] | None = None,
+        durable: bool = True,
     ) -> None:
         self.home = Home.at(home)
         self.recordings = _existing_folder(recordings)
         self.settings = os.environ if settings is None else settings
         self.airflow_settings = airflow_settings or {}
+        self.durable = durable
         self.ports = ports or self._ports()
         self._say = say
         self._supervisor = Supervisor(self.home)
@@ -99,7 +102,7 @@ class Stack:
         """The programs with the environment that they should have now; only for a stack that is up."""
         state = self._state()
         return [
-            *services.services(self.home, self.ports, self.recordings),
+            *services.services(self.home, self.ports, self.recordings, self.durable),
             *airflow_processes.airflow_programs(self.ports, self._environment(state.deployment)),
         ]
 
@@ -144,7 +147,7 @@ class Stack:
     def _bring_up(self, was_up: bool) -> bool:
         started_at = datetime.now(UTC)
         self.home.secrets()  # makes those that are not there: the programs read the file
-        servers = services.services(self.home, self.ports, self.recordings)
+        servers = services.services(self.home, self.ports, self.recordings, self.durable)
         if not was_up:
             names = airflow_processes.airflow_programs(self.ports, {})
             self._supervisor.start([*servers, *names])

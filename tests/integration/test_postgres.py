@@ -26,9 +26,9 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A server that each test finds running."""
+    """A server that each test finds running, as the stack starts it."""
     with home() as path:
-        server = Postgres(path)
+        server = Postgres(path, durable=True)
         server.start()
         server.create()
         yield server
@@ -69,6 +69,25 @@ def test_create_twice_changes_nothing(postgres: Postgres) -> None:
     postgres.create()
     with postgres.connect("loader") as connection:
         assert (1,) == connection.execute("select one from core.kept").fetchone()
+
+
+def test_it_waits_for_the_disk_unless_told_otherwise(postgres: Postgres, folder: Path) -> None:
+    """The stack's PostgreSQL has fsync, full pages and synchronous commits; one that need not be durable has none."""
+    careless = Postgres(folder)
+    process = careless.start()
+    try:
+        careless.create()
+        assert ["on", "on", "on"] == disk_settings(postgres)
+        assert ["off", "off", "off"] == disk_settings(careless)
+    finally:
+        process.stop()
+
+
+def disk_settings(server: Postgres) -> list[str]:
+    """What a server says of fsync, full_page_writes and synchronous_commit."""
+    names = ("fsync", "full_page_writes", "synchronous_commit")
+    with server.connect() as connection:
+        return [str(connection.execute(f"show {name}".encode()).fetchall()[0][0]) for name in names]
 
 
 @pytest.mark.parametrize("role", ["airflow", "loader", "reader"])

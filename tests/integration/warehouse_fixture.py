@@ -73,10 +73,15 @@ class Process:
 
 
 class Postgres:
-    """An embedded PostgreSQL in `home`, which the caller owns."""
+    """An embedded PostgreSQL in `home`, which the caller owns.
 
-    def __init__(self, home: Path) -> None:
+    By default it does not wait for the disk: what a killed process wrote is there all the same, only a power cut
+    would lose it.
+    """
+
+    def __init__(self, home: Path, durable: bool = False) -> None:
         self.home = home
+        self._durable = durable
         self.data = home / "postgres"
         self.port = free_port()
         self.secrets = home / "secrets.json"
@@ -91,7 +96,8 @@ class Postgres:
 
     def start(self) -> Process:
         """Start the server; does not wait for it."""
-        arguments = ("--data", str(self.data), "--port", str(self.port), "--secrets", str(self.secrets))
+        arguments = ["--data", str(self.data), "--port", str(self.port), "--secrets", str(self.secrets)]
+        arguments += [] if self._durable else ["--not-durable"]
         self.process = Process(self.home / "postgres.log", "local.postgres", *arguments)
         return self.process
 

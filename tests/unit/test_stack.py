@@ -179,6 +179,17 @@ def test_supervisord_knows_each_program_once(tmp_path: Path) -> None:
         ]
 
 
+def test_postgres_is_durable_unless_who_starts_the_stack_says_otherwise(tmp_path: Path) -> None:
+    """Only a stack that was made with durable=False runs a PostgreSQL that does not wait for the disk."""
+    home = Home(tmp_path)
+    home.prepare()
+    State(Ports(), DEPLOYED, "").write(home.state_file)
+    usual, careless = Stack(tmp_path, settings={}), Stack(tmp_path, settings={}, durable=False)
+
+    assert "--not-durable" not in usual.programs()[0].command
+    assert "--not-durable" in careless.programs()[0].command
+
+
 def test_airflow_gets_the_outputs_and_the_callers_settings(tmp_path: Path) -> None:
     """Airflow gets what was deployed, the caller's settings and mail server, and nothing else of theirs."""
     theirs = {"LISTINGS_HOME": "/other", "LISTINGS_PORT_UI": "1", "AWS_PROFILE": "mine", "AIRFLOW_CONN_OTHER": "x://"}
