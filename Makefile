@@ -17,9 +17,9 @@ lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate
 WORKERS ?= 2
 side_by_side := --numprocesses $(WORKERS)
 # Those end to end share a stack and follow each other; those with stacks of their own run beside them, and tell after.
-own_stack := tests/e2e/test_chaos.py tests/e2e/test_no_state_on_disk.py
+own_stack := tests/proofs
 end_to_end = told=$$(mktemp); $(test) -m pytest $(own_stack) >$$told 2>&1 & own=$$!; \
-             $(test) -m pytest tests/e2e $(addprefix --ignore ,$(own_stack)); shared=$$?; \
+             $(test) -m pytest tests/e2e; shared=$$?; \
              wait $$own; alone=$$?; cat $$told; rm -f $$told; exit $$((shared + alone))
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
@@ -100,7 +100,7 @@ doctor: run-environments ## Say of each part whether it is as it must be, and wh
 
 .PHONY: test
 test: setup browser lint types ## Run the linters, the type checker and every test
-	@$(test) -m pytest $(side_by_side) tests --ignore tests/e2e
+	@$(test) -m pytest $(side_by_side) tests --ignore tests/e2e --ignore tests/proofs
 	@$(end_to_end)
 
 .PHONY: test-unit
@@ -140,7 +140,7 @@ fmt: setup ## Format the code and fix what the linter can fix
 
 .PHONY: chaos
 chaos: setup ## Kill a process at a moment, by seed, and compare the warehouse (SEEDS=50 FIRST=1 PROCESS=kind)
-	@$(test) -m tests.chaos --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(PROCESS),--process $(PROCESS))
+	@$(test) -m tests.proofs.chaos --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(PROCESS),--process $(PROCESS))
 
 .PHONY: bench
 bench: setup ## Measure the transform beside the classic tutorial's work, and the report as it grows

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.comparison import broken_rules, listings_differ, rejects_differ
-from tests.chaos.plan import KINDS, SCENES, Calendar, disturbance
+from tests.proofs.chaos.comparison import broken_rules, listings_differ, rejects_differ
+from tests.proofs.chaos.plan import KINDS, SCENES, Calendar, disturbance
 
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 Row = dict[str, Any]

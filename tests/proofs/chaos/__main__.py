@@ -1,4 +1,4 @@
-"""python -m tests.chaos --seeds 50: what `make chaos` runs."""
+"""python -m tests.proofs.chaos --seeds 50: what `make chaos` runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from local.shell import leave_out_foreign_settings
 from local.stack import Stack
 from local.stack.endings import in_a_sentence
 from local.stack.home import Home
-from tests.chaos import report
-from tests.chaos.plan import KINDS, SCENES, disturbance
-from tests.chaos.report import Outcome
-from tests.chaos.runner import Runner, chaos_stack
+from tests.proofs.chaos import report
+from tests.proofs.chaos.plan import KINDS, SCENES, disturbance
+from tests.proofs.chaos.report import Outcome
+from tests.proofs.chaos.runner import Runner, chaos_stack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,9 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.comparison import Differences
-from tests.chaos.plan import KINDS
-from tests.chaos.settling import BY_A_PERSON, BY_ITSELF, NOT, RECONCILED, Settled
+from tests.proofs.chaos.comparison import Differences
+from tests.proofs.chaos.plan import KINDS
+from tests.proofs.chaos.settling import BY_A_PERSON, BY_ITSELF, NOT, RECONCILED, Settled
 
 UNDISTURBED = "no such process"
 HOWS = (BY_ITSELF, RECONCILED, BY_A_PERSON, NOT, UNDISTURBED)

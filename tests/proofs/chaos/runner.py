@@ -9,12 +9,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 from local.stack import Stack, free_ports
-from tests.chaos.comparison import broken_rules, listings_differ, rejects_differ
-from tests.chaos.plan import Calendar, Disturbance, Scene
-from tests.chaos.report import UNDISTURBED, Outcome
-from tests.chaos.settling import NOT, Settling
-from tests.chaos.victims import Killed, kill_one, wait_until_replaced
-from tests.chaos.watch import Watch, now
+from tests.proofs.chaos.comparison import broken_rules, listings_differ, rejects_differ
+from tests.proofs.chaos.plan import Calendar, Disturbance, Scene
+from tests.proofs.chaos.report import UNDISTURBED, Outcome
+from tests.proofs.chaos.settling import NOT, Settling
+from tests.proofs.chaos.victims import Killed, kill_one, wait_until_replaced
+from tests.proofs.chaos.watch import Watch, now
 
 # Everything that is waited for, made short; nothing else is other than in a stack of its own.
 SETTINGS = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tests.chaos.plan import Scene
-from tests.chaos.watch import ENDED, Watch, now
+from tests.proofs.chaos.plan import Scene
+from tests.proofs.chaos.watch import ENDED, Watch, now
 
 BY_ITSELF, RECONCILED, BY_A_PERSON, NOT = "by itself", "reconcile", "a person", "NOT"
 

@@ -18,7 +18,7 @@ from local.airflow_api import AirflowRefused
 from local.clients import aws_client, loader_connection
 from local.listing_api_client import ListingApi
 from local.stack import Stack
-from tests.chaos.plan import MOMENT, Scene
+from tests.proofs.chaos.plan import MOMENT, Scene
 
 ANSWER_PATIENCE = 120.0
 UNANSWERED = (

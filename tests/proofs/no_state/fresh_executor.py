@@ -20,7 +20,7 @@ from typing import Any
 from airflow.executors.base_executor import BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
-from tests.e2e.fresh_folders import Ended, run_alone
+from tests.proofs.no_state.fresh_folders import Ended, run_alone
 
 LEDGER = "FRESH_FOLDERS_LEDGER"
 COMMAND = [sys.executable, "-m", "airflow.sdk.execution_time.execute_workload", "--json-path", "/dev/stdin"]

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from local.stack import Stack, free_ports
-from tests.e2e.fresh_folders import run_alone
 from tests.e2e.pipeline import Pipeline
+from tests.proofs.no_state.fresh_folders import run_alone
 
 # The stack is started by whichever test comes first, which its start must not fail.
 pytestmark = pytest.mark.timeout(600, func_only=True)
@@ -68,7 +68,7 @@ def workers() -> Iterator[Workers]:
     ledger = home / "ledger"
     ledger.mkdir()
     executor = {
-        "AIRFLOW__CORE__EXECUTOR": "tests.e2e.fresh_executor.FreshExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "tests.proofs.no_state.fresh_executor.FreshExecutor",
         "FRESH_FOLDERS_LEDGER": str(ledger),
     }
     stack = Stack(home=home, ports=free_ports(), say=lambda line: None, settings={}, airflow_settings=executor)
@@ -80,6 +80,7 @@ def workers() -> Iterator[Workers]:
         shutil.rmtree(home)
 
 
+@pytest.mark.sample
 def test_what_a_process_leaves_is_gone_for_the_next() -> None:
     """A file in the home, the temporary or the working folder is not there any more when the next one looks."""
     for place in ("state", "../home/state", "../tmp/state"):
@@ -91,6 +92,7 @@ def test_what_a_process_leaves_is_gone_for_the_next() -> None:
         assert ("[]\n", True) == (second.output, first.folder != second.folder)
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize(
     "code",
     [
