@@ -16,11 +16,6 @@ lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate
 # How many tests run side by side.
 WORKERS ?= 2
 side_by_side := --numprocesses $(WORKERS)
-# Those end to end share a stack and follow each other; those with stacks of their own run beside them, and tell after.
-own_stack := tests/proofs
-end_to_end = told=$$(mktemp); $(test) -m pytest $(own_stack) >$$told 2>&1 & own=$$!; \
-             $(test) -m pytest tests/e2e; shared=$$?; \
-             wait $$own; alone=$$?; cat $$told; rm -f $$told; exit $$((shared + alone))
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
 # What a replay or a backfill is about.
@@ -98,14 +93,16 @@ doctor: run-environments ## Say of each part whether it is as it must be, and wh
 
 ##@ Check
 
+.PHONY: check
+check: lint types test-unit ## What one runs while working: the linters, the type checker, the tests that need no stack
+
 .PHONY: test
-test: setup browser lint types ## Run the linters, the type checker and every test
-	@$(test) -m pytest $(side_by_side) tests --ignore tests/e2e --ignore tests/proofs
-	@$(end_to_end)
+test: setup browser lint types ## Run the linters, the type checker and every test; of each proof one case
+	@$(test) -m pytest $(side_by_side) -m "not proofs or sample" tests
 
 .PHONY: test-unit
-test-unit: setup ## Run the tests that need no whole stack: unit, DAG, SQL, template
-	@$(test) -m pytest $(side_by_side) $(wildcard tests/unit tests/dags tests/sql tests/infra)
+test-unit: setup ## Run the tests that need no stack: unit, SQL, DAGs
+	@$(test) -m pytest $(side_by_side) tests/unit tests/sql tests/dags
 
 # What Airflow imports: the DAGs, the package for MWAA, and the modules of include that use what its image brings.
 floors_tests := tests/dags tests/infra/test_mwaa.py $(addprefix tests/unit/test_,contract.py report.py report_store.py sources.py)
@@ -116,9 +113,15 @@ test-floors: setup ## Run the DAG tests on what Amazon's managed Airflow runs: A
 	@$(floors) -m pytest $(side_by_side) $(floors_tests)
 
 .PHONY: test-integration
-test-integration: setup browser ## Run the tests against the real stand-in, and end to end
-	@$(test) -m pytest $(side_by_side) tests/integration
-	@$(end_to_end)
+test-integration: setup browser ## Run the tests against the real stand-in, of the template, and end to end
+	@$(test) -m pytest $(side_by_side) tests/integration tests/infra tests/e2e
+
+.PHONY: proofs
+proofs: setup browser ## Show what is shown before a release: chaos, rights taken away, a host, … (AGAIN=1: also what passed)
+	@$(test) -m tests.proofs $(if $(AGAIN),--again)
+
+proof-%: setup browser
+	@$(test) -m tests.proofs $* --again
 
 .PHONY: fuzz
 fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages (EXAMPLES=n: so many)

@@ -1,15 +1,40 @@
-"""The folder is the marker: a test in tests/sql is marked `sql`, and so on."""
+"""The folder is the marker, slow folders come first, and a module's tests stay together."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 TESTS = Path(__file__).resolve().parent
+END_TO_END = "tests/e2e/"
+# What takes longest begins first, so that no worker is left alone with it in the end.
+ORDER = ("e2e", "proofs", "integration", "infra", "dags", "unit", "sql")
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test with the name of its folder; a name that pyproject.toml does not know is an error."""
     for item in items:
-        item.add_marker(item.path.relative_to(TESTS).parts[0])
+        item.add_marker(_folder(item))
+    items.sort(key=lambda item: ORDER.index(_folder(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keeps the tests of a module on one worker, so that what they share is made once.
+
+    Those end to end share a stack over all their modules. The order of the tests is that of their collection.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class WholeModules(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.split("::")[0]
+
+    config.option.loadscopereorder = False
+    return WholeModules(config, log)
