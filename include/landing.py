@@ -18,6 +18,7 @@ from include.bodies import ERROR_BYTES
 from include.keys import SetKey, page_name, page_number
 from include.receipts import ExtractRequest, LandedReceipt
 from include.sources import PageFacts, Source
+from include.version import VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -100,6 +101,7 @@ class LandingSet:
         last = pages[-1][1]
         manifest = {
             "manifest_version": 1,
+            "pipeline_version": VERSION,
             "source": self.request.source,
             "market": self.request.market,
             "location": self.request.location,

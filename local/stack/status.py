@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from local.airflow_api import AirflowRefused
 from local.stack.airflow_environment import UI_USER
+from local.stack.home import ROOT
 from local.stack.marks import marked_processes
 from local.stack.ports import LOOPBACK
 from local.stack.stack import Stack
@@ -47,6 +49,7 @@ def show_where_to_look(stack: Stack, console: Console) -> None:
     secrets, ports = stack.home.secrets(), stack.ports
     warehouse = f"host={LOOPBACK} port={ports.redshift} dbname=listings sslmode=disable"
     places = {
+        "Version": version(),
         "Airflow": f"{stack.ui_url}   user {UI_USER}, password {secrets['ui_password']}",
         "Listings page": f"{stack.ui_url}/plugin/listings",
         "Warehouse": f'psql "{warehouse} user=loader password={secrets["loader"]}"   (everything)',
@@ -59,6 +62,11 @@ def show_where_to_look(stack: Stack, console: Console) -> None:
     # Not wrapped: these lines are there to be copied.
     for what, where in places.items():
         console.print(f"{what:<14}{where}", soft_wrap=True, highlight=False, markup=False)
+
+
+def version() -> str:
+    """The version of the project in this checkout."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _processes(running: list[Running]) -> Table:

@@ -17,6 +17,7 @@ from include.keys import MalformedKey
 from include.progress import last_extraction, table
 from include.progress_rows import PIPELINE, REPORT, Where
 from include.report_store import KINDS, Download, ReportStore, StoreTrouble, Summary, checked_date
+from include.version import VERSION
 from listings_ui import shelves
 from listings_ui.access import FOLDER, TEMPLATES, failed, may_read_reports, readable_dags, refused, with_headers
 from listings_ui.reasons import NoReason, reason
@@ -67,7 +68,8 @@ def page(user: GetUserDep, view: str = "pipeline", date: str = "", days: Days = 
         raise HTTPException(404, _sentence(fault)) from fault
     template = TEMPLATES.get_template("page.html.j2")
     known = {"views": VIEWS, "view": view, "days": days, "date": date or (summary.date if summary else "")}
-    return HTMLResponse(template.render(known, dates=dates, summary=summary, may_read=may_read, trouble=trouble))
+    known |= {"dates": dates, "summary": summary, "may_read": may_read, "trouble": trouble, "version": VERSION}
+    return HTMLResponse(template.render(known))
 
 
 def asset(name: str) -> FileResponse:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from include.report_store import ReportStore
+from include.version import VERSION
 from tests.unit.memory_s3 import MemoryS3
 
 DATE = "2026-11-22"
@@ -134,6 +135,12 @@ def test_reports_and_marts_take_the_permission_to_read_the_dag_that_made_them(
     assert (200, True) == (page.status_code, "permission to read report_listings" in page.text)
     assert "zip_by_day" not in page.text
     assert [] == bucket.calls
+
+
+@pytest.mark.parametrize("view", ["pipeline", "report", "downloads"])
+def test_the_page_says_which_version_it_is(browser: Any, view: str) -> None:
+    """At the foot of each view."""
+    assert f"Listings pipeline {VERSION}</footer>" in browser.get(f"/team/listings/?view={view}").text
 
 
 @pytest.mark.parametrize("view", ["pipeline", "report", "downloads"])

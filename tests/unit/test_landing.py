@@ -13,6 +13,7 @@ from include import landing
 from include.landing import LandingSet
 from include.receipts import LandedReceipt
 from include.sources import NotAPage, load_source
+from include.version import VERSION
 from tests.unit.examples import PREFIX, RECEIVED_AT, REQUEST, buckets, page
 from tests.unit.memory_s3 import MemoryS3
 
@@ -131,6 +132,7 @@ def test_the_manifest_says_all_there_is_to_know() -> None:
 
     assert json.loads(ours.complete(pages, QUOTA)) == {
         "manifest_version": 1,
+        "pipeline_version": VERSION,
         "source": "zillow56",
         "market": "houston-tx",
         "location": "houston, tx",
