@@ -170,7 +170,7 @@ pictures: browser ## Take the README's pictures of the stack that is up (after m
 
 .PHONY: browser
 browser: setup ## Make sure that there is a browser for the tests of the UI
-	@$(test) tools/browser.py
+	@$(test) -m tools.browser
 
 .PHONY: lock
 lock: setup ## Compile requirements.txt and requirements/*.in into exact versions with hashes (UPGRADE=1: the newest ones)

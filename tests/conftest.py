@@ -1,11 +1,14 @@
-"""The folder is the marker, slow folders come first, and a module's tests stay together."""
+"""The folder is the marker, slow folders come first, a module's tests stay together; and the browser of those with one."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tools.browser import advice, find_browser, lacking
 
 TESTS = Path(__file__).resolve().parent
 END_TO_END = "tests/e2e/"
@@ -38,3 +41,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return WholeModules(config, log)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a browser that can be driven; without one its tests are skipped with the reason, and in CI fail."""
+    if packages := lacking():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(advice(packages))
+    path = find_browser()
+    assert path is not None
+    return path

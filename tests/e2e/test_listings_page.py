@@ -19,12 +19,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from tests.e2e.pipeline import Pipeline
-from tools.browser import find_browser
 from tools.pictures import logged_in
 
 pytestmark = [
     pytest.mark.timeout(300),
-    pytest.mark.skipif(find_browser() is None, reason="no Chromium; `make browser` says how to get one"),
+    pytest.mark.usefixtures("chromium"),
 ]
 
 REFUSAL = "You are not subscribed to this API."

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.pipeline import Pipeline
-from tools.browser import find_browser
 from tools.pictures import asset_id, logged_in
 
 pytestmark = [
     pytest.mark.timeout(180),
-    pytest.mark.skipif(find_browser() is None, reason="no Chromium; `make browser` says how to get one"),
+    pytest.mark.usefixtures("chromium"),
 ]
 
 CHAIN = [

@@ -17,6 +17,7 @@ from infra.host.account import Account
 from infra.host.layout import Layout
 from infra.host.services import AIRFLOW, CLEAN, render, unit_files
 from infra.release import PROJECT_ROOT, build_release
+from tests.integration.host_trial import unpack
 from tests.integration.host_units import Unit
 
 UNITS = {path.name: Unit.read(path) for path in unit_files(PROJECT_ROOT)}
@@ -67,31 +68,44 @@ def test_the_name_is_of_the_content(bundle: Path, tmp_path: Path) -> None:
     """listings- and twelve hex digits, others as soon as a byte is another."""
     assert re.fullmatch(r"listings-[0-9a-f]{12}\.tar\.gz", bundle.name)
     copy = tmp_path / "checkout"
-    with tarfile.open(bundle) as archive:
-        archive.extractall(copy, filter="data")
+    unpack(bundle, copy)
     assert bundle.name == build_release(tmp_path, copy).path.name
     (copy / "dags" / "load_listings.py").write_bytes(b"# changed\n")
     assert bundle.name != build_release(tmp_path, copy).path.name
 
 
+@pytest.fixture
+def tracked() -> list[str]:
+    """The files below the bundle's folders of sources that git keeps; what came as a tarball has no git to ask."""
+    if not shutil.which("git"):
+        pytest.skip("no git here to say what is tracked")
+    asked = subprocess.run(
+        ["git", "ls-files", "dags", "include", "plugins"], cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    if asked.returncode:
+        pytest.skip(f"git cannot say what is tracked: {asked.stderr.strip()}")
+    return asked.stdout.split()
+
+
+def test_the_bundle_holds_every_source_that_is_tracked(bundle: Path, tracked: list[str]) -> None:
+    """What git keeps below dags, include and plugins is there, data files too; settings of tools are not."""
+    found = names(bundle)
+    assert len(tracked) > 50
+    assert [] == [name for name in tracked if name not in found and Path(name).name not in ("ruff.toml", ".sqlfluff")]
+
+
 def test_the_bundle_holds_what_runs_and_nothing_else(bundle: Path) -> None:
-    """No tests, stand-in, functions, bytecode or settings of tools; but Airflow's ignore file, and all data files."""
+    """No tests, stand-in, functions, bytecode or settings of tools; but Airflow's ignore file, and the installer."""
     found = names(bundle)
     tops = {name.partition("/")[0] for name in found}
     assert {"dags", "include", "plugins", "infra", "tools", "requirements"} == tops
     assert [] == [name for name in found if re.search(r"\.pyc$|__pycache__|ruff|(^|/)tests?/|template\.yaml", name)]
-    tracked = subprocess.run(
-        ["git", "ls-files", "dags", "include", "plugins"], cwd=PROJECT_ROOT, capture_output=True, text=True
-    ).stdout.split()
-    for name in tracked:
-        assert name in found or Path(name).name in ("ruff.toml", ".sqlfluff"), name
     assert {"plugins/.airflowignore", "infra/host/install.sh", "infra/host/airflow.env"} <= set(found)
 
 
 def test_what_the_bundle_imports_of_ours_is_in_it(bundle: Path, tmp_path: Path) -> None:
     """Every `import` of a folder of this project, in any file of the bundle, finds its module there."""
-    with tarfile.open(bundle) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(bundle, tmp_path)
     ours = {path.name for path in PROJECT_ROOT.iterdir() if path.is_dir()}
     seen = 0
     for path in tmp_path.rglob("*.py"):

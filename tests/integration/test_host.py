@@ -11,7 +11,6 @@ import pwd
 import re
 import stat
 import subprocess
-import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
 from infra.release import Release, build_release
 from tests.integration.host_installed import LOG_BUCKET, Installed, installed_host
+from tests.integration.host_trial import unpack
 
 # One host serves the whole file: the first test waits for its installation.
 pytestmark = pytest.mark.timeout(400)
@@ -350,7 +350,6 @@ def test_a_release_that_does_not_come_up_gives_way_to_the_old_one(installed: Ins
 
 def _broken(release: Release, folder: Path, name: str, content: bytes) -> Release:
     """The same release with one file changed."""
-    with tarfile.open(release.path) as bundle:
-        bundle.extractall(folder / "changed", filter="data")
+    unpack(release.path, folder / "changed")
     (folder / "changed" / name).write_bytes(content)
     return build_release(folder, folder / "changed")

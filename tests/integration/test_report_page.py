@@ -14,10 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from include.report import render
 from include.report_model import Report
 from tests.unit import sample_report as sample
-from tools.browser import find_browser
 from tools.pictures import QUIET
-
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium; `make browser` says how to get one")
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"
 SHAPES = "path, line, rect, circle"
@@ -71,10 +68,10 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(chromium: str) -> Iterator[Browser]:
     """A headless Chromium."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
+        running = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield running
         running.close()
 

@@ -1,4 +1,7 @@
-"""The Lambda layer: the same bytes twice, small enough, and enough for the transform on Lambda's own Python."""
+"""The Lambda layer: the same bytes twice, small enough, and enough for the transform on Lambda's own Python.
+
+Its packages come from the package index, unless uv has them from another time.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,22 @@ from pathlib import Path
 import pytest
 
 from infra.build import PROJECT_ROOT, build
-from infra.layer import LOCKED, LayerError, build_layer, locked
+from infra.layer import LayerError, build_layer
 
 FLOORS = PROJECT_ROOT / ".venv" / "floors" / "bin" / "python"
+# How uv puts it that a request got no answer.
+UNANSWERED = "error sending request"
 
 
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole layer."""
-    return build_layer(tmp_path_factory.mktemp("layer"), with_pyarrow=True)
+    """The whole layer; where nobody answers for the package index there is none to look at, except in CI."""
+    try:
+        return build_layer(tmp_path_factory.mktemp("layer"), with_pyarrow=True)
+    except LayerError as fault:
+        if UNANSWERED not in str(fault) or os.environ.get("CI"):
+            raise
+        pytest.skip(f"the package index does not answer: {fault}")
 
 
 def test_layer_is_the_same_bytes_twice(layer: Path, tmp_path: Path) -> None:
@@ -38,9 +48,10 @@ def test_layer_has_what_the_transform_imports_and_no_pandas(layer: Path) -> None
     assert not [name for name in names if "/tests/" in name or "/include/" in name]
 
 
-def test_layer_beside_aws_s_own_has_msgspec_only(tmp_path: Path) -> None:
+def test_layer_beside_aws_s_own_has_msgspec_only(layer: Path, tmp_path: Path) -> None:
     """Where a layer of AWS's brings pyarrow, ours weighs next to nothing."""
     small = build_layer(tmp_path, with_pyarrow=False)
+    assert layer.stat().st_size > 10_000_000
     assert not [name for name in zipfile.ZipFile(small).namelist() if "pyarrow" in name]
     assert small.stat().st_size < 1_000_000
 
@@ -67,13 +78,3 @@ def test_transform_runs_on_the_layer_alone(layer: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert (f"['{tmp_path}']", "") == (ran.stdout.strip(), ran.stderr)
-
-
-def test_versions_are_those_that_the_stand_in_runs() -> None:
-    """The layer's pins are the lines of requirements/local.txt, hashes included."""
-    lines = locked("pyarrow")
-    assert lines in LOCKED.read_text(encoding="utf-8")
-    assert lines.startswith("pyarrow==")
-    assert "--hash=sha256:" in lines
-    with pytest.raises(LayerError, match="pins no pandas"):
-        locked("pandas")
