@@ -1,4 +1,4 @@
-"""The folder is the marker, slow folders come first, a module's tests stay together; and the browser of those with one."""
+"""The folder is the marker, slow folders come first, a module's tests stay together; where a browser is needed."""
 
 from __future__ import annotations
 

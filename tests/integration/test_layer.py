@@ -19,6 +19,9 @@ FLOORS = PROJECT_ROOT / ".venv" / "floors" / "bin" / "python"
 # How uv puts it that a request got no answer.
 UNANSWERED = "error sending request"
 
+# Pyarrow is fetched and compressed.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
