@@ -18,16 +18,8 @@ API_POOL = "zillow_api"
 # Only names of ours are looked up: every other name would cost a call to Secrets Manager.
 CONNECTION_PATTERN = "^(zillow_|aws_s3_conn$|conn_id_redshift$|redshift_copy_role$|smtp_)"
 # Imported once into the server that tasks are forked from, not once for each task.
-PRELOADED = (
-    "airflow",
-    "airflow.executors.local_executor",
-    "airflow.sdk",
-    "airflow.providers.http.operators.http",
-    "airflow.providers.amazon.aws.sensors.s3",
-    "airflow.providers.amazon.aws.transfers.s3_to_redshift",
-    "airflow.providers.amazon.aws.hooks.redshift_sql",
-    "airflow.providers.smtp.notifications.smtp",
-)
+PRELOADED = "include.preload"
+SESSION_FACTORY = "include.aws_sessions.SharedLoaderSessionFactory"
 # The local API takes more requests a second than a plan of the real one does.
 LOCAL_TUNING = {"LISTINGS_REQUESTS_PER_SECOND": "16", "LISTINGS_API_SLOTS": "3"}
 # The mail server is nothing of the stack's own: where there is one, the caller says so in Airflow's way.
@@ -111,8 +103,9 @@ def _airflow(home: Home, ports: Ports, deployment: Deployment) -> dict[str, str]
             "simple_auth_manager_passwords_file": passwords_file(home),
             "max_templated_field_length": 65536,
             "mp_start_method": "forkserver",
-            "mp_forkserver_preload": ",".join(PRELOADED),
+            "mp_forkserver_preload": PRELOADED,
         },
+        "aws": {"session_factory": SESSION_FACTORY},
         "database": {
             "sql_alchemy_conn": database_url(ports, secrets),
             "load_default_connections": False,

@@ -19,7 +19,7 @@ from infra.host.account import Account
 from infra.host.host_environment import host_environment, names_of_host, since
 from infra.host.layout import Layout
 from infra.host.services import Systemd
-from local.stack.airflow_environment import CONNECTION_PATTERN, PRELOADED
+from local.stack.airflow_environment import CONNECTION_PATTERN, PRELOADED, SESSION_FACTORY
 from tests.ministack import PROJECT_ROOT
 
 SETTINGS = {"AWS_DEFAULT_REGION": "eu-central-1", "LISTINGS_LANDING_BUCKET": "listings-dev-landing-111122223333"}
@@ -69,7 +69,8 @@ def test_a_line_that_is_no_variable_is_named(tmp_path: Path, line: str) -> None:
 def test_the_host_looks_up_and_preloads_what_the_stack_does() -> None:
     """The two places that say it agree."""
     static = env_file.read(PROJECT_ROOT / "infra/host/airflow.env")
-    assert ",".join(PRELOADED) == static["AIRFLOW__CORE__MP_FORKSERVER_PRELOAD"]
+    assert PRELOADED == static["AIRFLOW__CORE__MP_FORKSERVER_PRELOAD"]
+    assert SESSION_FACTORY == static["AIRFLOW__AWS__SESSION_FACTORY"]
     backend = json.loads(host_environment(Layout(), SETTINGS, "", "h")["AIRFLOW__SECRETS__BACKEND_KWARGS"])
     assert CONNECTION_PATTERN == backend["connections_lookup_pattern"]
     assert ("eu-central-1", "role_arn" in backend) == (backend["region_name"], False)
