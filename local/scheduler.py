@@ -16,17 +16,20 @@ from typing import NoReturn
 
 import psutil
 
-MARK = "LISTINGS_STACK"
 IDLE_WORKER = "airflow worker -- LocalExecutor: <idle>"
 # Where workers are forked from. Without its scheduler nobody can ask it for one.
 FORKSERVER = "multiprocessing.forkserver"
 
 
-def left_behind(stack: str) -> Iterator[psutil.Process]:
-    """The idle workers of this stack, and what they were forked from; the scheduler itself must not be running."""
+def left_behind() -> Iterator[psutil.Process]:
+    """The idle workers of this stack, and what they were forked from; the scheduler itself must not be running.
+
+    They have our session, supervisord's. Their environment says nothing: Airflow hides it from all but root.
+    """
+    session, user = os.getsid(0), os.getuid()
     for process in psutil.process_iter():
         try:
-            if process.pid == os.getpid() or process.environ().get(MARK) != stack:
+            if os.getsid(process.pid) != session or process.uids().real != user or process.pid == os.getpid():
                 continue
             command = " ".join(process.cmdline()).strip()
         except (psutil.Error, OSError):
@@ -77,7 +80,7 @@ def main() -> NoReturn:
     command = sys.argv[1:]
     if not command:
         raise SystemExit("expected the scheduler's command: python -m local.scheduler airflow scheduler")
-    if ended := end(left_behind(os.environ[MARK])):
+    if ended := end(left_behind()):
         print(f"ended {ended} processes that a killed scheduler left behind", flush=True)
     give_output_a_reader()
     os.execv(command[0], command)  # noqa: S606 - it becomes that program, without a shell

@@ -66,6 +66,11 @@ class Home:
         return self.run / "state.json"
 
     @property
+    def sessions_file(self) -> Path:
+        """The sessions that this stack's supervisors began, see `sessions`."""
+        return self.run / "sessions.jsonl"
+
+    @property
     def supervisor_config(self) -> Path:
         """The generated configuration of supervisord."""
         return self.run / "supervisord.conf"

@@ -1,14 +1,20 @@
 """The mark that every process of a stack carries, and how what carries it is found and ended.
 
 The mark is an environment variable: children inherit it, it survives the death of the supervisor, and no
-process of another stack or of anybody else has that very value.
+process of another stack or of anybody else has that very value. A process whose environment we may not read
+is known by its session.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Container
 from pathlib import Path
 
 import psutil
+
+from local.stack import sessions
+from local.stack.home import Home
 
 MARK = "LISTINGS_STACK"
 
@@ -24,8 +30,9 @@ def home_of(process: psutil.Process) -> str | None:
 def marked_processes(home: Path) -> list[psutil.Process]:
     """The processes of the stack in `home`, with their descendants, which may have hidden their environment."""
     found: dict[int, psutil.Process] = {}
+    ours = sessions.remembered(Home(home).sessions_file)
     for process in psutil.process_iter():
-        if home_of(process) != str(home):
+        if not _belongs(process, home, ours):
             continue
         try:
             family = [process, *process.children(recursive=True)]
@@ -52,6 +59,34 @@ def sweep(home: Path, patience: float = 10.0) -> list[psutil.Process]:
             _signal(process, kill=True)
         alive = _wait_for(home, patience)
     return alive
+
+
+def _belongs(process: psutil.Process, home: Path, ours: Container[int]) -> bool:
+    """Whether a process is of the stack in `home`, whose sessions are `ours`.
+
+    What the environment says goes first: the number of a session may be used again, the mark may not.
+    """
+    try:
+        return process.environ().get(MARK) == str(home)
+    except psutil.AccessDenied:
+        return _is_own(process) and _session(process) in ours
+    except (psutil.Error, OSError):
+        return False
+
+
+def _is_own(process: psutil.Process) -> bool:
+    """Whether we may end it: root's PostgreSQL runs as another user."""
+    try:
+        return os.getuid() in (0, process.uids().real)
+    except psutil.Error:
+        return False
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None
 
 
 def _wait_for(home: Path, patience: float) -> list[psutil.Process]:

@@ -242,6 +242,7 @@ class Stack:
                     f"the stack in {self.home.path} is up on other ports ({_differences(state.ports, self.ports)}). "
                     "Stop it first: make down"
                 )
+            self._supervisor.remember_session()  # a stack that an older version started has no note of it
             return True
         if self._supervisor.is_alive() or marks.marked_processes(self.home.path):
             self._say("an earlier start was cut short or its supervisor killed: ending what it left")
@@ -253,6 +254,7 @@ class Stack:
     def _end(self) -> None:
         ports = (State.read(self.home.state_file) or self).ports
         if self._supervisor.is_alive():
+            self._supervisor.remember_session()
             self._supervisor.stop()
         left = marks.sweep(self.home.path)
         if left:

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import psutil
 
+from local.stack import sessions
 from local.stack.home import ROOT, Home, write_private
 from local.stack.marks import MARK
 
@@ -126,6 +127,11 @@ class Supervisor:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise SupervisorError(f"supervisord did not start:\n{self.log_end('supervisord')}")
             time.sleep(0.05)
+        self.remember_session()
+
+    def remember_session(self) -> None:
+        """Notes the session in which all programs will run: by it they are found when supervisord is gone."""
+        sessions.remember(self._home.sessions_file, int(self._ask("getPID")))
 
     def stop(self, patience: float = 60.0) -> None:
         """Stops all programs, the last group first, and supervisord itself; returns when it is gone."""

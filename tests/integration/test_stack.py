@@ -23,6 +23,7 @@ from local.stack import Ports, Stack, free_ports
 from local.stack.marks import MARK, marked_processes
 from local.stack.ports import PortError, is_held, listeners
 from local.stack.services import accepts, is_ministack_ready
+from local.stack.sessions import remembered
 from local.stack.status import show_status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +159,14 @@ def test_a_second_up_starts_nothing(stack: Stack) -> None:
 
     assert not Stack(home=stack.home.path, say=lambda line: None).up()
     assert before == pids(stack)
+
+
+def test_a_supervisor_that_an_older_version_started_is_noted(stack: Stack) -> None:
+    """`up` on a stack whose supervisor's session nobody noted starts nothing, and notes it."""
+    stack.home.sessions_file.unlink()
+
+    assert not Stack(home=stack.home.path, say=lambda line: None).up()
+    assert {int((stack.home.run / "supervisord.pid").read_text())} == remembered(stack.home.sessions_file)
 
 
 def test_a_changed_setting_restarts_only_whom_it_concerns(stack: Stack) -> None:

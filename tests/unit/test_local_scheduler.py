@@ -2,59 +2,63 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "airflow worker -- LocalExecutor: "
-Start = Callable[[str, str], subprocess.Popen[bytes]]
+IDLE, BUSY = f"{PREFIX}<idle>", f"{PREFIX}1f3a-9c"
+FORKS = "python -c from multiprocessing.forkserver import main;"
+# Begins a session, as supervisord does, starts processes that go by the given names, and becomes a scheduler there.
+SESSION = """
+import json, os, subprocess, sys
+def start(name):
+    return subprocess.Popen([name, "60"], executable="/bin/sleep", stdout=subprocess.DEVNULL, env={}).pid
+print(*(start(name) for name in json.loads(sys.argv[1])), flush=True)
+os.execv(sys.executable, [sys.executable, "-m", "local.scheduler", "/bin/sh", "-c", "echo the scheduler; read wait"])
+"""
+
+
+def until(holds: Callable[[], bool], patience: float = 10.0) -> None:
+    """Waits until something holds."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a process that goes by the given name and carries the mark of the given stack."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(name: str, stack: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([name, "60"], executable="/bin/sleep", env={"LISTINGS_STACK": stack})
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
+def foreign() -> Iterator[subprocess.Popen[bytes]]:
+    """An idle worker that has a session of its own."""
+    with subprocess.Popen([IDLE, "60"], executable="/bin/sleep", start_new_session=True) as worker:
+        yield worker
+        worker.kill()
 
 
-def become(stack: str, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs local.scheduler for a stack to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "local.scheduler", *command],
-        env={**os.environ, "LISTINGS_STACK": stack},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_idle_workers_of_this_stack_are_ended_and_no_others(start: Start, tmp_path: Path) -> None:
-    """A worker with a task and another stack's worker live on, and the command runs."""
-    mine, other = str(tmp_path), f"{tmp_path}-other"
-    idle, forks = start(f"{PREFIX}<idle>", mine), start("python -c from multiprocessing.forkserver import main;", mine)
-    busy, foreign = start(f"{PREFIX}1f3a-9c", mine), start(f"{PREFIX}<idle>", other)
-
-    done = become(mine, "/bin/echo", "the scheduler")
-
-    assert "ended 2 processes that a killed scheduler left behind\nthe scheduler\n" == done.stdout
-    assert [-9, -9] == [idle.wait(5), forks.wait(5)]
-    assert [None, None] == [busy.poll(), foreign.poll()]
+def test_idle_workers_of_this_session_are_ended_and_no_others(foreign: subprocess.Popen[bytes]) -> None:
+    """A worker with a task and another session's worker live on, and the command runs."""
+    session = [sys.executable, "-c", SESSION, json.dumps([IDLE, FORKS, BUSY])]
+    with subprocess.Popen(
+        session, cwd=ROOT, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as scheduler:
+        assert scheduler.stdout is not None
+        left = [psutil.Process(int(pid)) for pid in scheduler.stdout.readline().split()]
+        try:
+            assert "ended 2 processes that a killed scheduler left behind\n" == scheduler.stdout.readline()
+            assert "the scheduler\n" == scheduler.stdout.readline()
+            until(lambda: [left[2]] == [process for process in left if process.status() != psutil.STATUS_ZOMBIE])
+            assert foreign.poll() is None
+        finally:
+            for process in left:
+                process.kill()
+            scheduler.communicate("go on")
 
 
 def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_path: Path) -> None:
@@ -63,7 +67,6 @@ def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_pa
     worker = f"sleep 0.3; for n in 1 2 3 4 5; do echo line $n || exit 1; sleep 0.05; done; touch '{done}'"
     scheduler = subprocess.Popen(
         [sys.executable, "-m", "local.scheduler", "/bin/sh", "-c", f"({worker}) & echo begun; wait"],
-        env={**os.environ, "LISTINGS_STACK": str(tmp_path)},
         cwd=ROOT,
         stdout=subprocess.PIPE,
     )
@@ -73,14 +76,11 @@ def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_pa
     scheduler.stdout.close()
     scheduler.wait()
 
-    deadline = time.monotonic() + 10
-    while not done.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert done.exists()
+    until(done.exists)
 
 
 def test_without_a_command_it_says_what_it_expected() -> None:
     """An empty command line is refused in words."""
-    done = become("/nowhere")
+    done = subprocess.run([sys.executable, "-m", "local.scheduler"], cwd=ROOT, capture_output=True, text=True)
     assert 1 == done.returncode
     assert "expected the scheduler's command" in done.stderr
