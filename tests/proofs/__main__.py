@@ -54,6 +54,12 @@ PROOFS: tuple[Proof, ...] = (
     Proof("chaos", "whatever process is killed, no listing is lost or doubled (CHAOS_SEEDS=n: so many)", 30),
     Proof("no_state", "each task runs in an empty home and folder of its own, as container executors do it", 15),
     Proof("ordinary_user", "an ordinary user's `make down` leaves no process, port or lock", 10),
+    Proof(
+        "bare",
+        "two commands hold on a minimal Debian, as a user and as root, and leave nothing",
+        130,
+        ("-s", "tests/proofs/bare"),  # its times are read in the log
+    ),
 )
 
 

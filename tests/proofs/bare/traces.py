@@ -1,0 +1,65 @@
+"""What a stack may leave on a machine: processes, ports, locks, shared memory, files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psutil
+
+from local.stack.ports import is_held
+
+# Not disks, and where packages are installed, which only root can write to.
+PASSED_OVER = {"proc", "sys", "usr", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log"}
+
+
+def look(root: Path, home: Path, ports: Iterable[int]) -> set[str]:
+    """What is there now, a line each: two looks compared say what is new.
+
+    Files are those below `root`; below `home`, where the stack keeps its data and uv its cache, only what a
+    process leaves that did not end well: sockets, pipes and the files of process ids.
+    """
+    return {
+        *_processes(),
+        *(f"port {port}" for port in ports if is_held(port)),
+        *_locks(),
+        *(f"shared memory {line.split()[1]}" for line in _lines("/proc/sysvipc/shm")[1:]),
+        *(f"file {path}" for path in _files(root, home)),
+    }
+
+
+def _processes() -> Iterator[str]:
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield f"process {process.pid} of user {process.uids().real}: {' '.join(process.cmdline())[:200]}"
+        except psutil.Error:
+            continue
+
+
+def _locks() -> Iterator[str]:
+    for line in _lines("/proc/locks"):
+        words = line.split()
+        if "->" not in words:  # that one only waits
+            yield f"lock of process {words[4]} on {words[5]}"
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def _files(root: Path, home: Path) -> Iterator[Path]:
+    for name, folders, files in os.walk(root):
+        folder = Path(name)
+        folders[:] = [each for each in folders if str((folder / each).relative_to(root)) not in PASSED_OVER]
+        at_home = folder.is_relative_to(home)
+        for path in (folder / each for each in ([*files] if at_home else [*files, *folders])):
+            if not at_home or path.suffix == ".pid" or _is_open_end(path):
+                yield path
+
+
+def _is_open_end(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode)
