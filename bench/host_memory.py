@@ -39,10 +39,10 @@ from infra.host.services import AIRFLOW
 from infra.release import build_release
 from infra.settings import settings_of
 from local.airflow_api import AirflowApi
-from tests.integration.host_trial import TrialHost, Who, aws_of_the_host
-from tests.integration.host_units import Units
 from tests.integration.warehouse_fixture import SECRETS, Postgres, Process, Warehouse, home
 from tests.ministack import REGION, free_port
+from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host
+from tests.proofs.host.units import Units
 
 MARKETS = ["houston, tx", "austin, tx", "galveston, tx"]
 GIB, MIB = 2**30, 2**20

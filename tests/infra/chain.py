@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.infra import small_set
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 
 WITHIN_SECONDS = 60.0
 

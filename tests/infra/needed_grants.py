@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 from tests.infra.template import as_list, without_intrinsics
 
 

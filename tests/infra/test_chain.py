@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 from tests.infra import small_set
 from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 
 
 def test_landed_set_becomes_clean(deployed: Deployed) -> None:

@@ -15,7 +15,7 @@ from include.resend import send_again
 from infra.deploy import deploy_local
 from tests.infra import small_set
 from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success
-from tests.infra.conftest import CONNECTIONS, Deployed
+from tests.infra.deployed_stack import CONNECTIONS, Deployed
 from tests.infra.slow_line import SlowLine
 from tests.ministack import RunningMiniStack
 

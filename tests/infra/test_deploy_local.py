@@ -14,7 +14,7 @@ from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.change_set import Stack
 from infra.code_bucket import CodeBucket
 from infra.deploy import Person, Place, bring_up, deploy_local, put_functions
-from tests.infra.conftest import CONNECTIONS, Deployed
+from tests.infra.deployed_stack import CONNECTIONS, Deployed
 from tests.ministack import ACCOUNT, RunningMiniStack, free_port
 
 # Without leave to write to the queue S3 refuses the notification; the queue is made before that, and has to go again.

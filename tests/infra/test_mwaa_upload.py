@@ -10,7 +10,7 @@ from infra.aws_account import LOCAL_REGION, AwsAccount
 from infra.code_bucket import CodeBucket
 from infra.mwaa import Package
 from infra.mwaa_upload import upload_package
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 
 FILES = {
     "MwaaPluginsVersion": "plugins.zip",

@@ -11,7 +11,7 @@ import pytest
 from include.sources import known_sources, load_source
 from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.put_secrets import HOSTS, ApiConfig, put_all, read_config
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 
 KEY = "not-a-real-key-0000"
 READER_SECRET = "listings/dev/warehouse-reader"

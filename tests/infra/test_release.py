@@ -17,8 +17,8 @@ from infra.host.account import Account
 from infra.host.layout import Layout
 from infra.host.services import AIRFLOW, CLEAN, render, unit_files
 from infra.release import PROJECT_ROOT, build_release
-from tests.integration.host_trial import unpack
-from tests.integration.host_units import Unit
+from tests.proofs.host.trial import unpack
+from tests.proofs.host.units import Unit
 
 UNITS = {path.name: Unit.read(path) for path in unit_files(PROJECT_ROOT)}
 TRIAL = Account("trial", "trial", 65534, 65534, True)

@@ -14,7 +14,7 @@ from infra.choices import Choices
 from infra.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION
 from infra.put_secrets import EXAMPLE
 from infra.settings import SETTINGS
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 from tests.infra.template import as_list, looked_up, of_type, policies, read_template, without_intrinsics
 
 # What MiniStack refuses unless its condition is false.

@@ -188,6 +188,11 @@ def audit(connection: Connection) -> dict[str, tuple[Any, ...]]:
     return by_set
 
 
+def mart_rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every mart, in the order of its keys."""
+    return {table: rows(connection, f"select * from marts.{table} order by {key}") for table, key in MARTS.items()}
+
+
 def empty_core(connection: Connection) -> None:
     """Removes all rows from `core`, and leftovers of staging."""
     with closing(connection.cursor()) as cursor:

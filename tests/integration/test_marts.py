@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from include import marts
 from include.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
-from tests.integration.staged_sets import HOUSTON, HUMBLE, MARTS, Seen, empty_marts, load, rows, seen
+from tests.integration.staged_sets import HOUSTON, MARTS, Seen, empty_marts, load, mart_rows, rows, seen
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,11 +24,6 @@ def mart_tables(core_tables: Connection) -> Connection:
 def build(connection: Connection, **options: Any) -> marts.MartBuild:
     """A build of the marts."""
     return marts.build(connection, run_id="test", **options)
-
-
-def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every mart."""
-    return {table: rows(connection, f"select * from marts.{table} order by {key}") for table, key in MARTS.items()}
 
 
 def complete(prices: dict[int, float], **options: Any) -> Seen:
@@ -166,55 +159,6 @@ def test_a_days_build_touches_that_day_alone(mart_tables: Connection) -> None:
     assert [1, 1, 1] == taken
 
 
-def random_loads(seed: int, count: int) -> Sequence[Seen]:
-    """Sets of two markets over six days, in random order, some again with other listings at a later hour."""
-    chance = random.Random(seed)
-    made = []
-    for number in range(count):
-        zpids = chance.sample(range(1, 13), chance.randint(0, 10))
-        prices = {zpid: chance.choice([0, 5_000, 90_000, 100_000, 120_000, 150_000]) for zpid in zpids}
-        attributes = {
-            zpid: {
-                "zipcode": chance.choice([None, "77001", "77002"]),
-                "zestimate": chance.choice([None, 110_000]),
-                "price_change": chance.choice([None, -5_000, 4_000]),
-                "oddities": {0: "price_zero", 5_000: "rent_like_price"}.get(price),
-                "home_status": "FOR_SALE",
-            }
-            for zpid, price in prices.items()
-        }
-        day, broken = (
-            chance.randint(17, 22),
-            chance.sample([z for z in range(1, 13) if z not in zpids], chance.randint(0, 2)),
-        )
-        made.append(
-            seen(
-                prices,
-                market=chance.choice([HOUSTON, HUMBLE]),
-                day=day,
-                hour=chance.randint(1, 23),
-                run=f"{number:06d}",
-                reasons=["price_missing"] * len(broken),
-                rejected_zpids=broken,
-                claimed=chance.choice([None, len(prices) + len(broken), 500]),
-                rows=attributes,
-            )
-        )
-    return made
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_incremental_builds_give_the_rows_of_a_full_one(mart_tables: Connection, seed: int) -> None:
-    """Whatever sets come in whatever order, late days and superseding ones too: after each build, as rebuilt whole."""
-    for number, each in enumerate(random_loads(seed, 14)):
-        load(mart_tables, f"s{seed}n{number}", each)
-        build(mart_tables)
-        if number % 3 == 1 or number == 13:
-            stepwise = contents(mart_tables)
-            build(mart_tables, full=True)
-            assert contents(mart_tables) == stepwise
-
-
 SABOTAGE = {
     "010_bounds": "update marts.market_by_day set measured = measured + 1",
     "020_sums_against_core": "update marts.zip_by_day set active = active + 1",
@@ -235,13 +179,13 @@ def test_a_check_that_fails_rolls_the_build_back(mart_tables: Connection, name: 
     """Broken rows make the check name them, and the marts stay as the build before left them."""
     load(mart_tables, "b1", seen({1: 200_000, 2: 300_000}, day=20, reasons=["price_missing"]))
     build(mart_tables)
-    before = contents(mart_tables)
+    before = mart_rows(mart_tables)
     load(mart_tables, "b2", seen({1: 190_000, 2: 300_000}, day=21, reasons=["price_missing"]))
     broken = [*(render(each) for each in marts.MART_FILES), f"-- sabotage\n{SABOTAGE[name]}"]
     with pytest.raises(ChecksFailed, match=f"mart_checks/{name}") as failed:
         build(mart_tables, mart_sql=broken)
     assert "houston-tx" in str(failed.value) or "zpid" in str(failed.value)
-    assert before == contents(mart_tables)
+    assert before == mart_rows(mart_tables)
 
 
 def test_the_reader_sees_the_marts_and_cannot_change_them(mart_tables: Connection, warehouse: Any) -> None:

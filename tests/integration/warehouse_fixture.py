@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import redshift_connector
 
 from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT, RunningMiniStack, free_port
@@ -179,12 +180,13 @@ class Warehouse:
         return self.put(key, out.getvalue()), len(out.getvalue())
 
 
-def running_warehouse() -> Iterator[Warehouse]:
-    """For a fixture: a warehouse that is stopped in the end."""
+@pytest.fixture(scope="session")
+def warehouse() -> Iterator[Warehouse]:
+    """PostgreSQL, MiniStack and the Redshift endpoint, started once."""
     with home() as folder:
-        warehouse = Warehouse(folder)
+        running = Warehouse(folder)
         try:
-            warehouse.start()
-            yield warehouse
+            running.start()
+            yield running
         finally:
-            warehouse.stop()
+            running.stop()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.report_model import Market, Measure
-from tests.integration.raw_report import RawSet, half_up, quantile, report_of
+from tests.proofs.recount.raw_report import RawSet, half_up, quantile, report_of
 
 HOUR = 3_600_000
 # 2026-11-21T18:30:00Z, and the day before it, in milliseconds.

@@ -21,9 +21,9 @@ from infra.host.health import ask
 from infra.host.own_secrets import DATABASE_URL, UI_USER
 from infra.release import Release, build_release
 from infra.settings import settings_of
-from tests.integration.host_trial import TrialHost, Who, aws_of_the_host
 from tests.integration.warehouse_fixture import SECRETS, Postgres, home
 from tests.ministack import REGION, RunningMiniStack, free_port
+from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host
 
 LOG_BUCKET = "listings-local-logs-000000000000"
 MAY_LOG = {

@@ -1,6 +1,6 @@
 """The host as a release makes it: installed for real by its own installer, its units run with exactly what they say.
 
-systemd itself is stood in for (`host_units.py`); the accounts, PostgreSQL, TLS, Airflow and its tasks are real.
+systemd itself is stood in for (`units.py`); the accounts, PostgreSQL, TLS, Airflow and its tasks are real.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from infra.host.health import METRIC, NAMESPACE, ill
 from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
 from infra.release import Release, build_release
-from tests.integration.host_installed import LOG_BUCKET, Installed, installed_host
-from tests.integration.host_trial import unpack
+from tests.proofs.host.installed import LOG_BUCKET, Installed, installed_host
+from tests.proofs.host.trial import unpack
 
 # One host serves the whole file: the first test waits for its installation.
 pytestmark = pytest.mark.timeout(400)
@@ -44,6 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     yield from installed_host(tmp_path_factory.mktemp("host"))
 
 
+@pytest.mark.sample
 def test_a_first_installation_comes_up_healthy(installed: Installed) -> None:
     """Scheduler and DAG processor report, over TLS with the certificate of the host; nobody runs a triggerer."""
     health = installed.health()

@@ -18,10 +18,10 @@ from pathlib import Path
 from infra.host import env_file
 from infra.host.layout import Layout
 from infra.release import Release
-from tests.integration.host_units import Units
 from tests.ministack import PROJECT_ROOT, REGION
+from tests.proofs.host.units import Units
 
-HELPER = Path(__file__).with_name("host_units.py")
+HELPER = Path(__file__).with_name("units.py")
 CANDIDATES = ("python3.12", "python3.11", "python3.13", "python3")
 
 

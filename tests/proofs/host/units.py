@@ -1,6 +1,6 @@
 """Stands in for systemctl and journalctl where there is no systemd: does with units what the host's installer asks.
 
-`python host_units.py systemctl|journalctl ARGUMENTS…`, with LISTINGS_TRIAL naming a folder that holds `units` (the
+`python units.py systemctl|journalctl ARGUMENTS…`, with LISTINGS_TRIAL naming a folder that holds `units` (the
 path of the units), `extra.env` (variables beside those that a unit names) and, for measuring, `cgroup` (the path of a
 cgroup.procs that what is started joins). What a unit says is done: ExecStart, User, EnvironmentFile, WorkingDirectory,
 KillMode=mixed. It keeps a unit's process id and log in that folder.

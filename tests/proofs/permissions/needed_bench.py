@@ -17,7 +17,7 @@ from include.ledger import Ledger
 from include.settings import Resources, resources
 from tests.infra import small_set
 from tests.infra.chain import eventually
-from tests.infra.conftest import Deployed
+from tests.infra.deployed_stack import Deployed
 
 PARTITION = (small_set.SOURCE, small_set.MARKET, small_set.DATE)
 

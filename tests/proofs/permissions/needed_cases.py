@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from include.replay import ReplayRefused
 from include.report_store import StoreTrouble
 from local.redshift.errors import SqlError
-from tests.infra import needed_pipeline as pipeline
-from tests.infra import needed_services as services
-from tests.infra.needed_bench import Bench, GivenBack, NotAnnounced, Try
+from tests.proofs.permissions import needed_pipeline as pipeline
+from tests.proofs.permissions import needed_services as services
+from tests.proofs.permissions.needed_bench import Bench, GivenBack, NotAnnounced, Try
 
 
 @dataclass(frozen=True)

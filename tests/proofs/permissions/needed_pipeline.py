@@ -25,7 +25,7 @@ from include.resend import send_again
 from include.settings import resources
 from include.sources import load_source
 from tests.infra import small_set
-from tests.infra.needed_bench import PARTITION, Bench, Try
+from tests.proofs.permissions.needed_bench import PARTITION, Bench, Try
 
 DAY = date.fromisoformat(small_set.DATE)
 RECEIVED_AT = f"{small_set.DATE}T06:00:05.123456Z"

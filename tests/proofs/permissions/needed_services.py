@@ -12,7 +12,7 @@ from include.batches import ReadySet
 from include.dead_letters import manifests
 from include.settings import resources
 from tests.infra import small_set
-from tests.infra.needed_bench import Bench, GivenBack, NotAnnounced, Try
+from tests.proofs.permissions.needed_bench import Bench, GivenBack, NotAnnounced, Try
 
 
 def copy_a_set(bench: Bench) -> Try:

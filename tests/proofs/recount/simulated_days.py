@@ -21,9 +21,9 @@ from include.sql_files import Connection
 from include.warehouse import LoadReceipt, copy_manifest, create_staging
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
-from tests.integration.raw_report import RawSet
 from tests.integration.staged_sets import load_staged
 from tests.integration.warehouse_fixture import KEYS, Warehouse
+from tests.proofs.recount.raw_report import RawSet
 from tests.unit.memory_s3 import MemoryS3
 from tests.unit.transform_code import cleaner  # isort: split
 
