@@ -13,7 +13,7 @@ from tools.browser import advice, find_browser, lacking
 TESTS = Path(__file__).resolve().parent
 END_TO_END = "tests/e2e/"
 # What takes longest begins first, so that no worker is left alone with it in the end.
-ORDER = ("e2e", "proofs", "integration", "infra", "dags", "unit", "sql")
+ORDER = ("e2e", "proofs", "integration", "infra", "dags", "sql", "unit")
 
 
 def _folder(item: pytest.Item) -> str:

@@ -13,17 +13,24 @@ from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 from tests.dags.test_integrity import DAG_IDS
 
+# Each environment in a child of a process that has imported Airflow and nothing of ours.
 PARSE = """
-import json, socket, sys
+import json, os, socket, sys
 def refuse(self, address):
     raise AssertionError(f"a connection to {address} while a DAG file is parsed")
 socket.socket.connect = refuse
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
-bag = DagBag(sys.argv[1])
-found = {dag_id: DagSerialization.serialize_dag(dag) for dag_id, dag in bag.dags.items()}
-errors = {str(name): str(words) for name, words in bag.import_errors.items()}
-print("PARSED " + json.dumps({"errors": errors, "dags": found}, sort_keys=True, default=str))
+for environment in json.loads(sys.argv[2]):
+    if child := os.fork():
+        os.waitpid(child, 0)
+        continue
+    os.environ.update(environment)
+    bag = DagBag(sys.argv[1])
+    found = {dag_id: DagSerialization.serialize_dag(dag) for dag_id, dag in bag.dags.items()}
+    errors = {str(name): str(words) for name, words in bag.import_errors.items()}
+    print("PARSED " + json.dumps({"errors": errors, "dags": found}, sort_keys=True, default=str), flush=True)
+    os._exit(0)
 """
 DEPLOYED = {
     "LISTINGS_LANDING_BUCKET": "some-landing",
@@ -47,18 +54,17 @@ unstable()
 """
 
 
-def parsed(home: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """The serialized DAGs as a process of its own parses them, with this environment and no other."""
-    home.mkdir(exist_ok=True)
+def parsed(home: Path, *environments: dict[str, str]) -> list[dict[str, Any]]:
+    """The serialized DAGs as processes of their own parse them, each with its environment and no other."""
+    home.mkdir()
     run = subprocess.run(
-        [sys.executable, "-c", PARSE, str(DAGS_FOLDER)],
+        [sys.executable, "-c", PARSE, str(DAGS_FOLDER), json.dumps(environments)],
         env={
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(home),
             "AIRFLOW_HOME": str(home),
             "PYTHONPATH": str(PROJECT_ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
-            **environment,
         },
         cwd=home,
         capture_output=True,
@@ -66,12 +72,10 @@ def parsed(home: Path, environment: dict[str, str]) -> dict[str, Any]:
         check=False,
     )
     assert 0 == run.returncode, run.stderr[-2000:]
-    [line] = [line for line in run.stdout.splitlines() if line.startswith("PARSED ")]
-    found = json.loads(line.removeprefix("PARSED "))
-    assert {} == found["errors"]
-    dags = found["dags"]
-    assert isinstance(dags, dict)
-    return dags
+    lines = [line.removeprefix("PARSED ") for line in run.stdout.splitlines() if line.startswith("PARSED ")]
+    found = [json.loads(line) for line in lines]
+    assert [{}] * len(environments) == [each["errors"] for each in found], run.stderr[-2000:]
+    return [each["dags"] for each in found]
 
 
 @pytest.mark.parametrize("path", sorted(DAGS_FOLDER.glob("*.py")), ids=lambda path: path.stem)
@@ -92,7 +96,7 @@ def test_an_unstable_file_would_be_found(tmp_path: Path) -> None:
 
 def test_a_deployment_does_not_change_the_dags(tmp_path: Path) -> None:
     """Where nothing is deployed the files parse, without the network, to the same DAGs as on a deployed stack."""
-    bare, deployed = parsed(tmp_path / "home", {}), parsed(tmp_path / "home", DEPLOYED)
+    bare, deployed = parsed(tmp_path / "home", {}, DEPLOYED)
 
     assert DAG_IDS == sorted(bare)
     assert bare == deployed

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import jinja2
 import pytest
-import sqlfluff
 import sqlglot
 import sqlparse
-from sqlfluff.core import FluffConfig
 from sqlglot import exp
 
 from include.batches import Batch, ReadySet
@@ -85,14 +83,6 @@ def test_every_statement_parses_as_redshift(name: str) -> None:
         tree = sqlglot.parse_one(statement, dialect="redshift", error_level=sqlglot.ErrorLevel.RAISE)
         opaque = isinstance(tree, exp.Command)
         assert statement.lower().startswith(NOT_PARSED) == opaque, statement
-
-
-@pytest.mark.parametrize("name", ALL_FILES)
-def test_sqlfluff_has_no_complaint(name: str) -> None:
-    """The file keeps the style that `include/sql/.sqlfluff` states."""
-    config = FluffConfig.from_path(str(SQL_DIR / name))
-    found = sqlfluff.lint((SQL_DIR / name).read_text(), config=config)
-    assert [] == [f"{v['start_line_no']}: {v['code']} {v['description']}" for v in found]
 
 
 @pytest.mark.parametrize("name", ALL_FILES)
