@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 SHELL := /bin/sh
-# What a shell has for other projects stays out of this one.
-unexport PYTHONPATH PYTHONHOME
+# What a shell has for other projects stays out of this one: PYTHONPATH, PYTHONSAFEPATH, PYTHONINSPECT and all their kind.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 .DEFAULT_GOAL := help
 
 local  := .venv/local/bin/python
@@ -23,7 +23,11 @@ span := --from "$(FROM)" --to "$(TO)" --source "$(SOURCE)" --markets $(foreach m
 # A stage on AWS, and what may be chosen of it: UI_CIDR=203.0.113.7/32 becomes --ui-cidr, and so on.
 stage := $(if $(STAGE),--stage "$(STAGE)") $(if $(REGION),--region "$(REGION)")
 yes := $(if $(YES),--yes)
-named = $(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
+# What a command cannot do without is asked for here, before anything is set up.
+$(foreach goal,$(filter replay backfill,$(MAKECMDGOALS)),$(if $(and $(FROM),$(TO)),,\
+  $(error Say which dates: make $(goal) FROM=2026-11-01 TO=2026-11-22)))
+$(foreach goal,$(filter deploy secrets destroy,$(MAKECMDGOALS)),$(if $(STAGE),,\
+  $(error Say which stage: make $(goal) STAGE=dev)))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
            $(if $(UI_CIDR),--ui-cidr "$(UI_CIDR)") \
            $(if $(ALARM_EMAIL),--alarm-email "$(ALARM_EMAIL)") \
@@ -73,15 +77,15 @@ redrive: run-environments ## Put dead-lettered messages back on their queues
 
 .PHONY: deploy
 deploy: run-environments ## Bring a stage on AWS to this checkout, changes shown first: STAGE=dev [REGION=…] [UI_CIDR=… ALARM_EMAIL=… AIRFLOW_ON=ec2|mwaa|none …]
-	@$(named)$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
+	@$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
 
 .PHONY: secrets
 secrets: run-environments ## Put the key of config/api_config.json and the other connections into Secrets Manager: STAGE=dev [ROTATE=1]
-	@$(named)$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
+	@$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
 
 .PHONY: destroy
 destroy: run-environments ## Take a stage on AWS down, and say what is kept: STAGE=dev
-	@$(named)$(local) -m infra.destroy $(stage) $(yes)
+	@$(local) -m infra.destroy $(stage) $(yes)
 
 .PHONY: package-mwaa
 package-mwaa: run-environments ## Write what Amazon's managed Airflow is handed into .local/mwaa (STAGE=dev: with that stage's settings)

@@ -22,7 +22,7 @@ from local.airflow_api import AirflowApi
 from local.clients import aws_client, loader_connection
 from local.shell import leave_out_foreign_settings
 from local.stack import Stack, StackError
-from local.stack.endings import in_a_sentence
+from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
 
 DAG = "replay_listings"
 GROUP = "replay_date"
@@ -152,13 +152,14 @@ def _loads(stack: Stack, dates: Sequence[Through]) -> list[list[tuple[str, int, 
     return [[row for row in of if row[0] in each.sets] for each, of in zip(dates, rows, strict=True)]
 
 
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected a date, like make replay FROM=2026-11-01 TO=2026-11-22"
-        ) from None
+def _refuse_no_dates(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """Ends with 2, in the words of `make`, where FROM or TO is no date."""
+    for name, text in (("FROM", asked.first), ("TO", asked.last)):
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            example = f"make {asked.command} FROM=2026-11-01 TO=2026-11-22"
+            parser.exit(GIVEN_WRONGLY, f"{name}={text}: expected a date, like {example}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -167,12 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("replay", "backfill"):
         command = commands.add_parser(name)
-        command.add_argument("--from", dest="first", type=_day, required=True, help="the first date")
-        command.add_argument("--to", dest="last", type=_day, required=True, help="the last date")
+        command.add_argument("--from", dest="first", required=True, help="the first date")
+        command.add_argument("--to", dest="last", required=True, help="the last date")
         command.add_argument("--markets", nargs="*", default=[], help="as in the keys: houston-tx austin-tx; none: all")
         command.add_argument("--source", default="", help="the API family; none: all")
     commands.add_parser("redrive")
     asked = parser.parse_args(arguments)
+    if asked.command != "redrive":
+        _refuse_no_dates(parser, asked)
     leave_out_foreign_settings()
     console = Console(highlight=False)
 

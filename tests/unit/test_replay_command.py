@@ -18,12 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_span_that_is_none_is_refused_with_an_example(
     span: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without dates nothing is started: exit code 2, and the command as it is meant."""
+    """Without dates nothing is started: exit code 2, and one line with make's words and no option of ours."""
     with pytest.raises(SystemExit) as ended:
         main(["replay", "--from", span[0], "--to", span[1], "--markets"])
 
+    said = capsys.readouterr().err
     assert 2 == ended.value.code
-    assert "expected a date, like make replay FROM=2026-11-01 TO=2026-11-22" in capsys.readouterr().err
+    assert "expected a date, like make replay FROM=2026-11-01 TO=2026-11-22" in said
+    assert (1, 0) == (said.count("\n"), said.count("--"))
 
 
 @pytest.mark.parametrize("command", [["redrive"], ["backfill", "--from", "2026-11-01", "--to", "2026-11-02"]])

@@ -1,0 +1,61 @@
+"""What the Makefile hands on to a command, and what it refuses before anything is set up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`make` in a folder with our Makefile, in which each Python only prints its environment."""
+    shutil.copy(ROOT / "Makefile", folder)
+    python = folder / ".venv" / "local" / "bin" / "python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.write_text('#!/bin/sh\necho "ran: $*"\nexec env\n')
+    python.chmod(0o755)
+    command = ["make", f"PYTHON={python}", *arguments]
+    kept = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
+
+
+def test_nothing_that_turns_python_reaches_a_command(tmp_path: Path) -> None:
+    """PYTHON* variables of the caller's shell stay out, known and unknown ones; PYTHON, which names one, does not."""
+    turns = {name: "1" for name in ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONINSPECT", "PYTHONOFTOMORROW")}
+    told = make(tmp_path, "status", LISTINGS_HOME="kept", **turns).stdout.splitlines()
+
+    assert "LISTINGS_HOME=kept" in told
+    assert {"PYTHON"} == {line.partition("=")[0] for line in told if line.startswith("PYTHON")}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["replay"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
+        (["replay", "FROM=2026-11-01"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
+        (["backfill", "TO=2026-11-01"], "Say which dates: make backfill FROM=2026-11-01 TO=2026-11-22"),
+        (["deploy"], "Say which stage: make deploy STAGE=dev"),
+        (["secrets"], "Say which stage: make secrets STAGE=dev"),
+        (["destroy"], "Say which stage: make destroy STAGE=dev"),
+    ],
+)
+def test_a_missing_argument_is_asked_for_before_the_set_up(tmp_path: Path, given: list[str], words: str) -> None:
+    """A command without what it needs says how it is called, in make's words, and runs nothing."""
+    refused = make(tmp_path, *given)
+
+    assert (2, "") == (refused.returncode, refused.stdout)
+    assert words in refused.stderr
+    assert "--" not in refused.stderr
+
+
+def test_what_is_given_is_not_asked_for(tmp_path: Path) -> None:
+    """With its dates, a replay runs."""
+    ran = make(tmp_path, "replay", "FROM=2026-11-01", "TO=2026-11-22")
+
+    assert 0 == ran.returncode, ran.stderr
+    assert "ran: -m local.replay replay --from 2026-11-01 --to 2026-11-22" in ran.stdout
