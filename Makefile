@@ -44,11 +44,11 @@ choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
 ##@ Run
 
 .PHONY: demo
-demo: run-environments ## Run the pipeline for three markets and dates, and show that the counts add up (RECORDINGS=folder: on recorded pages)
+demo: stack-environments ## Run the pipeline for three markets and dates, and show that the counts add up (RECORDINGS=folder: on recorded pages)
 	@$(local) -m local.demo $(recordings)
 
 .PHONY: up
-up: run-environments ## Start the whole stack on this machine: PostgreSQL, AWS, Redshift, the API, Airflow
+up: stack-environments ## Start the whole stack on this machine: PostgreSQL, AWS, Redshift, the API, Airflow
 	@$(local) -m local.stack up $(recordings)
 
 .PHONY: down
@@ -183,6 +183,11 @@ lock: setup ## Compile requirements.txt and requirements/*.in into exact version
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements.txt requirements/test.in --constraint requirements/airflow.txt --output-file requirements/test.txt
 	@$(lock) requirements/floors.in --output-file requirements/floors.txt
+
+# For what starts a stack: where there can be none, that is said before the set-up.
+.PHONY: stack-environments
+stack-environments:
+	@$(PYTHON) tools/environments.py --stack airflow local
 
 .PHONY: run-environments
 run-environments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from include.settings import SettingsError, Tuning, read_tuning
 from infra.aws_account import DeployError
 from infra.settings import SETTINGS
 
+NAMES = tuple(f"LISTINGS_{field.upper()}" for field in Tuning.__dataclass_fields__)
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
@@ -42,11 +44,16 @@ def _setting(path: Path, line: str) -> tuple[str, str]:
     name, is_assignment, value = line.partition("=")
     if name in SETTINGS:
         raise DeployError(f"{path}: {name} is an output of the stack; take it out.")
-    known = [f"LISTINGS_{field.upper()}" for field in Tuning.__dataclass_fields__]
-    if not is_assignment or name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
+    if not is_assignment or name not in NAMES:
         raise DeployError(
-            f"{path}: {line!r} is no setting.{meant} Expected NAME=value, with one of {', '.join(known)}."
+            f"{path}: {line!r} is no setting.{meant(name, NAMES)} Expected NAME=value, with one of {', '.join(NAMES)}."
         )
     return name, value
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """A question for whoever wrote `name`, where one of those known is near it; else nothing."""
+    # What all of them begin with would make any two of them alike.
+    short = {each.removeprefix("LISTINGS_"): each for each in known}
+    near = difflib.get_close_matches(name.removeprefix("LISTINGS_"), short, 1)
+    return f" Did you mean {short[near[0]]}?" if near else ""

@@ -17,8 +17,7 @@ from local import accounts, recorded_market
 from local.accounts import Books, Line
 from local.airflow_api import AirflowApi
 from local.listing_api_client import ListingApi
-from local.shell import leave_out_foreign_settings
-from local.stack import Stack, StackError
+from local.stack import Stack, StackError, leave_out_foreign_settings
 from local.stack.endings import in_a_sentence
 from local.stack.status import show_where_to_look
 

@@ -20,8 +20,7 @@ from rich.table import Table
 
 from local.airflow_api import AirflowApi
 from local.clients import aws_client, loader_connection
-from local.shell import leave_out_foreign_settings
-from local.stack import Stack, StackError
+from local.stack import Stack, StackError, leave_out_foreign_settings
 from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
 
 DAG = "replay_listings"

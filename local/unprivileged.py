@@ -37,8 +37,8 @@ class Unprivileged:
         if shutil.which("unshare") and subprocess.run(inside.command(["true"]), capture_output=True).returncode == 0:
             return inside
         raise SystemExit(
-            f"PostgreSQL runs as {account.pw_name} (not as root), who may not enter {closed}.\n"
-            f"Either chmod o+x {closed}, or keep the project and its data elsewhere, or don't run it as root."
+            f"PostgreSQL runs as {account.pw_name} (not as root), who may not enter {closed}: "
+            f"either chmod o+x {closed}, or keep the project and LISTINGS_HOME elsewhere, or don't run it as root"
         )
 
     def command(self, arguments: Sequence[str]) -> list[str]:
@@ -82,6 +82,8 @@ def _closed_folder(account: pwd.struct_passwd, paths: Sequence[Path]) -> Path | 
     """The first folder above the paths that the account may not enter."""
     test = shutil.which("test", path="/usr/bin:/bin") or "test"
     for folder in dict.fromkeys(folder for path in paths for folder in reversed(path.parents)):
+        if not folder.exists():
+            continue  # whoever makes it lets the account in
         if Unprivileged(account).run([test, "-x", str(folder)]).returncode != 0:
             return folder
     return None

@@ -1,12 +1,13 @@
 """Builds the virtual environments under .venv/, with nothing but a Python interpreter to start from.
 
-Usage: python3 tools/environments.py NAME...      (names: airflow, local, test, floors)
+Usage: python3 tools/environments.py [--stack] NAME...      (names: airflow, local, test, floors)
 
 Python's own venv and pip bring uv, with its hash checked; uv brings the rest, all environments at once.
 An environment is complete when its stamp is there: a file in it, named by the hash of the requirements,
 the interpreter and the place. An environment without any stamp is one whose set-up was cut short, and is
 built afresh; one whose requirements changed is brought up to date in place.
 The environment `floors` has what Amazon's managed Airflow runs, and its Python, which is looked for on this machine.
+With --stack, what is made is for a stack here: where this machine cannot hold one, nothing is made.
 The syntax is kept old so that an interpreter that is too old can still be told so.
 """
 
@@ -18,6 +19,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +39,8 @@ REQUIREMENTS = {
 # Environments that stand for a machine whose Python is given; the others take the Python that runs this.
 GIVEN = {"floors": (3, 12)}
 STAMP = ".complete-"
+# The processes of this run that install something.
+STARTED = []
 
 
 class Python(typing.NamedTuple):
@@ -131,8 +135,7 @@ def say(text):
 
 def clean_environment():
     """The caller's environment without what would redirect an install or keep bytecode from being written."""
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     return dict(kept, UV_PYTHON_DOWNLOADS="never", UV_NO_PROGRESS="1")
 
 
@@ -215,9 +218,24 @@ def make_uv():
         [sys.executable, "-m", "venv", "--clear", target],
         [*install, "--disable-pip-version-check", "-r", str(REQUIREMENTS["uv"])],
     ):
-        if subprocess.call(command, env=clean_environment(), close_fds=False) != 0:
+        if started(command).wait() != 0:
             stop("this failed, see above: {}".format(" ".join(command)))
     seal("uv")
+
+
+def started(command, **streams):
+    """A process that Ctrl-C at the terminal does not reach: we end it then, and say so once."""
+    process = subprocess.Popen(command, env=clean_environment(), close_fds=False, start_new_session=True, **streams)
+    STARTED.append(process)
+    return process
+
+
+def end_what_was_started():
+    """Ends the processes that still run, with their children."""
+    for process in STARTED:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
 def start_install(name):
@@ -229,19 +247,14 @@ def start_install(name):
         if target.exists():
             say(f"{name}: an earlier set-up is incomplete or of another Python; building it again")
         make = [uv, "venv", "--quiet", "--clear", "--python", base_python(name).path, str(target)]
-        if subprocess.call(make, env=clean_environment(), close_fds=False) != 0:
+        if started(make).wait() != 0:
             stop("{}: this failed, see above: {}".format(name, " ".join(make)))
     say(f"{name}: installing")
     log = VENVS / (name + ".log")
     command = [uv, "pip", "sync", "--compile-bytecode", "--require-hashes"]
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [*command, "--python", str(interpreter(name)), str(REQUIREMENTS[name])],
-            env=clean_environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            close_fds=False,
-        )
+        install = [*command, "--python", str(interpreter(name)), str(REQUIREMENTS[name])]
+        process = started(install, stdout=output, stderr=subprocess.STDOUT)
     return process, log
 
 
@@ -277,11 +290,18 @@ def one_at_a_time():
 def main(names):
     """Makes what is missing of the named environments."""
     check_interpreter()
+    for_a_stack = "--stack" in names
+    names = [name for name in names if name != "--stack"]
     unknown = [name for name in names if name not in REQUIREMENTS]
     if unknown:
         stop("no such environment: {}; there are: {}".format(", ".join(unknown), ", ".join(REQUIREMENTS)))
     if names and all(is_complete(name) for name in names):
         return
+    if for_a_stack:
+        # Before the minute that follows, and not after it.
+        refused = subprocess.call([sys.executable, "-m", "local.machine"], cwd=str(ROOT), env=clean_environment())
+        if refused:
+            sys.exit(refused)
     with one_at_a_time():
         make_uv()
         base_python.cache_clear()  # uv may know of a Python that nothing else knows of
@@ -289,4 +309,9 @@ def main(names):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        end_what_was_started()
+        say("interrupted; running make again goes on")
+        sys.exit(130)

@@ -20,6 +20,7 @@ from infra.doctor.finding import State
 from infra.doctor.registry import examine
 from infra.doctor.show import as_json, show
 from infra.doctor.target import ROOT, Target, aws_target, local_target
+from infra.shell import leave_out_foreign_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,10 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _local(home: Path | None) -> Target:
-    """The local stack; what this shell has for AWS and for proxies stays out of it."""
-    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
-        del os.environ[name]
-    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    """The local stack; what this shell has for AWS, PostgreSQL and proxies stays out of it."""
+    leave_out_foreign_settings()
     chosen = home or Path(os.environ.get("LISTINGS_HOME") or ROOT / ".local")
     return local_target(chosen.expanduser().resolve())
 

@@ -15,6 +15,7 @@ from infra.doctor.copy_role import look_at_copy_role
 from infra.doctor.dag_files import look_at_dags
 from infra.doctor.finding import NEEDS, Finding, State, Stopped, needs
 from infra.doctor.listing_api import look_at_key, look_at_quota
+from infra.doctor.machine import look_at_machine
 from infra.doctor.permissions import look_at_permissions
 from infra.doctor.queues import look_at_copy_queue, look_at_dead_letters, look_at_transform_queue
 from infra.doctor.quotas import look_at_lambda_room, look_at_network_room
@@ -50,6 +51,7 @@ CHECKS = (
     Check("network room", look_at_network_room, ("account",), ("stack",), ON_AWS),
     Check("zones", look_at_zones, ("account",), ("stack",), ON_AWS),
     Check("dags", look_at_dags),
+    Check("machine", look_at_machine, (), (), LOCALLY),
     Check("stack", look_at_stack, ("account",)),
     Check("api key", look_at_key, ("account",), ("stack",)),
     Check("api quota", look_at_quota, ("api key",)),

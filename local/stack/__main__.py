@@ -1,4 +1,4 @@
-"""python -m local.stack up|down|status: what `make up`, `make down` and `make status` run."""
+"""python -m local.stack up|down|status|check: what `make up`, `down` and `status` run, and what `make doctor` asks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 from rich.console import Console
 
-from local.shell import leave_out_foreign_settings
+from infra.shell import leave_out_foreign_settings
 from local.stack.endings import in_a_sentence
 from local.stack.stack import Stack
 from local.stack.status import show_status, show_where_to_look
@@ -20,11 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     2 means that a port, a setting or an argument is at fault, and that nothing was started.
     """
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status"))
+    parser.add_argument("command", choices=("up", "down", "status", "check"))
     parser.add_argument("--recordings", help="with up: folder of recorded pages that the listing API serves")
     chosen = parser.parse_args(arguments)
     leave_out_foreign_settings()
-    command = {"up": _up, "down": _down, "status": _status}[chosen.command]
+    command = {"up": _up, "down": _down, "status": _status, "check": _check}[chosen.command]
     return in_a_sentence(
         lambda: command(Stack(recordings=chosen.recordings, say=_say)),
         lambda sentence: print(f"stack: {sentence}", file=sys.stderr),
@@ -44,6 +44,12 @@ def _up(stack: Stack) -> int:
 def _down(stack: Stack) -> int:
     stack.down()
     _say(f"down; the data stays in {stack.home.path}")
+    return 0
+
+
+def _check(stack: Stack) -> int:
+    """Says nothing when `up` would start; else what it would refuse is raised."""
+    stack.require_startable()
     return 0
 
 

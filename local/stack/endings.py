@@ -15,14 +15,14 @@ from local.airflow_api import AirflowRefused
 from local.listing_api.recordings import BadRecording
 from local.stack.home import HomeError
 from local.stack.ports import PortError
-from local.stack.preflight import SettingRefused
+from local.stack.preflight import MachineRefused, SettingRefused
 from local.stack.stack import StackError
 from local.stack.supervisor import SupervisorError
 
 INTERRUPTED = 130
 GIVEN_WRONGLY = 2
 # What was given cannot be used; nothing was started.
-AT_FAULT = (PortError, SettingRefused, BadRecording)
+AT_FAULT = (PortError, SettingRefused, MachineRefused, BadRecording)
 # What a person or the machine can cause while a stack starts or runs. Anything else is a fault of ours.
 EXPECTED = (
     AirflowRefused,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local.machine import chosen_home
+
 ROOT = Path(__file__).resolve().parents[2]
 # sockaddr_un takes 108 bytes on Linux, 104 on macOS, with the closing zero. supervisord first binds a
 # neighbour of the socket whose name has the process id at its end.
@@ -32,8 +34,7 @@ class Home:
     @classmethod
     def at(cls, path: Path | str | None) -> Home:
         """The home at `path`, at $LISTINGS_HOME, or at .local in the project, in this order."""
-        chosen = Path(path or os.environ.get("LISTINGS_HOME") or ROOT / ".local")
-        return cls(chosen.expanduser().resolve())
+        return cls(Path(path).expanduser().resolve() if path else chosen_home())
 
     @property
     def run(self) -> Path:

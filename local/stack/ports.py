@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +16,7 @@ PREFIX = "LISTINGS_PORT_"
 
 
 class PortError(ValueError):
-    """A port is not a port, is named twice, or is held by another process; the message says by which."""
+    """A port is not a port, is named twice, is not ours to open, or is held by a process that the message names."""
 
 
 @dataclass(frozen=True)
@@ -86,28 +87,40 @@ def free_ports() -> Ports:
 
 
 def require_free(ports: Ports) -> None:
-    """Raises PortError that names, for every port that is taken, the process that holds it."""
-    taken = [(name, port) for name, port in ports.items() if is_held(port)]
-    if not taken:
-        return
+    """Raises PortError that names every port that is not ours to open, and of one that is taken who holds it."""
     lines = [
-        f"port {port} ({name}) is in use by {holder_of(port)}\n"
-        f"    end that process, or choose another port: {PREFIX}{name.upper()}=..."
-        for name, port in taken
+        *(
+            f"port {port} ({name}) is one that only root may open (below 1024 on most systems)\n"
+            f"    choose a higher one: {PREFIX}{name.upper()}={Ports.__dataclass_fields__[name].default}"
+            for name, port in ports.items()
+            if _refusal(port) == errno.EACCES
+        ),
+        *(
+            f"port {port} ({name}) is in use by {holder_of(port)}\n"
+            f"    end that process, or choose another port: {PREFIX}{name.upper()}=..."
+            for name, port in ports.items()
+            if is_held(port)
+        ),
     ]
-    raise PortError("\n".join(lines))
+    if lines:
+        raise PortError("\n".join(lines))
 
 
 def is_held(port: int) -> bool:
-    """Whether a server that wants 127.0.0.1:port would be refused it."""
+    """Whether a server that wants 127.0.0.1:port would be refused it because another has it."""
+    return _refusal(port) not in (0, errno.EACCES)
+
+
+def _refusal(port: int) -> int:
+    """The errno with which a server that wants 127.0.0.1:port is refused it; 0 when it is not."""
     with socket.socket() as probe:
         # As servers do: connections that linger after a server's end do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error.errno or errno.EADDRINUSE
+    return 0
 
 
 def holder_of(port: int) -> Holder:

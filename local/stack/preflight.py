@@ -1,11 +1,17 @@
-"""What is looked at before anything is started: whether Airflow's code can read the settings that it will get."""
+"""What is looked at before anything is started: this machine, and the settings that Airflow's code will get."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
+from infra.settings import SETTINGS
+from infra.tuning import NAMES, meant
+from local import machine
 from local.stack.airflow_environment import BIN
+from local.stack.marks import MARK
+from local.stack.ports import PREFIX, Ports
 
 # In Airflow's own interpreter: the stand-in imports nothing of the pipeline.
 READ = "from include.settings import tuning; tuning()"
@@ -13,7 +19,32 @@ REFUSAL = "include.settings.SettingsError: "
 
 
 class SettingRefused(ValueError):
-    """A LISTINGS_* setting cannot be read; the message names it, what came and what was expected."""
+    """A LISTINGS_* setting is unknown or cannot be read; the message names it, what came and what was expected."""
+
+
+class MachineRefused(RuntimeError):
+    """This machine cannot hold a stack there; the message says why and what to do."""
+
+
+# What is turned, where a stack is; and what one has in its own environment, which a shell may have read.
+KNOWN = (*NAMES, "LISTINGS_HOME", *(f"{PREFIX}{name.upper()}" for name, _ in Ports().items()))
+OWN = (MARK, *SETTINGS)
+
+
+def require_known(settings: Mapping[str, str]) -> None:
+    """Raises SettingRefused, with the nearest right name, where a LISTINGS_* name is none of ours.
+
+    A setting that nobody reads would leave its default in force, and nobody the wiser.
+    """
+    wrong = [name for name in settings if name.startswith("LISTINGS_") and name not in (*KNOWN, *OWN)]
+    if wrong:
+        raise SettingRefused("; ".join(f"{name} is no setting.{meant(name, KNOWN)}" for name in wrong))
+
+
+def require_fit(home: Path) -> None:
+    """Raises MachineRefused when the home's disk has no room, or PostgreSQL could not enter its folders."""
+    if found := machine.obstacle(home):
+        raise MachineRefused(found)
 
 
 def require_readable(environment: Mapping[str, str]) -> None:

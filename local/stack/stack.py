@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local import machine
 from local.airflow_api import AirflowApi
 from local.stack import airflow_processes, deployment, marks, preflight, services
 from local.stack.airflow_environment import (
@@ -22,6 +23,7 @@ from local.stack.airflow_environment import (
     settings_environment,
     write_for_a_person,
 )
+from local.stack.changes import changes
 from local.stack.deployment import Deployment
 from local.stack.home import Home, write_private
 from local.stack.ports import Holder, Ports, holder_of, is_held, ports_from, require_free
@@ -61,7 +63,8 @@ class Stack:
     :param ports: default $LISTINGS_PORT_<NAME>, else those that the running stack in this home has, else 8080 etc.
     :param recordings: folder of recorded pages that the listing API serves instead of its simulated market
     :param say: is told each step in a line
-    :param settings: the LISTINGS_* settings that Airflow gets; default those of this process
+    :param settings: the LISTINGS_* settings that Airflow gets; default those of this process. An unknown name raises
+        SettingRefused
     :param airflow_settings: AIRFLOW__<SECTION>__<KEY> settings that go before the stack's own
     :param durable: whether PostgreSQL waits for the disk; a stack that a test throws away need not
     """
@@ -79,6 +82,7 @@ class Stack:
         self.home = Home.at(home)
         self.recordings = _existing_folder(recordings)
         self.settings = os.environ if settings is None else settings
+        preflight.require_known(self.settings)
         self.airflow_settings = airflow_settings or {}
         self.durable = durable
         self.ports = ports or self._ports()
@@ -119,20 +123,37 @@ class Stack:
         """Brings the stack up; returns whether anything had to be started.
 
         A stack that is up stays as it is, but for processes whose settings changed: those are started again.
-        What a killed or unfinished start left is ended first. Raises SettingRefused or PortError before anything
-        is started when a setting cannot be read or a port is taken, and SupervisorError, DeployError or StackError
-        when a part does not come up; a stack that this call began to start is then ended again.
+        What a killed or unfinished start left is ended first. Raises MachineRefused, SettingRefused or PortError
+        before anything is started when this machine cannot hold the stack, a setting cannot be read or a port not
+        be had, and SupervisorError, DeployError or StackError when a part does not come up; a stack that this call
+        began to start is then ended again.
         """
-        preflight.require_readable(settings_environment(self.home, self.settings))
+        self._require_startable()
         with self._alone():
             was_up = self._clear_the_way()
             try:
                 return self._bring_up(was_up)
-            except BaseException:
+            except BaseException as error:
+                left = machine.room(self.home.path)
                 if not was_up:
                     self._say("not started; ending what was")
                     self._end()
+                if isinstance(error, Exception) and left < machine.FULL:
+                    raise StackError(
+                        f"the disk of {self.home.path} is full ({left // machine.MB} MB are left): make room there, or "
+                        "set LISTINGS_HOME to a folder on another disk"
+                    ) from error
                 raise
+
+    def require_startable(self) -> None:
+        """Raises what an `up` would refuse before it starts anything: see there."""
+        self._require_startable()
+        if not self.home.state_file.exists():
+            require_free(self.ports)
+
+    def _require_startable(self) -> None:
+        preflight.require_fit(self.home.path)
+        preflight.require_readable(settings_environment(self.home, self.settings))
 
     def down(self) -> None:
         """Ends every process of the stack and removes what exists only while it runs; its data stays.
@@ -152,6 +173,7 @@ class Stack:
             names = airflow_processes.airflow_programs(self.ports, {})
             self._supervisor.start([*servers, *names])
             self._say("starting PostgreSQL, AWS, Redshift and the listing API")
+        self._say_what_changes(servers)
         fresh = [program.name for program in servers if self._supervisor.ensure(program)]
         services.wait_until_ready(self._supervisor, self.ports)
         if "postgres" in fresh:
@@ -164,6 +186,7 @@ class Stack:
             if deployed_now:
                 saving = pool.submit(self._save_infrastructure, servers)
             programs = airflow_processes.airflow_programs(self.ports, environment)
+            self._say_what_changes(programs)
             fresh += [program.name for program in programs if self._supervisor.ensure(program)]
             if deployed_now:
                 saving.result()
@@ -174,6 +197,10 @@ class Stack:
             self._wait_for_airflow(started_at, int(environment["LISTINGS_API_SLOTS"]))
         deployed.write(self.home.state_file)
         return bool(fresh)
+
+    def _say_what_changes(self, programs: Sequence[Program]) -> None:
+        for sentence in changes(self._supervisor, self.home, programs):
+            self._say(sentence)
 
     def _create_databases(self) -> None:
         """Makes the databases and roles that are not there yet, and gives each role its password."""

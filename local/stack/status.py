@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import tomllib
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def show_where_to_look(stack: Stack, console: Console) -> None:
         "Listing API": f"http://{LOOPBACK}:{ports.api}",
         "AWS": f"http://{LOOPBACK}:{ports.ministack}",
         "Logs": str(stack.home.logs),
-        "Airflow's CLI": f"(set -a; . {stack.home.airflow_env_file}; airflow dags list)",
+        "Airflow's CLI": f"(set -a; . {shlex.quote(str(stack.home.airflow_env_file))}; airflow dags list)",
     }
     # Not wrapped: these lines are there to be copied.
     for what, where in places.items():

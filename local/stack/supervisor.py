@@ -149,15 +149,22 @@ class Supervisor:
 
         Returns whether it had to be started.
         """
-        script, text = self._home.run / f"{program.name}.sh", launcher(program, self._home)
-        running = next((each for each in self.programs() if each.name == program.name), None)
-        unchanged = script.exists() and script.read_text(encoding="utf-8") == text
-        if running and running.state in ("STARTING", "RUNNING") and unchanged:
+        text = launcher(program, self._home)
+        if self.running_launcher(program) == text:
             return False
         self.halt(program)
-        write_private(script, text, mode=0o700)
+        write_private(self._script(program), text, mode=0o700)
         self._ask("startProcess", f"{program.group}:{program.name}", False)
         return True
+
+    def running_launcher(self, program: Program) -> str | None:
+        """The text of the launcher that a program was started with; None when it does not run."""
+        running = any(each.name == program.name and each.state in ("STARTING", "RUNNING") for each in self.programs())
+        script = self._script(program)
+        return script.read_text(encoding="utf-8") if running and script.exists() else None
+
+    def _script(self, program: Program) -> Path:
+        return self._home.run / f"{program.name}.sh"
 
     def halt(self, program: Program) -> None:
         """Stops a program and waits for its end; nothing happens if it does not run."""

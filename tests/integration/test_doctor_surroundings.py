@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from infra.doctor.clients import local_clients
 from infra.doctor.finding import Finding, State
 from infra.doctor.registry import CHECKS
 from infra.doctor.target import ROOT, Target, local_target
+from local.stack import free_ports
 from tests.integration.doctor_patient import (
     DAGS,
     HEALTHY,
@@ -51,6 +54,11 @@ def doctor(*arguments: object, **environment: str) -> subprocess.CompletedProces
         timeout=60,
         check=False,
     )
+
+
+def _free_ports() -> dict[str, str]:
+    """Settings with which a stack could start, whatever runs beside the test."""
+    return {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in free_ports().items()}
 
 
 # ---------------------------------------------------------------- clock
@@ -127,7 +135,7 @@ def test_what_the_caller_may_not_do_is_named_by_its_action(patient: Patient) -> 
 # ---------------------------------------------------------------- nothing deployed
 def test_before_make_up_there_is_one_thing_to_do(tmp_path: Path) -> None:
     """Without a stack the stack's line says `make up`, what can be asked is well, and the rest is in one line."""
-    done = doctor("--home", tmp_path)
+    done = doctor("--home", tmp_path, **_free_ports())
     assert 1 == done.returncode, done.stderr
     said = " ".join(done.stdout.split())
     assert f"mend stack not deployed: no stack is up in {tmp_path} → make up" in said
@@ -136,6 +144,24 @@ def test_before_make_up_there_is_one_thing_to_do(tmp_path: Path) -> None:
         r"skip not asked clock, lambda room, .*airflow, consumers: needs stack Nothing else is in the way: make up$",
         said,
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"LISTINGS_RETIRES": "1"}, "mend machine LISTINGS_RETIRES is no setting. Did you mean LISTINGS_RETRIES?"),
+        ({"LISTINGS_PORT_UI": "taken"}, "mend machine port .* (ui) is in use by process"),
+    ],
+)
+def test_what_make_up_would_refuse_is_in_the_way(tmp_path: Path, wrong: dict[str, str], words: str) -> None:
+    """What keeps `make up` from starting is a line of its own, and then the doctor does not call the way free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wrong = {name: value.replace("taken", str(taken.getsockname()[1])) for name, value in wrong.items()}
+        done = doctor("--home", tmp_path, **(_free_ports() | wrong))
+    said = " ".join(done.stdout.split())
+    assert_said(re.escape(words).replace(r"\.\*", ".*"), said)
+    assert "Nothing else is in the way" not in said
+    assert_said("2 to mend, ", said)
 
 
 def test_before_a_deploy_there_is_one_thing_to_do(patient: Patient, tmp_path: Path) -> None:
@@ -346,8 +372,9 @@ def test_the_command_says_what_it_spends() -> None:
 
 
 def test_the_command_ends_well_only_when_all_is_well(patient: Patient) -> None:
-    """Exit code 0 for a healthy stack, plain text without colours in a pipe, and whatever the shell has for AWS."""
-    hostile = {"AWS_PROFILE": "absent", "HTTP_PROXY": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    """Exit code 0 for a healthy stack, plain text without colours in a pipe, and whatever the shell has for others."""
+    hostile = {"AWS_PROFILE": "absent", "PGSERVICE": "absent"}
+    hostile |= dict.fromkeys(("HTTP_PROXY", "AWS_ENDPOINT_URL"), "http://127.0.0.1:1")
     done = doctor("--home", patient.home, **hostile)
     assert (0, "") == (done.returncode, done.stderr)
     assert f"All is well: {len(LOCAL_CHECKS)} checks" == done.stdout.splitlines()[-1]

@@ -153,6 +153,7 @@ def test_an_interrupted_demo_ends_with_a_sentence(tmp_path: Path) -> None:
     [
         (["--recordings", "nowhere"], {}, "nowhere: expected a folder of recorded pages"),
         ([], {"LISTINGS_API_SLOTS": "x"}, "LISTINGS_API_SLOTS='x': expected a value like 2"),
+        ([], {"LISTINGS_API_SLOT": "2"}, "LISTINGS_API_SLOT is no setting. Did you mean LISTINGS_API_SLOTS?"),
         ([], {"LISTINGS_PORT_UI": "http"}, "LISTINGS_PORT_UI='http': expected a number"),
         ([], {"LISTINGS_HOME": "/dev/null/home"}, "/dev/null"),
     ],

@@ -2,10 +2,13 @@
 
 import importlib.util
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 from packaging.requirements import Requirement
 
@@ -93,3 +96,32 @@ def test_the_lock_holds_what_the_short_list_asks_for(environments: ModuleType) -
     held = [each for each in asked if each.name in locked and locked[each.name] in each.specifier]
     assert [str(each) for each in asked] == [str(each) for each in held]
     assert {"apache-airflow", "pyarrow"} < {each.name for each in asked}
+
+
+def test_an_interrupted_set_up_is_one_line_and_leaves_no_installer(tmp_path: Path) -> None:
+    """Ctrl-C while two installers run ends both, with exit code 130 and one line."""
+    source = (ROOT / "tools" / "environments.py").read_text()
+    head, tail = source.split('if __name__ == "__main__":\n')
+    work = """
+def main(names):
+    for name in names:
+        started(["sleep", name])
+    print("at work", flush=True)
+    STARTED[0].wait()
+"""
+    # Tests that run in the background of a shell ignore Ctrl-C, and all that they start would with them.
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = tmp_path / "environments.py"
+    script.write_text(f'{head}{heed}{work}if __name__ == "__main__":\n{tail}')
+    with subprocess.Popen(
+        [sys.executable, str(script), "61.5", "62.5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as setting_up:
+        assert setting_up.stdout is not None
+        assert "at work\n" == setting_up.stdout.readline()
+        children = psutil.Process(setting_up.pid).children()
+        setting_up.send_signal(signal.SIGINT)
+        said = setting_up.stdout.read()
+
+    assert (130, "set-up: interrupted; running make again goes on\n") == (setting_up.returncode, said)
+    assert 2 == len(children)
+    assert [] == [child for child in children if child.is_running()]

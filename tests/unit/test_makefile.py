@@ -26,7 +26,7 @@ def make(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 def test_nothing_that_turns_python_reaches_a_command(tmp_path: Path) -> None:
     """PYTHON* variables of the caller's shell stay out, known and unknown ones; PYTHON, which names one, does not."""
-    turns = {name: "1" for name in ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONINSPECT", "PYTHONOFTOMORROW")}
+    turns = dict.fromkeys(("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONINSPECT", "PYTHONOFTOMORROW"), "1")
     told = make(tmp_path, "status", LISTINGS_HOME="kept", **turns).stdout.splitlines()
 
     assert "LISTINGS_HOME=kept" in told

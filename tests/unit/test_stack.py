@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
+import io
 import json
 import os
 import re
@@ -12,25 +14,29 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import boto3
 import botocore.config
 import psycopg
 import pytest
+from rich.console import Console
 
 from include.settings import Resources
 from infra.settings import SETTINGS, OutputError
 from local.stack.airflow_environment import airflow_environment, write_for_a_person
 from local.stack.airflow_processes import airflow_programs
+from local.stack.changes import changes
 from local.stack.deployment import DEPLOYED as DEPLOYED_FILES
 from local.stack.deployment import Deployment
 from local.stack.endings import in_a_sentence
 from local.stack.home import LONGEST_SOCKET_PATH, ROOT, Home, HomeError
 from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, ports_from, require_free
+from local.stack.preflight import require_known
 from local.stack.services import services
 from local.stack.stack import Stack, StackError, State
+from local.stack.status import show_where_to_look
 from local.stack.supervisor import Program, Supervisor, clean_environment, launcher
 
 OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
@@ -65,6 +71,79 @@ def test_a_port_in_use_names_this_process() -> None:
             require_free(Ports(redshift=port))
 
     assert not is_held(port)
+
+
+@pytest.mark.parametrize("holder", [False, True], ids=["free", "held"])
+def test_a_port_that_only_root_may_open_is_said_to_be_one(holder: bool) -> None:
+    """Without root's right a low port is refused for what it is, whether or not somebody has it."""
+    first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    low = next(port for port in range(first - 1, 0, -1) if not is_held(port))
+    ask = f"from local.stack.ports import *; require_free(Ports(*{astuple(replace(free_ports(), ui=low))}))"
+    without = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
+    command = [*(without if os.geteuid() == 0 else []), sys.executable, "-c", ask]
+    with contextlib.ExitStack() as held:
+        if holder:
+            if os.geteuid() != 0:
+                pytest.skip("only root can hold such a port")
+            held.enter_context(socket.create_server(("127.0.0.1", low)))
+        refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
+
+    assert f"PortError: port {low} (ui) is one that only root may open (below 1024 on most systems)\n" in refused
+    assert "    choose a higher one: LISTINGS_PORT_UI=8080\n" in refused
+    assert "in use" not in refused
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "words"),
+    [
+        ("up", "LISTINGS_RETIRES", "LISTINGS_RETIRES is no setting. Did you mean LISTINGS_RETRIES?"),
+        ("down", "LISTINGS_HOEM", "LISTINGS_HOEM is no setting. Did you mean LISTINGS_HOME?"),
+        ("status", "LISTINGS_PRT_UI", "LISTINGS_PRT_UI is no setting. Did you mean LISTINGS_PORT_UI?"),
+        ("up", "LISTINGS_QQQ", "LISTINGS_QQQ is no setting."),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_nearest(tmp_path: Path, command: str, name: str, words: str) -> None:
+    """A LISTINGS_* name that nobody reads ends every command with 2 and the name that was meant, where one is near."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that no stack is started should this fail
+        port = {"LISTINGS_PORT_API": str(taken.getsockname()[1])}
+        environment = os.environ | {"LISTINGS_HOME": str(tmp_path / "home"), name: "1"} | port
+        arguments = [sys.executable, "-m", "local.stack", command]
+        ended = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (2, f"stack: {words}\n") == (ended.returncode, ended.stderr)
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_a_stack_gives_its_own_processes_is_no_misspelt_setting(tmp_path: Path) -> None:
+    """A shell that has read airflow.env may go on to use make: every LISTINGS_* name in it is known."""
+    given = airflow_environment(Home(tmp_path), Ports(), DEPLOYED, {}) | {"LISTINGS_STACK": str(tmp_path)}
+    require_known(given)
+
+
+def test_what_differs_is_said_without_a_secret(tmp_path: Path) -> None:
+    """Of a stack that is up each changed setting is told with both values, of what may be a secret the name alone."""
+    home = Home(tmp_path)
+    home.prepare()
+    before = {"LISTINGS_RETRIES": "0", "LISTINGS_ALERT_TO": "it's@example.com\nx", "AIRFLOW_CONN_SMTP_LISTINGS": "old"}
+    after = {"LISTINGS_RETRIES": "2", "LISTINGS_SENSE_TIMEOUT": "5", "AIRFLOW_CONN_SMTP_LISTINGS": "not-real"}
+    api = Program("listing-api", "services", ["serve", "--recordings", "folder"], {})
+    running = [Program(name, "airflow", ["run", name], before) for name in ("scheduler", "triggerer")]
+
+    class Running(Supervisor):
+        def running_launcher(self, program: Program) -> str | None:
+            started = {each.name: launcher(each, home) for each in [*running, Program("listing-api", "", ["serve"])]}
+            return started.get(program.name)
+
+    wanted = [Program(each.name, "airflow", each.command, after) for each in running]
+    told = changes(Running(home), home, [api, *wanted, Program("new", "services", ["new"])])
+
+    assert [
+        "listing-api starts again: its command is another",
+        "Airflow starts again, which interrupts the tasks that it is at: AIRFLOW_CONN_SMTP_LISTINGS is another, "
+        "LISTINGS_ALERT_TO is not set any more (was it's@example.com\nx), LISTINGS_RETRIES is 2 (was 0), "
+        "LISTINGS_SENSE_TIMEOUT is 5 (was not set)",
+    ] == told
+    assert [] == changes(Running(home), home, running)
 
 
 def test_a_long_home_gets_a_short_private_socket(tmp_path: Path) -> None:
@@ -221,6 +300,24 @@ def test_the_environment_for_a_person_can_be_sourced(tmp_path: Path) -> None:
     shell = f'. {tmp_path}/airflow.env; printf %s "$LISTINGS_NOTIFY_EMAIL"'
 
     assert "a b'c\"d" == subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_line_for_airflows_commands_is_one_in_any_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is shown as Airflow's CLI can be pasted into a shell, with a blank and a quote in the home's path."""
+    home, text = Home(tmp_path / "a person's home"), io.StringIO()
+    home.prepare()
+    tools = home.path / "tools"
+    tools.mkdir()
+    (tools / "airflow").write_text('#!/bin/sh\necho "airflow $*"\n')
+    (tools / "airflow").chmod(0o755)
+    write_for_a_person(home, {"PATH": f"{tools}:/usr/bin:/bin"})
+    show_where_to_look(Stack(home.path), Console(file=text))
+    [command] = [
+        line.removeprefix("Airflow's CLI").strip() for line in text.getvalue().splitlines() if "Airflow's CLI" in line
+    ]
+
+    assert 0 == subprocess.run(["/bin/sh", "-c", command], check=False).returncode
+    assert "airflow dags list\n" == capfd.readouterr().out
 
 
 def test_airflow_gets_every_resource_that_its_code_reads() -> None:

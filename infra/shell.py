@@ -1,4 +1,4 @@
-"""What a person's shell has set for other work, and must not reach the stack: AWS profiles, PG* settings, proxies."""
+"""Knows what a shell has set for other work and must not reach the local stack: AWS profiles, PG* settings, proxies."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""What this machine must have before a stack is begun: room, and folders that PostgreSQL may enter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from local import machine
+from local.stack import Stack, StackError, free_ports
+from local.stack.endings import in_a_sentence
+from local.stack.preflight import MachineRefused
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Usage(NamedTuple):
+    """What the operating system tells of a disk, in bytes."""
+
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home that is not there yet, below folders that anybody may enter."""
+    return tmp_path / "not" / "there"
+
+
+def left(monkeypatch: pytest.MonkeyPatch, megabytes: int) -> None:
+    """From here on the disk has so much room."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, megabytes * machine.MB))
+
+
+def test_a_new_home_wants_more_room_than_one_that_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 100 MB a new home is refused with what is there and what is wanted; one with databases is not."""
+    left(monkeypatch, 100)
+    refused = machine.obstacle(home)
+    (home / "postgres").mkdir(parents=True)
+    (home / "postgres" / "PG_VERSION").write_text("18\n")
+
+    assert refused is not None
+    assert refused.startswith(
+        f"{home} has 100 MB of free space left, and a new stack wants 300 MB: make room there, or"
+    )
+    assert None is machine.obstacle(home)
+
+
+def test_a_home_without_room_starts_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`up` in a home that is too full is refused as a fault of what was given, and makes no home."""
+    left(monkeypatch, 58)
+    said: list[str] = []
+
+    with pytest.raises(MachineRefused, match="58 MB of free space left"):
+        Stack(home=home).up()
+    assert 2 == in_a_sentence(lambda: int(Stack(home=home).up()), said.append)
+    assert 1 == len(said)
+    assert not home.exists()
+
+
+def test_a_disk_that_fills_during_a_start_is_the_cause_that_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a part says that could not write, the sentence is of the disk, with the part's words behind it."""
+    stack = Stack(home=home, ports=free_ports(), say=lambda line: None)
+
+    def fill_the_disk(was_up: bool) -> bool:
+        left(monkeypatch, 3)
+        raise RuntimeError("forty lines of a database's client")
+
+    monkeypatch.setattr(stack, "_bring_up", fill_the_disk)
+    with pytest.raises(StackError, match=rf"the disk of {home} is full \(3 MB are left\)") as raised:
+        stack.up()
+    assert "forty lines of a database's client" == str(raised.value.__cause__)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
+def test_a_folder_that_postgresql_may_not_enter_is_refused_before_the_set_up(tmp_path: Path) -> None:
+    """As root below a folder of root's alone, where there are no namespaces, the set-up makes nothing."""
+    closed = tmp_path / "closed"
+    clone, without = closed / "clone", tmp_path / "without"
+    for part in ("local/__init__.py", "local/machine.py", "local/unprivileged.py", "tools/environments.py"):
+        (clone / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / part, clone / part)
+    shutil.copytree(ROOT / "requirements", clone / "requirements")
+    shutil.copy(ROOT / "requirements.txt", clone)
+    closed.chmod(0o700)
+    without.mkdir()
+    (without / "unshare").write_text("#!/bin/sh\nexit 1\n")
+    (without / "unshare").chmod(0o755)
+    environment = {"PATH": f"{without}:{os.environ['PATH']}"}
+    refused = subprocess.run(
+        [sys.executable, "tools/environments.py", "--stack", "airflow", "local"],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (2, "") == (refused.returncode, refused.stdout)
+    assert "who may not enter /" in refused.stderr
+    assert "either chmod o+x " in refused.stderr
+    assert 1 == refused.stderr.count("\n")
+    assert not (clone / ".venv").exists()
