@@ -24,6 +24,10 @@ class ListingApi:
         """Replaces the scripted faults."""
         self._call("PUT", "faults", list(faults))
 
+    def add_faults(self, faults: Sequence[dict[str, Any]]) -> None:
+        """Adds scripted faults to those that are there."""
+        self._call("POST", "faults", list(faults))
+
     def set_quota(self, limit: int) -> None:
         """Sets how many requests each key may make a month, those made already included."""
         self._call("PUT", "quota", {"limit": limit})

@@ -23,7 +23,7 @@ def control_app(gateway: Gateway, facts: dict[str, Any]) -> Starlette:
         Route("/_control/health", _guarded(controls.health), methods=["GET"]),
         Route("/_control/clock", _guarded(controls.clock), methods=["GET", "PUT"]),
         Route("/_control/requests", _guarded(controls.requests), methods=["GET"]),
-        Route("/_control/faults", _guarded(controls.faults), methods=["GET", "PUT"]),
+        Route("/_control/faults", _guarded(controls.faults), methods=["GET", "PUT", "POST"]),
         Route("/_control/quota", _guarded(controls.quota), methods=["GET", "PUT"]),
         Route("/_control/reset", _guarded(controls.reset), methods=["POST"]),
     ]
@@ -68,6 +68,8 @@ class _Controls:
     async def faults(self, request: Request) -> Response:
         if request.method == "PUT":
             self._gateway.faults.put(await _json(request))
+        elif request.method == "POST":
+            self._gateway.faults.add(await _json(request))
         return JSONResponse(self._gateway.faults.report())
 
     async def quota(self, request: Request) -> Response:

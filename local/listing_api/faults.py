@@ -113,9 +113,11 @@ class Faults:
 
     def put(self, scripts: object) -> None:
         """Replaces all faults. Raises ValueError that says which one is wrong and why."""
-        if not isinstance(scripts, list):
-            raise ValueError(f"Expected a list of faults, got {type(scripts).__name__}.")
-        self._faults = [_parse(number, script) for number, script in enumerate(scripts, start=1)]
+        self._faults = _parse_all(scripts)
+
+    def add(self, scripts: object) -> None:
+        """Adds faults behind those that are there. Raises ValueError as `put` does."""
+        self._faults += _parse_all(scripts)
 
     def clear(self) -> None:
         """Forgets all faults."""
@@ -143,6 +145,12 @@ def _bomb(unpacked: int) -> bytes:
     """A gzip that unpacks to `unpacked` spaces, rounded up to whole members: packed once, then repeated."""
     member = min(unpacked, _MEMBER) or 1
     return gzip.compress(b" " * member, mtime=0) * -(-unpacked // member)
+
+
+def _parse_all(scripts: object) -> list[Fault]:
+    if not isinstance(scripts, list):
+        raise ValueError(f"Expected a list of faults, got {type(scripts).__name__}.")
+    return [_parse(number, script) for number, script in enumerate(scripts, start=1)]
 
 
 def _parse(number: int, script: object) -> Fault:

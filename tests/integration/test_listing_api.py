@@ -260,6 +260,15 @@ def test_a_connection_is_reset(api: httpx.Client) -> None:
     assert {"0": 1} == _requests(api)["by_status"]
 
 
+def test_an_added_fault_leaves_those_before_it_as_they_are(api: httpx.Client) -> None:
+    """A fault that has struck stays spent when another one is posted; a put would arm it anew."""
+    first, second = ({"page": page, "status": 500} for page in (1, 2))
+    api.put("/_control/faults", json=[first]).raise_for_status()
+    assert 500 == _search(api).status_code
+    api.post("/_control/faults", json=[second]).raise_for_status()
+    assert (200, 500) == (_search(api).status_code, _search(api, page=2).status_code)
+
+
 def test_a_connection_is_cut_within_the_body(api: httpx.Client) -> None:
     """A cut answer announces the whole page and ends after a part of it."""
     api.put("/_control/faults", json=[{"cut_at": 1000, "stall_seconds": 0.1}]).raise_for_status()
