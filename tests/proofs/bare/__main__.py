@@ -25,18 +25,24 @@ from tests.proofs.bare import debian_root, traces
 from tests.proofs.bare.debian_root import PERSON, NoBareMachine
 
 ROOT = Path(__file__).resolve().parents[3]
+# Kept over a boot, and not in memory: 6 GB go into it.
+FOLDER = "/var/tmp"
 TARGETS = ("demo", "check", "down")
 
 
-def start(chosen: argparse.Namespace) -> int:
-    """Runs `stay` with namespaces of its own, and removes the machine when they are gone."""
+def start(parent: str, user: str, targets: Sequence[str]) -> int:
+    """Makes a folder below `parent`, runs `stay` in it with namespaces of its own, and removes it.
+
+    Raises NoBareMachine where that cannot be done here.
+    """
     debian_root.require()
-    folder = Path(tempfile.mkdtemp(prefix="listings-bare-", dir=chosen.folder))
+    folder = Path(tempfile.mkdtemp(prefix="listings-bare-", dir=parent))
     folder.chmod(0o755)
-    own = ("--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc")
-    again = (sys.executable, "-m", "tests.proofs.bare", "--inside", str(folder), "--as", chosen.user, *chosen.targets)
+    # Whoever is killed takes those below along.
+    own = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child")
+    again = (sys.executable, "-m", "tests.proofs.bare", "--inside", str(folder), "--as", user, *targets)
     try:
-        return subprocess.call(["unshare", *own, *again], cwd=ROOT)
+        return subprocess.call([*own, "--mount-proc", *again], cwd=ROOT)
     finally:
         shutil.rmtree(folder)
 
@@ -126,11 +132,15 @@ def main() -> int:
     parser.add_argument(
         "--as", dest="user", choices=(PERSON, "root"), default=PERSON, help="who runs them (%(default)s)"
     )
-    parser.add_argument("--folder", default="/var/tmp", help="where the machine is made, 6 GB (%(default)s)")
+    parser.add_argument("--folder", default=FOLDER, help="where the machine is made, 6 GB (%(default)s)")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     try:
-        return stay(chosen.inside, chosen.user, chosen.targets) if chosen.inside else start(chosen)
+        return (
+            stay(chosen.inside, chosen.user, chosen.targets)
+            if chosen.inside
+            else start(chosen.folder, chosen.user, chosen.targets)
+        )
     except NoBareMachine as lacking:
         print(f"bare: {lacking}", file=sys.stderr)
         return 2

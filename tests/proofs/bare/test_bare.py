@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.proofs.bare.__main__ import ROOT
+from tests.proofs.bare.__main__ import FOLDER, start
 from tests.proofs.bare.debian_root import PERSON
 
 
@@ -20,4 +17,4 @@ from tests.proofs.bare.debian_root import PERSON
 )
 def test_two_commands_are_enough(user: str, targets: list[str]) -> None:
     """Each command succeeds on a bare Debian, and the last one leaves nothing; without debootstrap it is no pass."""
-    assert 0 == subprocess.call([sys.executable, "-m", "tests.proofs.bare", "--as", user, *targets], cwd=ROOT)
+    assert 0 == start(FOLDER, user, targets)
