@@ -110,7 +110,7 @@ def test_down_leaves_nothing(person: Person, killed: bool) -> None:
     person.give_work()
     supervisor = int((home.run / "supervisord.pid").read_text())
     before = person.processes(supervisor)
-    hidden = [" ".join(process.cmdline()).strip() for process in before if person.hides(process)]
+    hidden = [command_of(process) for process in before if person.hides(process)]
     assert {True, False} == {command.endswith("<idle>") for command in hidden if command.startswith(WORKER)}
     if killed:
         os.kill(supervisor, signal.SIGKILL)
@@ -139,6 +139,14 @@ def session_of(process: psutil.Process) -> int | None:
         return os.getsid(process.pid)
     except ProcessLookupError:
         return None
+
+
+def command_of(process: psutil.Process) -> str:
+    """The command line of a process; empty when it has ended."""
+    try:
+        return " ".join(process.cmdline()).strip()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:
