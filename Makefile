@@ -59,6 +59,13 @@ down: run-environments ## Stop the stack and leave no process, port or lock behi
 status: run-environments ## Show what runs, where to look, the last runs and the counts
 	@$(local) -m local.stack status
 
+.PHONY: sql
+# make knows an AS of its own, the assembler. A statement goes through the environment: no shell reads its quotes.
+sql: AS := reader
+sql: override export SQL := $(value SQL)
+sql: run-environments ## Open psql on the warehouse as the reader, who sees the marts: [AS=loader] [SQL="select …"]
+	@$(local) -m local.psql --as "$(AS)" --command "$$SQL"
+
 ##@ Mend
 
 .PHONY: replay

@@ -1,0 +1,55 @@
+"""Each SQL statement that the documentation shows runs as `make sql` sends it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from include.sql_files import Connection
+from tests.integration.staged_sets import load, seen
+from tests.integration.test_marts import build, mart_tables  # noqa: F401 - a fixture
+from tests.integration.warehouse_fixture import SECRETS, Warehouse
+from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
+
+# psql is of the stand-in's environment.
+OPEN = "import os, sys; from local.psql import command; c = command(int(sys.argv[1]), *sys.argv[2:]); os.execv(c[0], c)"
+DOCUMENTS = {"README.md": "loader", "docs/analysis.md": "reader"}
+
+
+def shown(document: str) -> list[str]:
+    """The SQL of a document: each block's statements."""
+    blocks = re.findall(r"^```sql\n(.*?)^```$", (PROJECT_ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+    return [
+        statement.strip() for block in blocks for statement in re.split(r"(?<=;)[^\n]*\n", block) if statement.strip()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        pytest.param(role, statement, id=f"{document}-{number}")
+        for document, role in DOCUMENTS.items()
+        for number, statement in enumerate(shown(document), 1)
+    ],
+)
+def test_a_shown_statement_runs(mart_tables: Connection, warehouse: Warehouse, role: str, statement: str) -> None:  # noqa: F811
+    """psql answers it with a table, as the role that the document names."""
+    load(mart_tables, "b1", seen({1: 200_000, 2: 300_000}, claimed=2))
+    build(mart_tables)
+    done = subprocess.run(
+        [str(LAMBDA_PYTHON), "-c", OPEN, str(warehouse.port), role, statement],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PGPASSWORD": SECRETS[role]},
+        capture_output=True,
+        text=True,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    assert re.search(r"^\(\d+ rows?\)$", done.stdout, re.MULTILINE)
+
+
+def test_documents_show_statements() -> None:
+    """None of the documents has lost its SQL: else nothing would be run above."""
+    assert {"README.md": 3, "docs/analysis.md": 5} == {document: len(shown(document)) for document in DOCUMENTS}
