@@ -128,6 +128,13 @@ def test_a_load_that_went_wrong_inside_core_is_seen(core_tables: Connection, sab
     assert {} == audit(core_tables)
 
 
+def test_every_check_is_seen_to_fail() -> None:
+    """No check of the load is left out of the two tests above."""
+    both = (test_a_bad_set_fails_its_check_and_changes_nothing, test_a_load_that_went_wrong_inside_core_is_seen)
+    marks = [mark for test in both for mark in test.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    assert set(CHECK_FILES) == {case[1] for mark in marks for case in mark.args[1]}
+
+
 def test_an_error_of_the_database_rolls_back_and_says_where(core_tables: Connection) -> None:
     """A statement that fails is named by its file and number, and nothing of the load remains."""
     with pytest.raises(Exception, match="division by zero") as failed:
