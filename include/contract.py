@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from include.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,7 @@ class Contract:
 @cache
 def load_contract(path: Path = CONTRACT_FILE) -> Contract:
     """Reads the contract; ContractError says which property is wrong and what was expected."""
-    document = yaml.safe_load(path.read_text("utf-8"))
+    document = read_yaml(path)
     tables = {part["name"]: _table(part) for part in document["schema"]}
     if set(tables) != {"listing", "reject"}:
         raise ContractError(f"{path.name}: expected the schema objects listing and reject, found {sorted(tables)}")

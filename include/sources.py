@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.adapters import Adapter, AdapterError, Request, Rule, parse_adapter
+from include.yaml_files import read_yaml
 
 __all__ = [
     "AdapterError",
@@ -137,8 +136,7 @@ def load_source(name: str) -> Source:
     """The family of that name; UnknownSource lists the known ones, AdapterError says what its file has wrong."""
     if name not in known_sources():
         raise UnknownSource(f"no API family {name!r}; known: {', '.join(known_sources())} (in {SOURCES_FOLDER.name}/)")
-    document = yaml.safe_load((SOURCES_FOLDER / f"{name}.yaml").read_text("utf-8"))
-    return Source(parse_adapter(name, document))
+    return Source(parse_adapter(name, read_yaml(SOURCES_FOLDER / f"{name}.yaml")))
 
 
 def known_sources() -> tuple[str, ...]:

@@ -11,11 +11,11 @@ import yaml
 TEMPLATE_FILE = Path(__file__).resolve().parents[2] / "infra" / "template.yaml"
 
 
-class _ShortForm(yaml.SafeLoader):
+class _ShortForm(yaml.CSafeLoader):
     """A YAML loader that takes CloudFormation's tags; one of its own, so that yaml.safe_load stays strict."""
 
 
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _intrinsic(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
