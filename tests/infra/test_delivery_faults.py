@@ -127,12 +127,24 @@ ODD_KEYS = [
 ]
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_an_odd_key_ends_with_the_dead_letters_under_its_own_name(deployed: Deployed, key: str) -> None:
-    """A manifest that somebody put under a key of no set is read under exactly that key, and harms no set behind it."""
+@pytest.fixture(scope="module")
+def odd_letters(deployed: Deployed) -> dict[str, dict[str, Any]]:
+    """What lies with the dead letters of each odd key; all were put at once, as each takes five attempts."""
     with impatient(deployed, "CopyQueueUrl"):
-        deployed.root("s3").put_object(Bucket=deployed.outputs["LandingBucketName"], Key=key, Body=b"no manifest")
-        letter = json.loads(dead_letter(deployed, "CopyDeadLetterQueueUrl", quote_plus(key, safe="/")))
+        for key in ODD_KEYS:
+            deployed.root("s3").put_object(Bucket=deployed.outputs["LandingBucketName"], Key=key, Body=b"no manifest")
+        return {
+            key: json.loads(dead_letter(deployed, "CopyDeadLetterQueueUrl", quote_plus(key, safe="/")))
+            for key in ODD_KEYS
+        }
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_an_odd_key_ends_with_the_dead_letters_under_its_own_name(
+    deployed: Deployed, odd_letters: dict[str, dict[str, Any]], key: str
+) -> None:
+    """A manifest that somebody put under a key of no set is read under exactly that key, and harms no set behind it."""
+    letter = odd_letters[key]
     assert quote_plus(key, safe="/") == letter["Records"][0]["s3"]["object"]["key"]
     raw = deployed.root("s3").list_objects_v2(Bucket=deployed.outputs["RawBucketName"])
     assert [] == [item["Key"] for item in raw.get("Contents", []) if "/source=" not in item["Key"]]
