@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from include.settings import Tuning
+from infra.connections import HOSTS
 from lambda_functions.copy_raw import handler as copy_raw
 from tests.infra.template import (
     TEMPLATE_FILE,
@@ -23,7 +24,7 @@ from tests.infra.template import (
 
 CFN_LINT = Path(sys.executable).with_name("cfn-lint")
 WORK_QUEUES = {"CopyQueue": "CopyDeadLetterQueue", "TransformQueue": "TransformDeadLetterQueue"}
-APIS = {"zillow_api", "zillow_com4_api", "zillow_com1_api", "zillow_working_api"}
+APIS = set(HOSTS)
 CONNECTIONS = APIS | {"aws_s3_conn", "conn_id_redshift", "redshift_copy_role", "smtp_listings"}
 
 # Each resource with a wildcard, and why it needs one.
