@@ -11,8 +11,7 @@ import sys
 from typing import NoReturn
 
 from local.postgres import HOST, binary
-from local.shell import leave_out_foreign_settings
-from local.stack import Stack, StackError
+from local.stack import Stack, StackError, leave_out_foreign_settings
 from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
 
 ROLES = ("reader", "loader")
