@@ -71,10 +71,11 @@ class Books:
         self._bucket = stack.env()["LISTINGS_LANDING_BUCKET"]
         self._clean = stack.env()["LISTINGS_CLEAN_BUCKET"]
         self._s3 = aws_client(stack, "s3")
+        self._ids: dict[tuple[str, ...], set[str]] = {}
 
     def loaded(self, runs: Sequence[str]) -> int:
         """How many sets of these extractions the warehouse has taken."""
-        ids = {manifest["extract_id"] for manifest in self._manifests(runs)}
+        ids = self._extracts(runs)
         try:
             rows = self._query("select extract_id from core.load_audit where status = 'loaded'")
         except psycopg.errors.UndefinedTable:
@@ -83,7 +84,7 @@ class Books:
 
     def reported(self, runs: Sequence[str]) -> int:
         """How many sets of these extractions the newest report tells of; 0 while the marts have a newer build."""
-        ids = {manifest["extract_id"] for manifest in self._manifests(runs)}
+        ids = self._extracts(runs)
         try:
             built = self._query("select set_id, (select max(build_number) from marts.builds) from marts.coverage")
             published = json.loads(self._report("latest.json"))["build_number"]
@@ -127,6 +128,13 @@ class Books:
     def _count(self, manifest: dict[str, Any], name: str) -> int:
         page = json.loads(self._read(f"{manifest['prefix']}{name}"))
         return len(FAMILIES[manifest["source"]].listings_in(page) or [])
+
+    def _extracts(self, runs: Sequence[str]) -> set[str]:
+        """The ids of these extractions, which have ended: read once, not at every look."""
+        known = self._ids.get(tuple(runs))
+        if known is None:
+            known = self._ids[tuple(runs)] = {manifest["extract_id"] for manifest in self._manifests(runs)}
+        return known
 
     def _manifests(self, runs: Sequence[str]) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from local.patience import SILENCE, Patience
+
 SETTLED = ("success", "failed")
+# Polls between two looks at the tasks of a run, which cost the api-server more than the run itself.
+BETWEEN_LOOKS = 10
+ATTEMPTS = 3
+TIMEOUT = 30.0
+
+
+class AirflowAway(OSError):
+    """The api-server did not answer; the message says what it was asked, and why it did not."""
 
 
 class AirflowRefused(RuntimeError):
@@ -34,13 +46,45 @@ class AirflowApi:
     _token: str = field(default="", repr=False)
 
     def get(self, path: str) -> Any:
-        """The JSON at `path` below /api/v2."""
+        """The JSON at `path` below /api/v2; asked again, three times in all, where the answer is out of time."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._call("GET", path)
+            except AirflowAway as away:
+                if not isinstance(away.__cause__, TimeoutError):
+                    raise
         return self._call("GET", path)
 
-    def trigger(self, dag_id: str, *, partition_key: str | None = None, conf: dict[str, Any] | None = None) -> str:
-        """Starts a run without a logical date and returns its run id."""
+    def trigger(
+        self,
+        dag_id: str,
+        *,
+        partition_key: str | None = None,
+        conf: dict[str, Any] | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        """Starts a run without a logical date and returns its run id.
+
+        With a `run_id` of one's own it may be asked again: a run that is there already is the one that was asked for.
+        """
         body = {"logical_date": None, "partition_key": partition_key, "conf": conf or {}}
-        return str(self._call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        if run_id is None:
+            return str(self._call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        try:
+            self._call("POST", f"/dags/{dag_id}/dagRuns", body | {"dag_run_id": run_id})
+        except AirflowRefused as refused:
+            if refused.status != http.client.CONFLICT or self.state(dag_id, run_id) is None:
+                raise
+        return run_id
+
+    def state(self, dag_id: str, run_id: str) -> str | None:
+        """The state of a run; None where there is no such run."""
+        try:
+            return str(self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")["state"])
+        except AirflowRefused as refused:
+            if refused.status == http.client.NOT_FOUND:
+                return None
+            raise
 
     def pause(self, dag_id: str, paused: bool) -> None:
         """Pauses or unpauses a DAG."""
@@ -52,8 +96,15 @@ class AirflowApi:
         assert isinstance(found, list)
         return found
 
+    def newest_runs(self) -> list[dict[str, Any]]:
+        """The runs of all DAGs, newest first, 100 at most."""
+        found = self.get("/dags/~/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+        assert isinstance(found, list)
+        return found
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run, mapped ones each on their own."""
+        # Of all runs of all DAGs: "~".
         found = self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=1000")
         tasks = found["task_instances"]
         assert isinstance(tasks, list)
@@ -95,15 +146,38 @@ class AirflowApi:
         else:
             self._call("POST", "/pools", {"name": name, **pool})
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout: float) -> str:
-        """The state the run settled in; TimeoutError after `timeout` seconds."""
-        until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            state = str(self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")["state"])
-            if state in SETTLED:
-                return state
+    def wait_for_run(
+        self, dag_id: str, run_id: str, patience: float, beside: Callable[[], object] = lambda: None
+    ) -> str:
+        """The state the run settled in; TimeoutError when it did not, and nothing moved for `patience` seconds.
+
+        What moves are the run and its tasks, and what `beside` tells. A question that nobody answers is put again.
+        """
+        waiting, silent, poll = Patience(patience), "", 0
+        seen: tuple[object, ...] = ()
+        aside: object = None
+        while True:
+            try:
+                if poll % BETWEEN_LOOKS == 0:
+                    aside = beside()
+                state = self.state(dag_id, run_id)
+                if state is None:
+                    raise AirflowRefused(f"there is no run {run_id} of {dag_id}", http.client.NOT_FOUND)
+                if state in SETTLED:
+                    return state
+                silent = ""
+                if poll % BETWEEN_LOOKS == 0:
+                    seen = (state, moves(self.tasks(dag_id, run_id)), aside)
+            except SILENCE as error:
+                silent = f"; at last nobody answered: {error}"
+            except AirflowRefused as refused:
+                if refused.status < http.client.INTERNAL_SERVER_ERROR:
+                    raise
+                silent = f"; at last it answered: {refused}"
+            if waiting.is_over(seen):
+                raise TimeoutError(f"nothing of {dag_id} run {run_id} moved for {waiting.waited:.0f} s{silent}")
+            poll += 1
             time.sleep(0.5)
-        raise TimeoutError(f"{dag_id} run {run_id} has not settled in {timeout:g} s")
 
     def _log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[Any]:
         path = (
@@ -124,11 +198,23 @@ class AirflowApi:
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, 30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, json.dumps(body).encode() if body else None, TIMEOUT) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             words = error.read().decode(errors="replace")[:1000]
             raise AirflowRefused(f"{method} {path}: {error.code} {error.reason}: {words}", error.code) from error
+        except (OSError, http.client.HTTPException) as error:
+            # A time-out while connecting comes wrapped, one while reading does not.
+            cause = error.reason if isinstance(error, urllib.error.URLError) else error
+            why = f"not within {TIMEOUT:.0f} s" if isinstance(cause, TimeoutError) else cause or type(cause).__name__
+            away = AirflowAway(f"Airflow's api-server at {self.url} did not answer {method} {path}: {why}")
+            raise away from (cause if isinstance(cause, Exception) else error)
+
+
+def moves(tasks: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """How task instances stand; it differs when one of them has moved."""
+    names = ("dag_id", "dag_run_id", "task_id", "map_index", "state", "try_number")
+    return sorted(tuple(str(task.get(name)) for name in names) for task in tasks)
 
 
 def _text(line: Any) -> str:

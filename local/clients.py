@@ -6,11 +6,15 @@ from typing import Any
 
 import boto3
 import psycopg
+from botocore.exceptions import BotoCoreError
 
+from local.patience import SILENCE
 from local.stack import Stack
 from local.stack.deployment import ACCOUNT_REGION
 from local.stack.ports import LOOPBACK
 
+# What these clients raise while a part of the stack is busy, or on its way back.
+NO_ANSWER: tuple[type[Exception], ...] = (*SILENCE, psycopg.OperationalError, BotoCoreError)
 # MiniStack takes any key id of twelve digits for the account's root, and asks for no secret.
 ROOT = {"aws_access_key_id": "000000000000", "aws_secret_access_key": "local"}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +38,10 @@ class ListingApi:
         """What was asked so far: counts and the last requests."""
         return self._call("GET", "requests?last=1000")
 
+    def asked(self) -> int:
+        """How many requests were made of it since it started."""
+        return int(self._call("GET", "requests?last=0")["total"])
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/_control/{path}",
@@ -43,5 +49,10 @@ class ListingApi:
             {"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.loads(answer.read() or b"null")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionError(f"the listing API on port {self.port} did not answer: {error}") from error

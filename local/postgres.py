@@ -22,6 +22,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from local.patience import Patience
 from local.unprivileged import Unprivileged
 
 HOST = "127.0.0.1"
@@ -124,19 +125,25 @@ def serve(data: Path, port: int, password: str, durable: bool = True) -> NoRetur
 
 
 def connect(port: int, password: str, database: str = "postgres") -> psycopg.Connection:
-    """An autocommit connection as the superuser, once the server accepts one; SystemExit after a minute."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    """An autocommit connection as the superuser, once the server accepts one; SystemExit when it goes on refusing."""
+    waiting = Patience(WAIT_SECONDS)
     while True:
         try:
             return psycopg.connect(
-                host=HOST, port=port, user=ADMIN, password=password, dbname=database, autocommit=True, connect_timeout=5
+                host=HOST,
+                port=port,
+                user=ADMIN,
+                password=password,
+                dbname=database,
+                autocommit=True,
+                connect_timeout=20,
             )
         except psycopg.OperationalError as error:
             if "authentication failed" in str(error):
                 raise SystemExit(
                     f"the PostgreSQL on port {port} has another password than the secrets file: is it another stack's?"
                 ) from error
-            if time.monotonic() > deadline:
+            if waiting.is_over():
                 raise SystemExit(f"PostgreSQL on port {port} does not accept connections: {error}") from error
             time.sleep(0.1)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ class Recorded:
 
     locations: list[str]
     source: str
+    # Of the pages' bytes: other pages in the same folder are others.
+    fingerprint: str
 
 
 def look(folder: Path) -> Recorded:
@@ -27,7 +30,7 @@ def look(folder: Path) -> Recorded:
     """
     pages = load_recordings(folder)
     if pages.anywhere:
-        return Recorded([_place(pages.anywhere)], pages.anywhere.family.name)
+        return Recorded([_place(pages.anywhere)], pages.anywhere.family.name, _fingerprint([pages.anywhere]))
     # A market of each family, to name one; what is served may be of several, what is extracted at once may not.
     markets = {recording.family.name: slug for slug, recording in pages.by_market.items()}
     if len(markets) > 1:
@@ -36,7 +39,16 @@ def look(folder: Path) -> Recorded:
         )
         raise BadRecording(f"{folder}: expected markets of one API family, found {found}. Run one folder for each.")
     [family] = markets
-    return Recorded([_location(slug) for slug in pages.by_market], family)
+    locations = [_location(slug) for slug in pages.by_market]
+    return Recorded(locations, family, _fingerprint(pages.by_market.values()))
+
+
+def _fingerprint(recordings: Iterable[Recording]) -> str:
+    digest = hashlib.sha256()
+    for recording in recordings:
+        for page in recording.pages:
+            digest.update(hashlib.sha256(page).digest())
+    return digest.hexdigest()
 
 
 def _place(recording: Recording) -> str:

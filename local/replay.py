@@ -19,14 +19,16 @@ from rich.console import Console
 from rich.table import Table
 
 from local.airflow_api import AirflowApi
-from local.clients import aws_client, loader_connection
+from local.clients import NO_ANSWER, aws_client, loader_connection
+from local.patience import Patience, asked_again
 from local.stack import Stack, StackError, leave_out_foreign_settings
 from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
 
 DAG = "replay_listings"
 GROUP = "replay_date"
 REDRIVE = "redrive_listings"
-# Of many dates: what a whole run may take. A replay that stopped says so long before.
+# Seconds without progress. A date's `wait` moves nothing while the transform works; a replay that stopped says so
+# long before.
 PATIENCE = 4 * 3600.0
 LOAD_PATIENCE = 600.0
 # By this turn or by a later one: of a set's turns only the last is loaded.
@@ -126,14 +128,14 @@ def wait_until_loaded(
 ) -> tuple[dict[str, int], list[str]]:
     """How many sets of each date came in, by the replay or by a turn after it, and why others failed.
 
-    StackError when some did neither within `patience` seconds.
+    StackError when none did either for `patience` seconds, and some are left.
     """
-    until, through = time.monotonic() + patience, sum(len(each.sets) for each in dates)
-    while sum(map(len, found := _loads(stack, dates))) < through:
-        if time.monotonic() > until:
+    waiting, through = Patience(patience), sum(len(each.sets) for each in dates)
+    while (there := sum(map(len, found := asked_again(lambda: _loads(stack, dates), patience, NO_ANSWER)))) < through:
+        if waiting.is_over(there):
             raise StackError(
-                f"only {sum(map(len, found))} of the {through} sets let through were loaded or failed in "
-                f"{patience:.0f} s: look at load_listings, {stack.ui_url}/dags/load_listings"
+                f"{there} of the {through} sets let through were loaded or failed, and no other for "
+                f"{waiting.waited:.0f} s: look at load_listings, {stack.ui_url}/dags/load_listings"
             )
         time.sleep(1)
     loaded = {each.date: sum(is_loaded for _, is_loaded, _ in of) for each, of in zip(dates, found, strict=True)}

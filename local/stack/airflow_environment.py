@@ -102,6 +102,8 @@ def _airflow(home: Home, ports: Ports, deployment: Deployment) -> dict[str, str]
             "simple_auth_manager_users": f"{UI_USER}:admin",
             "simple_auth_manager_passwords_file": passwords_file(home),
             "max_templated_field_length": 65536,
+            # Of a file, in seconds: what takes one on a machine of one's own takes a minute on a busy one.
+            "dagbag_import_timeout": 150,
             "mp_start_method": "forkserver",
             "mp_forkserver_preload": PRELOADED,
         },
@@ -117,6 +119,7 @@ def _airflow(home: Home, ports: Ports, deployment: Deployment) -> dict[str, str]
         "api_auth": {"jwt_secret": secrets["jwt_secret"]},
         "dag_processor": {
             "dag_version_inflation_check_level": "error",
+            "dag_file_processor_timeout": 180,
             "min_file_process_interval": 30,
             "refresh_interval": 30,
         },

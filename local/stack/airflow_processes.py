@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import subprocess
 import time
@@ -12,7 +13,8 @@ from typing import Any
 
 import psycopg
 
-from local.airflow_api import AirflowApi
+from local.airflow_api import AirflowApi, AirflowRefused
+from local.patience import Patience, asked_again
 from local.stack.airflow_environment import BIN, UI_USER, database_environment, passwords_file
 from local.stack.home import ROOT, Home, write_private
 from local.stack.marks import MARK
@@ -83,7 +85,7 @@ def _schema_version(home: Home, ports: Ports) -> str | None:
             dbname="airflow",
             user="airflow",
             password=home.secrets()["airflow"],
-            connect_timeout=10,
+            connect_timeout=60,
         ) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             return str(row[0]) if row else None
@@ -106,35 +108,43 @@ def wait_until_working(
     """Returns when every component has reported and every DAG file was read after `since`.
 
     `before_dags` is called once, as soon as the api-server answers. Returns the import errors, one text per
-    file. Raises SupervisorError naming what is missing when a process gives up or time is over.
+    file. Raises SupervisorError naming what is missing when a process gives up or nothing came for `patience`
+    seconds, longer on a busy machine.
     """
-    deadline = time.monotonic() + patience
+    waiting = Patience(patience)
     broken: dict[str, str] = {}
 
     def answer() -> list[str]:
-        try:
-            api.get("/monitor/health")
-        except OSError as error:
-            return [f"an answer of the api-server ({error})"]
+        api.get("/monitor/health")
         return []
 
     def work() -> list[str]:
         broken.update(_import_errors(api, since))
         return _not_reporting(api.get("/monitor/health"), since) or _unread_files(api, since, set(broken))
 
-    _wait(supervisor, answer, deadline)
-    before_dags()
-    _wait(supervisor, work, deadline)
+    _wait(supervisor, answer, waiting)
+    asked_again(before_dags, patience)
+    _wait(supervisor, work, waiting)
     return [f"dags/{file}: {text.strip().splitlines()[-1]}" for file, text in broken.items()]
 
 
-def _wait(supervisor: Supervisor, missing: Callable[[], list[str]], deadline: float) -> None:
-    """Returns when nothing is missing any more."""
-    while what := missing():
+def _wait(supervisor: Supervisor, missing: Callable[[], list[str]], waiting: Patience) -> None:
+    """Returns when nothing is missing any more; that less is missing than before is progress."""
+    seen: list[str] = []
+    while True:
+        try:
+            what = seen = missing()
+        except (OSError, AirflowRefused) as error:
+            if isinstance(error, AirflowRefused) and error.status < http.client.INTERNAL_SERVER_ERROR:
+                raise
+            what = [f"an answer ({error})"]
+        if not what:
+            return
         supervisor.require_running(NAMES)
-        if time.monotonic() > deadline:
+        if waiting.is_over(seen):
             raise SupervisorError(
-                f"Airflow is not up in time; missing: {', '.join(what)}. Look into the logs: {supervisor.logs}"
+                f"Airflow is not up, and nothing came for {waiting.waited:.0f} s; missing: {', '.join(what)}. "
+                f"Look into the logs: {supervisor.logs}"
             )
         time.sleep(0.25)
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws_account import DeployError
 from infra.settings import OutputError
-from local.airflow_api import AirflowRefused
+from local.airflow_api import AirflowAway, AirflowRefused
 from local.listing_api.recordings import BadRecording
 from local.stack.home import HomeError
 from local.stack.ports import PortError
@@ -60,6 +60,6 @@ def in_a_sentence(work: Callable[[], int], say: Callable[[str], None], failed: i
 def _sentence(error: Exception) -> str:
     if isinstance(error, psycopg.OperationalError):
         return f"a database does not answer: {str(error).strip()}. `make status` shows what runs"
-    if isinstance(error, (URLError, ConnectionError, http.client.HTTPException)):
+    if isinstance(error, (AirflowAway, URLError, ConnectionError, http.client.HTTPException)):
         return f"a part of the stack does not answer: {error or type(error).__name__}. `make status` shows what runs"
     return str(error) or type(error).__name__

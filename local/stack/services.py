@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from local.patience import Patience
 from local.stack.home import ROOT, Home
 from local.stack.ports import LOOPBACK, Ports
 from local.stack.supervisor import Program, Supervisor, SupervisorError
@@ -80,13 +81,13 @@ def wait_until_ready(supervisor: Supervisor, ports: Ports, patience: float = 60.
 
 
 def wait_for(supervisor: Supervisor, name: str, check: Callable[[], bool], patience: float) -> None:
-    """Returns when `check` holds; raises SupervisorError when the program gave up or time is over."""
-    deadline = time.monotonic() + patience
+    """Returns when `check` holds; raises SupervisorError when the program gave up or patience is over."""
+    waiting = Patience(patience)
     while not check():
         supervisor.require_running([name])
-        if time.monotonic() > deadline:
+        if waiting.is_over():
             raise SupervisorError(
-                f"{name} did not answer within {patience:.0f} s. Its log ends:\n{supervisor.log_end(name)}"
+                f"{name} did not answer within {waiting.waited:.0f} s. Its log ends:\n{supervisor.log_end(name)}"
             )
         time.sleep(0.05)
 
@@ -103,7 +104,7 @@ def accepts(port: int) -> bool:
 def is_ministack_ready(ports: Ports) -> bool:
     """Whether MiniStack says that it is ready."""
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{ports.ministack}/_ministack/ready", timeout=1):
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{ports.ministack}/_ministack/ready", timeout=10):
             return True
     except (urllib.error.URLError, OSError):
         return False

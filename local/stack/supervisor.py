@@ -21,11 +21,14 @@ from typing import Any, cast
 
 import psutil
 
+from local.patience import Patience
 from local.stack import sessions
 from local.stack.home import ROOT, Home, write_private
 from local.stack.marks import MARK
 
 SUPERVISORD_PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
+# Seconds. A program that is stopped may take half a minute, on a busy machine it and supervisord more.
+ANSWERS_WITHIN = 120
 # The order of starting; the end goes the other way round, one group after the other.
 GROUPS = ("database", "services", "airflow")
 # What a launcher finds in its environment: supervisord's, what it adds for each program, and what a shell adds.
@@ -69,7 +72,7 @@ class Running:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=ANSWERS_WITHIN)
         self._path = path
 
     def connect(self) -> None:
@@ -122,9 +125,9 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 15
+        waiting = Patience(15)
         while not self.is_alive():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process.poll() is not None or waiting.is_over():
                 raise SupervisorError(f"supervisord did not start:\n{self.log_end('supervisord')}")
             time.sleep(0.05)
         self.remember_session()
@@ -199,7 +202,10 @@ class Supervisor:
         # A new connection each time: calls come from several threads.
         transport = _UnixTransport(str(self._home.supervisor_socket))
         with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as server:
-            return getattr(server.supervisor, method)(*arguments)
+            try:
+                return getattr(server.supervisor, method)(*arguments)
+            except TimeoutError as error:
+                raise TimeoutError(f"supervisord did not answer {method} within {ANSWERS_WITHIN} s") from error
 
     def configuration(self, programs: Sequence[Program]) -> str:
         """The text of supervisord.conf."""

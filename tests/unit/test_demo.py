@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,93 +21,167 @@ from local.airflow_api import AirflowRefused
 from local.demo import MARKETS, Plan, plan, run
 from local.listing_api.recordings import BadRecording
 from local.stack import Ports, Stack, StackError, free_ports
+from tests.unit.answering import Recorder, answering
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
 QUIET = Console(quiet=True)
 
 
-class Recorder:
-    """An HTTP server on loopback: `script` gives the status and body for each request, `asked` has them all."""
-
-    def __init__(self, script: dict[str, tuple[int, Any]]) -> None:
-        self.asked: list[tuple[str, str, Any]] = []
-        asked = self.asked
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                asked.append((self.command, self.path, json.loads(body or b"null")))
-                status, answer = next(script[end] for end in script if self.path.endswith(end))
-                content = json.dumps(answer).encode()
-                self.send_response_only(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815
-
-            def log_message(self, *args: Any) -> None:
-                """Says nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+DAYS = [date(2026, 11, 20), date(2026, 11, 21)]
+THREE = Plan(MARKETS, "zillow56", DAYS)
+API = {"/clock": (200, {}), "/requests": (200, {"total": 1})}
 
 
-@contextmanager
-def answering(script: dict[str, tuple[int, Any]]) -> Iterator[Recorder]:
-    """A server that answers by the end of the path, for as long as the block runs."""
-    recorder = Recorder(script)
-    threading.Thread(target=recorder.server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield recorder
-    finally:
-        recorder.server.shutdown()
-        recorder.server.server_close()
-
-
-def airflow_where_runs(state: str) -> dict[str, tuple[int, Any]]:
-    """What an Airflow answers whose extractions all end in this state."""
-    return {
+def airflow_where_runs(state: str, *, before: str | None = None) -> dict[str, Any]:
+    """What an Airflow answers whose extractions end in this state, and had the state `before` before the demo."""
+    found: dict[str, Any] = {
         "/auth/token": (201, {"access_token": "token-not-real"}),
         "/dags/extract_listings": (200, {}),
-        "/dagRuns": (200, {"dag_run_id": "manual"}),
-        "/dagRuns/manual": (200, {"state": state}),
+        "/taskInstances": (200, {"task_instances": []}),
+        "/clearTaskInstances": (200, {"total_entries": 1}),
+        "/dags/~/dagRuns": (200, {"dag_runs": []}),
+        "/dagRuns": (200, {}),
     }
+    told = {"run_after": "2026-11-22T00:00:00Z"}
+    for day in DAYS:
+        first = (200, {"state": before, **told}) if before else (404, {})
+        found[f"/dagRuns/{THREE.run_id(day)}"] = [first, (200, {"state": state, **told})]
+    return found
 
 
+@pytest.fixture
+def up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stack counts as up."""
+    monkeypatch.setattr(Stack, "is_up", lambda stack: True)
+
+
+def told_clocks(api: Recorder) -> list[Any]:
+    """What the listing API's clock was set to, in order."""
+    return [body["now"] for method, _, body in api.asked if method == "PUT"]
+
+
+@pytest.mark.usefixtures("up")
 def test_a_failed_demo_sets_the_clock_back(tmp_path: Path) -> None:
     """When an extraction fails, the listing API's clock, which stood at a past date, is set to the real time."""
-    with answering(airflow_where_runs("failed")) as airflow, answering({"/clock": (200, {})}) as api:
+    with answering(airflow_where_runs("failed")) as airflow, answering(API) as api:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
-        days = [date(2026, 11, 20), date(2026, 11, 21)]
 
-        with pytest.raises(StackError, match="ended failed"):
-            run(stack, Plan(MARKETS, "zillow56", days), QUIET)
+        with pytest.raises(StackError, match=r"ended failed: .* then `make demo` clears it and goes on"):
+            run(stack, THREE, QUIET)
 
-    assert ["2026-11-20T12:00:00+00:00", None] == [body["now"] for _, _, body in api.asked]
+    assert ["2026-11-20T12:00:00+00:00", None] == told_clocks(api)
 
 
+@pytest.mark.usefixtures("up")
 def test_a_clock_that_cannot_be_set_back_hides_no_failure(tmp_path: Path) -> None:
     """When the listing API has gone too, what is raised is why the demo failed, and what is said names the clock."""
     with answering(airflow_where_runs("failed")) as airflow:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=free_ports().api))
         with (tmp_path / "said").open("w+") as said, pytest.raises(StackError, match="ended failed"):
-            run(stack, Plan(MARKETS, "zillow56", [date(2026, 11, 20)]), Console(file=said, width=200))
+            run(stack, Plan(MARKETS, "zillow56", DAYS[:1]), Console(file=said, width=200))
 
     assert "the listing API's clock could not be set back" in (tmp_path / "said").read_text()
 
 
+@pytest.mark.usefixtures("up")
 def test_what_airflow_refuses_is_told_and_not_traced(tmp_path: Path) -> None:
     """Airflow's refusal of a run reaches the caller as AirflowRefused, with the clock set back."""
-    refusing = airflow_where_runs("success") | {"/dagRuns": (409, {"detail": "there is such a run"})}
-    with answering(refusing) as airflow, answering({"/clock": (200, {})}) as api:
+    refusing = airflow_where_runs("success") | {"/dagRuns": (400, {"detail": "no such market"})}
+    with answering(refusing) as airflow, answering(API) as api:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
 
-        with pytest.raises(AirflowRefused, match="there is such a run"):
-            run(stack, Plan(MARKETS, "zillow56", [date(2026, 11, 20), date(2026, 11, 21)]), QUIET)
+        with pytest.raises(AirflowRefused, match="no such market"):
+            run(stack, THREE, QUIET)
 
     assert api.asked[-1][2] == {"now": None}
+
+
+class Done(Exception):
+    """The demo has come to what follows the extractions."""
+
+
+@pytest.mark.parametrize(
+    ("before", "sent"),
+    [
+        (None, [f"/api/v2/dags/extract_listings/dagRuns {THREE.run_id(day)}" for day in DAYS]),
+        ("success", []),
+        ("running", []),
+        ("failed", [f"/api/v2/dags/extract_listings/clearTaskInstances {THREE.run_id(day)}" for day in DAYS]),
+    ],
+)
+@pytest.mark.usefixtures("up")
+def test_a_demo_goes_on_with_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, sent: list[str]
+) -> None:
+    """A day that landed is not extracted again, one under way is waited for, of one that failed the rest is cleared."""
+
+    def books(stack: Stack) -> None:
+        raise Done
+
+    monkeypatch.setattr("local.demo.Books", books)
+    with answering(airflow_where_runs("success", before=before)) as airflow, answering(API) as api:
+        stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
+        with pytest.raises(Done):
+            run(stack, THREE, QUIET)
+
+    posts = [(path, body) for method, path, body in airflow.asked if method == "POST" and path != "/auth/token"]
+    assert sent == [f"{path} {body['dag_run_id']}" for path, body in posts]
+    days = [] if before == "success" else [f"{day}T12:00:00+00:00" for day in DAYS]
+    assert [*days, None] == told_clocks(api)
+
+
+@pytest.mark.usefixtures("up")
+def test_runs_that_failed_behind_an_earlier_demo_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the DAGs behind the extraction those are cleared that failed since it began, and none that is older."""
+
+    def books(stack: Stack) -> None:
+        raise Done
+
+    def failed(dag_id: str, run_after: str) -> dict[str, str]:
+        return {"dag_id": dag_id, "dag_run_id": f"{dag_id} {run_after}", "state": "failed", "run_after": run_after}
+
+    monkeypatch.setattr("local.demo.Books", books)
+    runs = [
+        failed("load_listings", "2026-11-23T00:00:00Z"),
+        failed("load_listings", "2026-11-21T00:00:00Z"),
+        failed("replay_listings", "2026-11-23T00:00:00Z"),
+    ]
+    answers = {"/dags/~/dagRuns": (200, {"dag_runs": runs}), **airflow_where_runs("success", before="success")}
+    answers["/dags/~/dagRuns"] = (200, {"dag_runs": runs})
+    with answering(answers) as airflow, answering(API) as api, pytest.raises(Done):
+        run(Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port)), THREE, QUIET)
+
+    cleared = [body["dag_run_id"] for _, path, body in airflow.asked if path.endswith("/clearTaskInstances")]
+    assert ["load_listings 2026-11-23T00:00:00Z"] == cleared
+
+
+@pytest.mark.usefixtures("up")
+def test_a_demo_that_gives_up_on_a_run_under_way_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pages would be of two days: the clock stays, and what is said names the run and the command that goes on."""
+    monkeypatch.setattr("local.demo.PATIENCE", 0.0)
+    with answering(airflow_where_runs("running")) as airflow, answering(API) as api:
+        stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
+        with (tmp_path / "said").open("w+") as said, pytest.raises(StackError) as raised:
+            run(stack, THREE, Console(file=said, width=300))
+
+    run_id = THREE.run_id(DAYS[0])
+    assert re.match(rf"nothing of extract_listings run {run_id} moved for \d s\. ", str(raised.value))
+    assert "`make demo` goes on with what is there" in str(raised.value)
+    assert (
+        f"{run_id} is still under way, and the listing API's clock stays at its date" in (tmp_path / "said").read_text()
+    )
+    assert ["2026-11-20T12:00:00+00:00"] == told_clocks(api)
+
+
+def test_a_demo_whose_stack_has_gone_waits_for_nobody(tmp_path: Path) -> None:
+    """Where the stack was taken down under it, the demo says so at once, and what starts it."""
+    with answering(airflow_where_runs("running")) as airflow, answering(API) as api:
+        stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
+        with pytest.raises(StackError, match="the stack is not up any more: `make demo` starts it"):
+            run(stack, THREE, QUIET)
 
 
 def demo(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -188,5 +258,17 @@ def test_recordings_of_one_family_are_one_demo(tmp_path: Path) -> None:
     for market in ("houston-tx", "san-antonio-tx"):
         shutil.copytree(FIXTURES / "zillow-com4", tmp_path / market)
 
-    expected = Plan(["houston, tx", "san antonio, tx"], "zillow-com4", [date(2026, 11, 20)])
-    assert expected == plan(tmp_path, date(2026, 11, 20))
+    planned = plan(tmp_path, date(2026, 11, 20))
+    assert Plan(["houston, tx", "san antonio, tx"], "zillow-com4", [date(2026, 11, 20)], planned.pages) == planned
+
+
+def test_other_pages_in_the_same_folder_are_another_extraction(tmp_path: Path) -> None:
+    """The run of a day is told by the recorded pages: the same are extracted once, changed ones again."""
+    folder, day = tmp_path / "houston-tx", date(2026, 11, 20)
+    shutil.copytree(FIXTURES / "zillow56", folder)
+    first, again = (plan(tmp_path, day).run_id(day) for _ in range(2))
+    page = min(folder.glob("page-*.json"))
+    page.write_bytes(page.read_bytes() + b"\n")
+
+    assert first == again
+    assert first != plan(tmp_path, day).run_id(day)
