@@ -75,14 +75,14 @@ def test_a_question_is_put_again_until_somebody_answers(clock: Clock) -> None:
 
 
 def test_a_poll_that_times_out_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An api-server that swallows two questions, and answers 503 once, still tells how the run ended."""
+    """An api-server that swallows four questions, and answers 503 once, still tells how the run ended."""
     monkeypatch.setattr(airflow_api, "TIMEOUT", 0.3)
-    script = {"/dagRuns/it": [None, None, (503, "busy"), (200, {"state": "running"}), (200, {"state": "success"})]}
+    script = {"/dagRuns/it": [None, None, None, None, (503, "busy"), (200, {"state": "running"}), (200, {"state": "success"})]}
     with answering({**run_of("it", "running"), **script}) as airflow:
         state = AirflowApi(f"http://127.0.0.1:{airflow.port}", "admin", "not-real").wait_for_run("it", "it", 30)
 
     assert "success" == state
-    assert 5 == [path for _, path, _ in airflow.asked].count("/api/v2/dags/it/dagRuns/it")
+    assert 7 == [path for _, path, _ in airflow.asked].count("/api/v2/dags/it/dagRuns/it")
 
 
 def test_a_run_that_stands_still_is_given_up_and_named(clock: Clock) -> None:
