@@ -77,7 +77,9 @@ def test_a_question_is_put_again_until_somebody_answers(clock: Clock) -> None:
 def test_a_poll_that_times_out_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """An api-server that swallows four questions, and answers 503 once, still tells how the run ended."""
     monkeypatch.setattr(airflow_api, "TIMEOUT", 0.3)
-    script = {"/dagRuns/it": [None, None, None, None, (503, "busy"), (200, {"state": "running"}), (200, {"state": "success"})]}
+    script = {
+        "/dagRuns/it": [None, None, None, None, (503, "busy"), (200, {"state": "running"}), (200, {"state": "success"})]
+    }
     with answering({**run_of("it", "running"), **script}) as airflow:
         state = AirflowApi(f"http://127.0.0.1:{airflow.port}", "admin", "not-real").wait_for_run("it", "it", 30)
 
