@@ -69,17 +69,18 @@ def _make_clients() -> None:
         AwsBaseHook(aws_conn_id=None, client_type=service, region_name="us-east-1", config=unsigned).get_conn()
 
 
-def _files() -> frozenset[tuple[str, int, int]]:
-    """Path, time of change in nanoseconds and bytes of each file of this folder, compiled ones left out."""
+def _files() -> frozenset[tuple[str, int, int, int]]:
+    """Path, inode, time of change in nanoseconds and bytes of each file of this folder, compiled ones left out."""
     return frozenset(_stated())
 
 
-def _stated() -> Iterator[tuple[str, int, int]]:
+def _stated() -> Iterator[tuple[str, int, int, int]]:
     for folder, _, names in os.walk(FOLDER):
         for name in names:
             if not name.endswith(".pyc"):
-                state = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - half the time of pathlib's
-                yield os.path.join(folder, name), state.st_mtime_ns, state.st_size  # noqa: PTH118
+                state = os.stat(path := os.path.join(folder, name))  # noqa: PTH116, PTH118 - half of pathlib's time
+                # Files of two releases have the same times: a zip sets them.
+                yield path, state.st_ino, state.st_mtime_ns, state.st_size
 
 
 _FOUND = _files()

@@ -21,6 +21,8 @@ from tests.dags.backends import Extraction
 from tests.dags.conftest import PROJECT_ROOT
 from tests.ministack import REGION
 
+# Two interpreters import all of Airflow, which takes minutes on a machine that is busy.
+pytestmark = pytest.mark.timeout(300)
 SETTINGS = ("AIRFLOW__CORE__MP_START_METHOD", "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD", "AIRFLOW__AWS__SESSION_FACTORY")
 # As the scheduler does before it makes its executor; each argument is run in a process of its own, one after the other.
 SCHEDULER = """
