@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from include.version import VERSION
+
 SOURCE, MARKET, DATE = "zillow56", "houston-tx", "2026-11-22"
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -51,6 +53,7 @@ def _manifest(extract_id: str, bodies: dict[str, bytes], pages: dict[str, dict[s
     received = f"{DATE}T06:00:05.123456Z"
     return {
         "manifest_version": 1,
+        "pipeline_version": VERSION,
         "source": SOURCE,
         "market": MARKET,
         "location": "houston, tx",
