@@ -79,9 +79,9 @@ def test_what_is_left_is_found(plant: Callable[[Path, Path, int], AbstractContex
 
 
 def test_data_at_home_and_packages_are_not_left_behind(tmp_path: Path) -> None:
-    """Files below the home and what a package manager writes are no traces; the same file elsewhere is."""
+    """Files below the home, what a package manager or pytest writes are no traces; the same file elsewhere is."""
     home = tmp_path / "home" / "person"
-    folders = [home, tmp_path / "usr" / "lib", tmp_path / "var" / "lib"]
+    folders = [home, tmp_path / "usr" / "lib", tmp_path / "tmp" / "pytest-of-person", tmp_path / "var" / "lib"]
     for folder in folders:
         folder.mkdir(parents=True)
     before = look(tmp_path, home, [])

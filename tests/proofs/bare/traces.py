@@ -13,6 +13,8 @@ from local.stack.ports import is_held
 
 # Not disks, and where packages are installed, which only root can write to.
 PASSED_OVER = {"proc", "sys", "usr", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log"}
+# pytest's own: it keeps the folders of three runs to be looked at.
+KEPT_BY_PYTEST = "pytest-of-"
 
 
 def look(root: Path, home: Path, ports: Iterable[int]) -> set[str]:
@@ -53,7 +55,11 @@ def _lines(path: str) -> list[str]:
 def _files(root: Path, home: Path) -> Iterator[Path]:
     for name, folders, files in os.walk(root):
         folder = Path(name)
-        folders[:] = [each for each in folders if str((folder / each).relative_to(root)) not in PASSED_OVER]
+        folders[:] = [
+            each
+            for each in folders
+            if str((folder / each).relative_to(root)) not in PASSED_OVER and not each.startswith(KEPT_BY_PYTEST)
+        ]
         at_home = folder.is_relative_to(home)
         for path in (folder / each for each in ([*files] if at_home else [*files, *folders])):
             if not at_home or path.suffix == ".pid" or _is_open_end(path):
