@@ -12,8 +12,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
@@ -41,6 +42,13 @@ from local.stack.supervisor import Program, Supervisor, clean_environment, launc
 
 OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
 DEPLOYED = Deployment(OUTPUTS, "the key's id", "the key's secret")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a path that has room for a socket's name: a home below a longer one leaves another in /tmp."""
+    with tempfile.TemporaryDirectory(prefix="listings-") as folder:
+        yield Path(folder).resolve()
 
 
 def test_ports_come_from_the_environment() -> None:
