@@ -60,8 +60,9 @@ def stay(root: Path, user: str, targets: Sequence[str]) -> int:
     if any(is_held(port) for _, port in ports.items()):
         ports = free_ports()
     say(f"a bare machine in {root} after {time.monotonic() - started:.0f} s; ports {dict(ports.items())}")
+    homes = (checkout.parent, root / "root")
     reap()
-    before = traces.look(root, checkout.parent, asdict(ports).values())
+    before = traces.look(root, homes, asdict(ports).values())
     results = []
     for target in targets:
         started = time.monotonic()
@@ -71,7 +72,7 @@ def stay(root: Path, user: str, targets: Sequence[str]) -> int:
         )
         say(results[-1])
     reap()
-    left = sorted(traces.look(root, checkout.parent, asdict(ports).values()) - before)
+    left = sorted(traces.look(root, homes, asdict(ports).values()) - before)
     say("\n".join([f"as {user}:", *results, *(f"LEFT: {line}" for line in left or ["nothing"])]))
     return 1 if left or any("FAILED" in result for result in results) else 0
 

@@ -72,23 +72,23 @@ def test_what_is_left_is_found(plant: Callable[[Path, Path, int], AbstractContex
     (home / "lock").touch()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    before = look(tmp_path, home, [port])
+    before = look(tmp_path, [home], [port])
     with plant(tmp_path, home, port) as expected:
-        new = look(tmp_path, home, [port]) - before
+        new = look(tmp_path, [home], [port]) - before
     assert expected in new
 
 
 def test_data_at_home_and_packages_are_not_left_behind(tmp_path: Path) -> None:
     """Files below the home, what a package manager or pytest writes are no traces; the same file elsewhere is."""
     home = tmp_path / "home" / "person"
-    folders = [home, tmp_path / "usr" / "lib", tmp_path / "tmp" / "pytest-of-person", tmp_path / "var" / "lib"]
+    folders = [home, tmp_path / "usr" / "lib", tmp_path / "tmp" / "pytest-of-person", tmp_path / "var" / "tmp"]
     for folder in folders:
         folder.mkdir(parents=True)
-    before = look(tmp_path, home, [])
+    before = look(tmp_path, [home], [])
     for folder in folders:
         (folder / "data").touch()
-    new = {line for line in look(tmp_path, home, []) - before if line.startswith("file ")}
-    assert {f"file {tmp_path / 'var' / 'lib' / 'data'}"} == new
+    new = {line for line in look(tmp_path, [home], []) - before if line.startswith("file ")}
+    assert {f"file {tmp_path / 'var' / 'tmp' / 'data'}"} == new
 
 
 def test_the_way_to_packages_is_handed_on_and_nothing_else() -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 
 from local.stack.ports import is_held
 
-# Not disks, and where packages are installed, which only root can write to.
-PASSED_OVER = {"proc", "sys", "usr", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log"}
+# Not disks, and where packages that root installs put what is theirs; nobody else can write there.
+PASSED_OVER = {"proc", "sys", "etc", "usr", "var/cache", "var/lib", "var/log"}
+PASSED_OVER |= {f"run/{name}" for name in ("adduser", "dbus", "log", "mount", "sendsigs.omit.d", "systemd", "user")}
 # pytest's own: it keeps the folders of three runs to be looked at.
 KEPT_BY_PYTEST = "pytest-of-"
 
 
-def look(root: Path, home: Path, ports: Iterable[int]) -> set[str]:
+def look(root: Path, homes: Sequence[Path], ports: Iterable[int]) -> set[str]:
     """What is there now, a line each: two looks compared say what is new.
 
-    Files are those below `root`; below `home`, where the stack keeps its data and uv its cache, only what a
+    Files are those below `root`; below `homes`, where the stack keeps its data and uv its cache, only what a
     process leaves that did not end well: sockets, pipes and the files of process ids.
     """
     return {
@@ -28,7 +29,7 @@ def look(root: Path, home: Path, ports: Iterable[int]) -> set[str]:
         *(f"port {port}" for port in ports if is_held(port)),
         *_locks(),
         *(f"shared memory {line.split()[1]}" for line in _lines("/proc/sysvipc/shm")[1:]),
-        *(f"file {path}" for path in _files(root, home)),
+        *(f"file {path}" for path in _files(root, homes)),
     }
 
 
@@ -52,7 +53,7 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 
 
-def _files(root: Path, home: Path) -> Iterator[Path]:
+def _files(root: Path, homes: Sequence[Path]) -> Iterator[Path]:
     for name, folders, files in os.walk(root):
         folder = Path(name)
         folders[:] = [
@@ -60,7 +61,7 @@ def _files(root: Path, home: Path) -> Iterator[Path]:
             for each in folders
             if str((folder / each).relative_to(root)) not in PASSED_OVER and not each.startswith(KEPT_BY_PYTEST)
         ]
-        at_home = folder.is_relative_to(home)
+        at_home = any(folder.is_relative_to(home) for home in homes)
         for path in (folder / each for each in ([*files] if at_home else [*files, *folders])):
             if not at_home or path.suffix == ".pid" or _is_open_end(path):
                 yield path
