@@ -134,6 +134,38 @@ def test_status_fits_a_terminal_and_names_everything(stack: Stack) -> None:
     assert [] == [line for line in said.splitlines() if len(line.rstrip()) > 100 and "password" not in line]
 
 
+@pytest.mark.parametrize("role", ["reader", "loader"])
+def test_sql_is_asked_as_the_role_that_is_named(stack: Stack, role: str) -> None:
+    """`make sql` answers as this stack's reader, or as its loader; quotes and dollars arrive as they are."""
+    statement = "select current_user, 'it''s', '$5'"
+    asked = ["make", "--silent", "sql", f"SQL={statement}", *(["AS=loader"] if role == "loader" else [])]
+    environment = {**os.environ, "LISTINGS_HOME": str(stack.home.path)}
+    done = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [role, "it's", "$5"] == [value.strip() for value in done.stdout.splitlines()[2].split("|")]
+
+
+def test_sql_shows_no_password(stack: Stack) -> None:
+    """While psql works, its password is in no command line."""
+    environment = {**os.environ, "LISTINGS_HOME": str(stack.home.path)}
+    asked = ["make", "--silent", "sql", "SQL=select 1 from (select pg_sleep(20)) as slow"]
+    with subprocess.Popen(asked, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        ours = psutil.Process(run.pid)
+
+        def commands() -> list[str]:
+            return [" ".join(each.cmdline()) for each in ours.children(recursive=True) if each.name() == "psql"]
+
+        try:
+            until(lambda: bool(commands()), 60, "psql runs")
+            found = commands()
+        finally:
+            for each in ours.children(recursive=True):
+                each.terminate()
+    assert [1] == ["user=reader" in command for command in found]
+    assert [] == [command for command in found if any(secret in command for secret in stack.home.secrets().values())]
+
+
 def test_no_process_shows_a_secret(stack: Stack) -> None:
     """No generated secret is in the command line of any process of the stack, where everybody could read it."""
     commands = [" ".join(process.cmdline()) for process in marked_processes(stack.home.path)]
