@@ -6,7 +6,6 @@ imports it, and taken back at once: what other tests start must not inherit it.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import itertools
 import os
@@ -43,9 +42,13 @@ def _import_airflow_at(home: Path) -> None:
 
 
 _HOME = Path(tempfile.mkdtemp(prefix="listings-tests-airflow-"))
-atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 _bucket_numbers = itertools.count(1)
 _import_airflow_at(_HOME)
+
+
+def pytest_unconfigure() -> None:
+    """Removes Airflow's home; at the interpreter's exit a busy worker may be killed before it comes to that."""
+    shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
