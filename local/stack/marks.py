@@ -7,7 +7,9 @@ is known by its session.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Container
 from pathlib import Path
 
@@ -29,16 +31,19 @@ def home_of(process: psutil.Process) -> str | None:
 
 def marked_processes(home: Path) -> list[psutil.Process]:
     """The processes of the stack in `home`, with their descendants, which may have hidden their environment."""
-    found: dict[int, psutil.Process] = {}
     ours = sessions.remembered(Home(home).sessions_file)
+    children: dict[int, list[psutil.Process]] = defaultdict(list)
+    found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
-        if not _belongs(process, home, ours):
-            continue
-        try:
-            family = [process, *process.children(recursive=True)]
-        except psutil.Error:
-            family = [process]
-        found |= {member.pid: member for member in family}
+        if _belongs(process, home, ours):
+            found[process.pid] = process
+        with contextlib.suppress(psutil.Error):
+            children[process.ppid()].append(process)
+    parents = list(found)
+    while parents:
+        hidden = [child for child in children[parents.pop()] if child.pid not in found]
+        found |= {child.pid: child for child in hidden}
+        parents += [child.pid for child in hidden]
     # A process that has ended and whose parent has not looked yet holds nothing.
     return [process for process in found.values() if _is_alive(process)]
 
