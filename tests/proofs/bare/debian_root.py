@@ -96,6 +96,7 @@ def inside(root: Path, *lines: str) -> None:
 
 def mount(root: Path, environment: Mapping[str, str]) -> None:
     """Mounts what a machine has and a folder has not, in a mount namespace of our own: it goes when that goes."""
+    subprocess.run(["mount", "--bind", str(root), str(root)], check=True)
     for kind, place, options in (
         ("proc", "proc", "nosuid"),
         ("sysfs", "sys", "ro"),
