@@ -161,6 +161,10 @@ bench: setup ## Measure the transform beside the classic tutorial's work, and th
 	@$(test) -m bench.transform
 	@$(test) -m bench.report
 
+.PHONY: bench-chain
+bench-chain: setup ## Measure 1, 3 and 25 markets from trigger to report (BESIDE=folder: and another checkout in turn; ROUNDS=n)
+	@$(test) -m bench.chain $(if $(BESIDE),--beside "$(BESIDE)") $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: bench-host
 bench-host: setup ## As root: measure the memory of the EC2 host in a cgroup of 4 GiB while three markets go through
 	@$(test) -m bench.host_memory
