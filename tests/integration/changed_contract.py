@@ -41,7 +41,7 @@ alter table core.listings add column hoa_fee decimal(14, 2);
 def changed_copy(folder: Path) -> Path:
     """A copy of what the load is made of, with a column at the end of a listing and its migration."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for part in ("include", "tests/integration", "tests/sql", "tests/unit"):
+    for part in ("include", "tools", "tests/integration", "tests/sql", "tests/unit"):
         shutil.copytree(PROJECT_ROOT / part, folder / part, ignore=ignored)
     for part in ("tests/ministack.py", "tests/conftest.py", "pyproject.toml"):
         shutil.copyfile(PROJECT_ROOT / part, folder / part)
