@@ -54,7 +54,7 @@ def test_a_healthy_stack_is_well(patient: Patient) -> None:
     found = findings(patient.target(), parse=True)
 
     assert {} == {name: (each.state, each.found) for name, each in found.items() if each.state is not State.OK}
-    assert 18 == len(found)
+    assert 19 == len(found)
     assert before + 1 == patient.requests()
 
 
