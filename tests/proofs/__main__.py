@@ -64,6 +64,7 @@ PROOFS: tuple[Proof, ...] = (
         130,
         ("-s", "tests/proofs/bare"),  # its times are read in the log
     ),
+    Proof("upgrade", "`make up` keeps every count of a home that the previous version's demo made", 30),
 )
 
 
