@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.pipeline import Pipeline
 from tests.proofs.upgrade.holdings import holdings
+
+pytestmark = pytest.mark.timeout(300)
 
 LOADED = "select market from core.load_audit where status = 'loaded' and source = 'zillow56' and snapshot_date = %s"
 
