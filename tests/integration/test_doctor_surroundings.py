@@ -95,7 +95,7 @@ def test_a_stand_in_that_does_not_answer_is_one_thing_to_mend(patient: Patient, 
 
     assert ["account"] == to_mend(found)
     assert f"nothing answers at http://127.0.0.1:{away}" == found["account"].found
-    assert set(LOCAL_CHECKS) - {"account", "dags"} == set(skipped(found))
+    assert set(LOCAL_CHECKS) - {"machine", "account", "dags"} == set(skipped(found))
 
 
 def test_credentials_that_aws_does_not_know_are_one_thing_to_mend(patient: Patient) -> None:
