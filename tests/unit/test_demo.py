@@ -74,8 +74,9 @@ def test_a_failed_demo_sets_the_clock_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("up")
-def test_a_clock_that_cannot_be_set_back_hides_no_failure(tmp_path: Path) -> None:
+def test_a_clock_that_cannot_be_set_back_hides_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the listing API has gone too, what is raised is why the demo failed, and what is said names the clock."""
+    monkeypatch.setattr("local.patience.crowding", lambda: 0.1)
     with answering(airflow_where_runs("failed")) as airflow:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=free_ports().api))
         with (tmp_path / "said").open("w+") as said, pytest.raises(StackError, match="ended failed"):
