@@ -1,4 +1,7 @@
-"""One whole stack for all end-to-end tests: a real scheduler runs the DAGs, and nothing wakes them but their assets."""
+"""One whole stack for all end-to-end tests: a real scheduler runs the DAGs, and nothing wakes them but their assets.
+
+What can go on at the same time does: see `wave.py`. Tests that pause a DAG or break something follow each other.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,63 @@ import pytest
 
 from local.stack import Stack, free_ports
 from tests.e2e.pipeline import Pipeline
+from tests.e2e.wave import Wave, is_in_the_wave
 from tests.mailbox import Mailbox
+from tools.pictures import Login, logged_in
 
-# Reconciliation looks at everything at once, also at what has just landed.
-SETTINGS = {"LISTINGS_RECONCILE_AFTER": "0", "LISTINGS_SENSE_POKE_INTERVAL": "5"}
-# Overdue from the start; test_alerts, which comes first, brings it. Without that every reconciliation would fail.
+ORDER = (
+    "test_a_fresh_stack",  # nothing has happened yet
+    "test_alerts",  # counts every mail of the stack: nothing may fail beside it
+    "test_ui",  # from here on the wave is under way
+    "test_chain",
+    "test_listings_page",
+    "test_listeners",
+    "test_hostile_inputs",
+    "test_replay",
+    "test_faults",  # leaves sets that are tried again and again
+    "test_secrets",  # searches all that the others left
+)
+
+SETTINGS = {
+    # Reconciliation looks at everything at once, also at what has just landed.
+    "LISTINGS_RECONCILE_AFTER": "0",
+    "LISTINGS_SENSE_POKE_INTERVAL": "2",
+    "LISTINGS_API_SLOTS": "6",
+}
+AIRFLOW_SETTINGS = {
+    # A task is started as soon as the one before it has ended.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    # No DAG file changes.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
+}
+# Overdue from the start; test_alerts, which comes early, brings it. Without that every reconciliation would fail.
 EXPECTED = {"LISTINGS_EXPECTED_MARKETS": "zillow56/bozeman-mt", "LISTINGS_FRESHNESS_HOURS": "0"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the modules of this folder into their order, and gives the wave to the tests that belong to it."""
+    places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ordered = sorted((items[place] for place in places), key=_turn)
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+        if is_in_the_wave(item):
+            item.fixturenames.append("wave")
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.stem not in ORDER:
+        raise pytest.UsageError(f"{item.path}: the tests of this folder share a stack; say in {__file__} when it comes")
+    return ORDER.index(item.path.stem)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test of the wave runs already: its outcome is waited for."""
+    if not is_in_the_wave(pyfuncitem):
+        return None
+    pyfuncitem.funcargs["wave"].outcome(pyfuncitem)
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +87,42 @@ def pipeline(request: pytest.FixtureRequest, mailbox: Mailbox) -> Iterator[Pipel
     settings = {**SETTINGS, **mailbox.settings(), **expected}
     home = Path(tempfile.mkdtemp(prefix="listings-e2e-")).resolve()
     home.chmod(0o755)  # PostgreSQL's own user must get through
-    stack = Stack(home=home, ports=free_ports(), say=lambda line: None, settings=settings)
+    stack = Stack(
+        home=home,
+        ports=free_ports(),
+        say=lambda line: None,
+        settings=settings,
+        airflow_settings=AIRFLOW_SETTINGS,
+        durable=False,
+    )
     try:
         stack.up()
-        yield Pipeline(stack)
+        with Pipeline(stack) as pipeline:
+            yield pipeline
     finally:
         stack.down()
         shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def login(pipeline: Pipeline, chromium: str) -> Iterator[Login]:
+    """A browser that is logged in to Airflow, for all tests of a module.
+
+    Not for the session's: Playwright leaves its event loop running in the thread, where other tests have theirs.
+    """
+    with logged_in(pipeline.stack) as login:
+        yield login
+
+
+@pytest.fixture(scope="session")
+def wave(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Wave]:
+    """All tests of the wave that are to run in this session, started."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and is_in_the_wave(item)]
+    with Wave(pipeline, tests) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def after_the_wave(wave: Wave) -> None:
+    """No test of the wave runs any more."""
+    wave.wait()

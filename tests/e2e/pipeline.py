@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 import psycopg
 
@@ -16,19 +15,36 @@ from local.listing_api_client import ListingApi
 from local.stack import Stack
 from local.stack.airflow_environment import database_environment
 
-PATIENCE = 120.0
+# A chain takes half a minute alone; in the wave it shares the machine with all the others, and that may be a slow one.
+PATIENCE = 600.0
+LOOK_EVERY = 0.4
 
 
 class Pipeline:
-    """The running stack, seen as a person and a database client see it."""
+    """The running stack, seen as a person and a database client see it.
+
+    May be used by several threads: each of the two databases is asked over one connection, by one after the other.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.airflow: AirflowApi = stack.airflow()
         self.api = ListingApi(stack.ports.api)
         self.environment = stack.env()
-        self.today = datetime.now(UTC).date().isoformat()
+        now = datetime.now(UTC)
+        self.today, self.yesterday = now.date().isoformat(), (now - timedelta(days=1)).date().isoformat()
         self.s3 = self.client("s3")
+        self._warehouse = loader_connection(stack)
+        self._warehouse.prepare_threshold = None  # what is prepared would not outlive a table's change
+        url = database_environment(stack.home, stack.ports)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        self._metadata = psycopg.connect(url.replace("+psycopg2", ""), autocommit=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._warehouse.close()
+        self._metadata.close()
 
     def client(self, service: str, **credentials: str) -> Any:
         """A client of the local AWS, as the account's root unless `credentials` say otherwise."""
@@ -47,7 +63,16 @@ class Pipeline:
 
     def finish(self, run_id: str, dag_id: str = "extract_listings") -> str:
         """The state that a run ends in."""
-        return self.airflow.wait_for_run(dag_id, run_id, PATIENCE)
+        found: list[str] = []
+
+        def has_ended() -> bool:
+            # Asked of the database: the api-server, one process, serves the tasks as well.
+            sql = "select state from dag_run where dag_id = %s and run_id = %s and state in ('success', 'failed')"
+            found.extend(state for (state,) in self.metadata(sql, dag_id, run_id))
+            return found != []
+
+        self.until(has_ended, f"{dag_id} run {run_id} has ended")
+        return found[0]
 
     def reconcile(self) -> str:
         """Runs the reconciliation once and returns the state it ends in."""
@@ -56,26 +81,23 @@ class Pipeline:
     def warehouse(self, sql: str, *values: Any) -> list[Any]:
         """Rows of a query to the warehouse; none while its tables are not there."""
         try:
-            with closing(loader_connection(self.stack)) as connection:
-                return connection.execute(sql, values).fetchall()
+            return self._warehouse.execute(sql, values).fetchall()
         except psycopg.errors.UndefinedTable:
             return []
 
     def metadata(self, sql: str, *values: Any) -> list[Any]:
         """Rows of a query to Airflow's own database."""
-        url = database_environment(self.stack.home, self.stack.ports)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-        with closing(psycopg.connect(url.replace("+psycopg2", ""))) as connection:
-            return connection.execute(sql, values).fetchall()
+        return self._metadata.execute(sql, values).fetchall()
 
-    def loaded(self, market: str) -> int:
-        """Snapshot rows of a market (its slug) for today."""
+    def loaded(self, market: str, date: str = "") -> int:
+        """Snapshot rows of a market (its slug) for a date, or for today."""
         sql = "select count(*) from core.listing_snapshots where market = %s and snapshot_date = %s"
-        return sum(row[0] for row in self.warehouse(sql, market, self.today))
+        return sum(row[0] for row in self.warehouse(sql, market, date or self.today))
 
-    def wait_until_loaded(self, *markets: str) -> None:
-        """Waits until the warehouse has rows of each market."""
+    def wait_until_loaded(self, *markets: str, date: str = "") -> None:
+        """Waits until the warehouse has rows of each market for a date, or for today."""
         for market in markets:
-            self.until(lambda market=market: self.loaded(market) > 0, f"{market} is in the warehouse")
+            self.until(lambda market=market: self.loaded(market, date) > 0, f"{market} is in the warehouse")
 
     def asked(self, market: str) -> dict[int, int]:
         """How often each page of a market was asked for."""
@@ -92,9 +114,13 @@ class Pipeline:
         """The runs of a DAG, those in `state` if given."""
         return [run for run in self.airflow.runs(dag_id) if state in (None, run["state"])]
 
+    def is_running(self, dag_id: str) -> bool:
+        """Whether a run of the DAG is under way."""
+        return self.metadata("select 1 from dag_run where dag_id = %s and state = 'running'", dag_id) != []
+
     def until(self, holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
         """Waits until `holds`; fails saying what did not."""
         end = time.monotonic() + patience
         while not holds():
             assert time.monotonic() < end, f"not within {patience:g} s: {what}"
-            time.sleep(0.5)
+            time.sleep(LOOK_EVERY)

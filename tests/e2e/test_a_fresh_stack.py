@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.pipeline import Pipeline
 
 # The stack is started by whichever test comes first: this one, which its start must not fail.
-pytestmark = pytest.mark.timeout(300, func_only=True)
+pytestmark = pytest.mark.timeout(900, func_only=True)
 
 
 def test_a_fresh_stack_has_asked_the_api_for_nothing(pipeline: Pipeline) -> None:

@@ -10,7 +10,7 @@ from tests.mailbox import RECIPIENTS, Mail, Mailbox
 from tests.unit.examples import KEY
 
 # The stack is started by whichever test comes first, which its start must not fail.
-pytestmark = pytest.mark.timeout(300, func_only=True)
+pytestmark = pytest.mark.timeout(900, func_only=True)
 
 
 def about(mailbox: Mailbox, subject: str) -> list[Mail]:

@@ -12,7 +12,7 @@ from include.markets import slug
 from local.airflow_api import AirflowRefused
 from tests.e2e.pipeline import Pipeline
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
 
 LONG = "x" * 10_000
 # One line of printable letters, and so a market's name; no API knows it.
@@ -59,9 +59,10 @@ def test_a_partition_key_that_is_no_date_starts_no_run(pipeline: Pipeline, key: 
     assert (runs, asked) == (len(pipeline.runs_of("extract_listings")), pipeline.api.requests()["total"])
 
 
+@pytest.mark.wave
 def test_a_hostile_market_ends_in_the_warehouse_under_its_slug(pipeline: Pipeline) -> None:
     """Quotes, dots, SQL, Jinja, a shell's words and letters of two scripts are a name and nothing else, to the end."""
-    pipeline.api.set_faults([{"location": HOSTILE, "status": 200, "body": a_page(pipeline), "times": None}])
+    pipeline.api.add_faults([{"location": HOSTILE, "status": 200, "body": a_page(pipeline), "times": None}])
     run_id = pipeline.extract([HOSTILE])
     assert "success" == pipeline.finish(run_id)
     market = slug(HOSTILE)

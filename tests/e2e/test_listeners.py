@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from local.stack.marks import marked_processes
-from tests.e2e.pipeline import Pipeline
+from tests.e2e.pipeline import PATIENCE, Pipeline
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def open_sockets(pids: set[int]) -> set[tuple[int, str]]:
@@ -23,12 +23,13 @@ def open_sockets(pids: set[int]) -> set[tuple[int, str]]:
     return found
 
 
+@pytest.mark.wave
 def test_nothing_is_open_beyond_loopback_while_everything_runs(pipeline: Pipeline) -> None:
     """Looked at four times a second during a run: servers, task processes and the functions' workers."""
     seen: dict[int, str] = {}
     sockets: set[tuple[int, str]] = set()
     run_id = pipeline.extract(["yuma, az", "taos, nm"])
-    end = time.monotonic() + 200
+    end = time.monotonic() + PATIENCE
     while not (pipeline.loaded("yuma-az") and pipeline.loaded("taos-nm")):
         assert time.monotonic() < end, "the markets are not in the warehouse"
         for _ in range(10):

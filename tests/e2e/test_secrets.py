@@ -21,7 +21,7 @@ from tests.e2e.pipeline import Pipeline
 from tests.e2e.secret_search import Find, Needles
 from tests.e2e.test_faults import is_ready, poison
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
 
 # In use for a while, and refused.
 WRONG_KEY = "example/wrong-api-key+not-real"
@@ -44,26 +44,27 @@ DATABASE = "postgres"
 def used(pipeline: Pipeline) -> Pipeline:
     """The stack after a run that succeeded, and runs that API, warehouse and a spoilt file made fail."""
     refused = {"location": "reno, nv", "page": 1, "times": 1, "status": 403, "body": {"message": "Not subscribed."}}
-    pipeline.api.set_faults([{"location": "reno, nv", "page": 1, "times": 1, "reset": True}, refused])
-    assert "failed" == pipeline.finish(pipeline.extract(["gary, in", "reno, nv"]))
+    pipeline.api.add_faults([{"location": "reno, nv", "page": 1, "times": 1, "reset": True}, refused])
+    pipeline.airflow.pause("load_listings", True)
+    refused_by_the_api = pipeline.extract(["gary, in", "reno, nv"])
+    assert "success" == pipeline.finish(pipeline.extract(["minot, nd"], key=pipeline.yesterday))
+    assert "failed" == pipeline.finish(refused_by_the_api)
+    for market in ("gary-in", "minot-nd"):
+        pipeline.until(lambda market=market: is_ready(pipeline, market), f"{market} is ready")
+    poison(pipeline, "minot-nd")
+    pipeline.airflow.pause("load_listings", False)
+    pipeline.reconcile()
     pipeline.wait_until_loaded("gary-in")
+    failed = "select 1 from core.load_audit where market = 'minot-nd' and status = 'suspect'"
+    pipeline.until(lambda: pipeline.warehouse(failed) != [], "the load of minot-nd failed")
+    pipeline.until(lambda: not pipeline.is_running("load_listings"), "the loader is idle")
     with (
         connection_changed(pipeline, "zillow_api", lambda value: value["extra"].update({"x-rapidapi-key": WRONG_KEY})),
         connection_changed(pipeline, "conn_id_redshift", lambda value: value.update(password=WRONG_PASSWORD)),
     ):
-        refused_by_the_api = pipeline.extract(["ames, ia"])
+        refused_for_its_key = pipeline.extract(["ames, ia"])
         assert "failed" == pipeline.reconcile()
-        assert "failed" == pipeline.finish(refused_by_the_api)
-
-    pipeline.airflow.pause("load_listings", True)
-    assert "success" == pipeline.finish(pipeline.extract(["minot, nd"]))
-    pipeline.until(lambda: is_ready(pipeline, "minot-nd"), "minot-nd is ready")
-    poison(pipeline, "minot-nd")
-    pipeline.airflow.pause("load_listings", False)
-    pipeline.reconcile()
-    failed = "select 1 from core.load_audit where market = 'minot-nd' and status = 'suspect'"
-    pipeline.until(lambda: pipeline.warehouse(failed) != [], "the load of minot-nd failed")
-    pipeline.until(lambda: not pipeline.runs_of("load_listings", "running"), "the loader is idle")
+        assert "failed" == pipeline.finish(refused_for_its_key)
     return pipeline
 
 
@@ -157,9 +158,10 @@ def test_where_secrets_are_kept_nobody_else_can_read(used: Pipeline) -> None:
 def test_a_planted_secret_is_found_in_every_kind_of_place(used: Pipeline) -> None:
     """The search would have found it: what is put into each place on purpose is found there."""
     run = used.runs_of("extract_listings")[0]
-    log = next((used.stack.home.logs / "airflow").rglob("task_id=land_listings/**/*.log"))
+    logs = (used.stack.home.logs / "airflow").rglob("task_id=land_listings/**/*.log")
+    log = next(path for path in logs if run["dag_run_id"] in str(path))
     before, groups = log.read_text(), used.client("logs")
-    command = [sys.executable, "-c", "import time; time.sleep(60)", PLANTED]
+    command = [sys.executable, "-c", "import time; time.sleep(600)", PLANTED]
     idle = subprocess.Popen(command, env={MARK: str(used.stack.home.path)})
     bucket, key = used.environment["LISTINGS_CLEAN_BUCKET"], "elsewhere/planted.json"
     group = "/aws/lambda/listings-local-copy-raw"
