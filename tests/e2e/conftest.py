@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.e2e.wave import Wave, is_in_the_wave
 from tests.mailbox import Mailbox
 from tools.pictures import Login, logged_in
 
+ROOT = Path(__file__).resolve().parents[2]
 ORDER = (
     "test_a_fresh_stack",  # nothing has happened yet
     "test_alerts",  # counts every mail of the stack: nothing may fail beside it
@@ -25,8 +27,10 @@ ORDER = (
     "test_chain",
     "test_listings_page",
     "test_listeners",
+    "test_fresh_workers",
     "test_hostile_inputs",
     "test_replay",
+    "test_killed_api_server",
     "test_faults",  # leaves sets that are tried again and again
     "test_secrets",  # searches all that the others left
 )
@@ -43,6 +47,9 @@ AIRFLOW_SETTINGS = {
     # No DAG file changes.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
+    # The tasks of one partition run as on workers that share nothing.
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor,tests.proofs.no_state.fresh_executor.FreshExecutor",
+    "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'proofs' / 'no_state' / 'fresh_partition'}",
 }
 # Overdue from the start; test_alerts, which comes early, brings it. Without that every reconciliation would fail.
 EXPECTED = {"LISTINGS_EXPECTED_MARKETS": "zillow56/bozeman-mt", "LISTINGS_FRESHNESS_HOURS": "0"}
@@ -87,12 +94,17 @@ def pipeline(request: pytest.FixtureRequest, mailbox: Mailbox) -> Iterator[Pipel
     settings = {**SETTINGS, **mailbox.settings(), **expected}
     home = Path(tempfile.mkdtemp(prefix="listings-e2e-")).resolve()
     home.chmod(0o755)  # PostgreSQL's own user must get through
+    (home / "ledger").mkdir()
+    fresh = {
+        "FRESH_FOLDERS_LEDGER": str(home / "ledger"),
+        "FRESH_FOLDERS_PARTITION": f"zillow56/laredo-tx|{datetime.now(UTC).date()}",
+    }
     stack = Stack(
         home=home,
         ports=free_ports(),
         say=lambda line: None,
         settings=settings,
-        airflow_settings=AIRFLOW_SETTINGS,
+        airflow_settings={**AIRFLOW_SETTINGS, **fresh},
         durable=False,
     )
     try:

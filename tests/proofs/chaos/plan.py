@@ -63,11 +63,15 @@ class Disturbance:
     choice: float
 
 
+# As far as reconcile_listings looks back at most.
+CALENDAR_DAYS = 400
+
+
 @dataclass(frozen=True)
 class Calendar:
     """What each run is loaded as: a date of its own, so that nothing of another run can pass for its rows.
 
-    The dates begin 300 days before today, since reconcile_listings looks back on 400 days at most; after 290 seeds
+    The dates begin 300 days before today, since reconcile_listings looks back on CALENDAR_DAYS at most; after 290 seeds
     they are those of days to come, which is no matter either.
     """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.stack import Stack, free_ports
 from tests.proofs.chaos.comparison import broken_rules, listings_differ, rejects_differ
-from tests.proofs.chaos.plan import Calendar, Disturbance, Scene
+from tests.proofs.chaos.plan import CALENDAR_DAYS, Calendar, Disturbance, Scene
 from tests.proofs.chaos.report import UNDISTURBED, Outcome
 from tests.proofs.chaos.settling import NOT, Settling
 from tests.proofs.chaos.victims import Killed, kill_one, wait_until_replaced
@@ -20,7 +20,7 @@ from tests.proofs.chaos.watch import Watch, now
 SETTINGS = {
     "LISTINGS_RECONCILE_AFTER": "15",
     "LISTINGS_HALF_EXTRACTED_AFTER": "15",
-    "LISTINGS_RECONCILE_DAYS": "400",
+    "LISTINGS_RECONCILE_DAYS": str(CALENDAR_DAYS),
     "LISTINGS_SENSE_POKE_INTERVAL": "5",
     "LISTINGS_SENSE_TIMEOUT": "180",
 }

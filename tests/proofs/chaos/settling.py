@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tests.proofs.chaos.plan import Scene
+from tests.proofs.chaos.plan import CALENDAR_DAYS, Scene
 from tests.proofs.chaos.watch import ENDED, Watch, now
 
 BY_ITSELF, RECONCILED, BY_A_PERSON, NOT = "by itself", "reconcile", "a person", "NOT"
@@ -88,7 +88,7 @@ class Settling:
             if attempt:
                 time.sleep(PAUSE)
             begin = now() - timedelta(seconds=30)
-            run_id = self._watch.trigger("reconcile_listings")
+            run_id = self._watch.trigger("reconcile_listings", conf={"days": CALENDAR_DAYS})
             self._rest(begin)
             settled.reconciliations.append(self._watch.state("reconcile_listings", run_id))
             if self._is_loaded() and (not until_silent or settled.reconciliations[-1] == "success"):

@@ -57,7 +57,9 @@ class FreshExecutor(BaseExecutor):
             "left": ended.left,
             "output": ended.output[-4000:],
         }
-        Path(os.environ[LEDGER], f"{uuid.uuid4().hex}.json").write_text(json.dumps(note))
+        place = Path(os.environ[LEDGER], uuid.uuid4().hex)
+        place.write_text(json.dumps(note))
+        place.rename(place.with_suffix(".json"))  # whole as soon as it is seen
         self._ended.put((workload.key, ended))
 
     def sync(self) -> None:

@@ -5,8 +5,6 @@ So the DAGs run unchanged where tasks land on machines that share nothing: Celer
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +18,7 @@ import pytest
 from local.stack import Stack, free_ports
 from tests.e2e.pipeline import Pipeline
 from tests.proofs.no_state.fresh_folders import run_alone
+from tests.proofs.no_state.notes import AIRFLOWS_OWN, notes_in
 
 # The stack is started by whichever test comes first, which its start must not fail.
 pytestmark = pytest.mark.timeout(600, func_only=True)
@@ -27,8 +26,6 @@ pytestmark = pytest.mark.timeout(600, func_only=True)
 # Each task imports Airflow anew.
 PATIENCE = 240.0
 CHAIN = ("extract_listings", "sense_listings", "load_listings", "report_listings")
-# What Airflow itself writes for each task: the log, which workers send elsewhere.
-AIRFLOWS_OWN = re.compile(r"airflow/logs/.+")
 WRITING = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('state'); print('written')"
 READING = "import os, pathlib; print([str(p) for p in pathlib.Path.cwd().parent.rglob('*') if not p.is_dir()])"
 
@@ -42,7 +39,7 @@ class Workers:
 
     def notes(self) -> list[dict[str, Any]]:
         """A note on each process that ran a task, waiting for another look or not."""
-        return [json.loads(path.read_text()) for path in self.ledger.glob("*.json")]
+        return notes_in(self.ledger)
 
     def wait_for(self, holds: Callable[[], bool], what: str) -> None:
         """Waits until `holds`; a run of the chain that fails ends it at once, with the words of the tasks."""
@@ -71,10 +68,18 @@ def workers() -> Iterator[Workers]:
         "AIRFLOW__CORE__EXECUTOR": "tests.proofs.no_state.fresh_executor.FreshExecutor",
         "FRESH_FOLDERS_LEDGER": str(ledger),
     }
-    stack = Stack(home=home, ports=free_ports(), say=lambda line: None, settings={}, airflow_settings=executor)
+    stack = Stack(
+        home=home,
+        ports=free_ports(),
+        say=lambda line: None,
+        settings={},
+        airflow_settings=executor,
+        durable=False,
+    )
     try:
         stack.up()
-        yield Workers(Pipeline(stack), ledger)
+        with Pipeline(stack) as pipeline:
+            yield Workers(pipeline, ledger)
     finally:
         stack.down()
         shutil.rmtree(home)
