@@ -30,6 +30,7 @@ ORDER = (
     "test_fresh_workers",
     "test_hostile_inputs",
     "test_replay",
+    "test_holdings",  # counts what the others loaded
     "test_killed_api_server",
     "test_faults",  # leaves sets that are tried again and again
     "test_secrets",  # searches all that the others left
