@@ -18,6 +18,7 @@ import httpx
 from infra.deploy import deploy_local
 from infra.doctor.airflow_health import HEALTH
 from infra.doctor.finding import Finding, State
+from infra.doctor.machine import look_at_machine
 from infra.doctor.registry import CHECKS, Check, examine
 from infra.doctor.target import Target, local_target
 from local.stack.deployment import connections
@@ -114,13 +115,23 @@ class Patient:
 
 
 _parsed: dict[Path, Any] = {}
+_machine: dict[Path | None, Finding] = {}
+
+
+def _look_once(target: Target) -> Finding:
+    """Starts an interpreter to ask whether a stack could be started only once for a home."""
+    if target.home not in _machine:
+        _machine[target.home] = look_at_machine(target)
+    return _machine[target.home]
 
 
 def findings(target: Target, *, parse: bool = False, checks: Sequence[Check] = CHECKS) -> dict[str, Finding]:
     """What the doctor finds, by check.
 
-    Parsing the DAG files takes Airflow seconds, so it is done once for all tests that are not about them.
+    Parsing the DAG files takes Airflow seconds, so it is done once for all tests that are not about them; whether a
+    stack could be started is asked once for a home: the tests about it run the command.
     """
+    checks = [replace(check, look=_look_once) if check.look is look_at_machine else check for check in checks]
     if not parse and target.dags in _parsed:
         target.notes["parsed"] = _parsed[target.dags]
     found = {finding.check: finding for finding in examine(target, checks)}

@@ -44,7 +44,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     yield from installed_host(tmp_path_factory.mktemp("host"))
 
 
-@pytest.mark.sample
 def test_a_first_installation_comes_up_healthy(installed: Installed) -> None:
     """Scheduler and DAG processor report, over TLS with the certificate of the host; nobody runs a triggerer."""
     health = installed.health()

@@ -28,6 +28,29 @@ from local.unprivileged import Unprivileged
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
 WORKER = "airflow worker -- LocalExecutor: "
+# A leader whose worker hides as Airflow's do (PR_SET_DUMPABLE is 4), and which is killed; then what `make down` does.
+ORPHAN = f"""
+import subprocess, sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from local.stack import marks, sessions
+from local.stack.home import Home
+home = Home(Path(sys.argv[1]))
+home.prepare()
+hide = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); print('hidden', flush=True); time.sleep(100)"
+lead = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]]).wait()"
+leader = subprocess.Popen([sys.executable, "-c", lead, hide], stdout=subprocess.PIPE, text=True, start_new_session=True)
+said = [leader.stdout.readline().strip()]
+sessions.remember(home.sessions_file, leader.pid)
+leader.kill()
+leader.wait()
+found = marks.marked_processes(home.path)
+said += ["found" if len(found) == 1 and marks.home_of(found[0]) is None else str(found)]
+left = marks.sweep(home.path)
+said += [str(left) if left else "ended"]
+home.clear_run()
+print(", ".join(said))
+"""
 
 # Twice a whole stack.
 pytestmark = pytest.mark.timeout(600)
@@ -49,10 +72,11 @@ class Person:
         settings = {"LISTINGS_HOME": self.stack.home.path, "PYTHONPATH": ROOT}
         settings |= {f"LISTINGS_PORT_{name.upper()}": port for name, port in self.stack.ports.items()}
         environment = [f"{name}={value}" for name, value in settings.items()]
-        done = self._run(["env", *environment, str(PYTHON), "-m", "local.stack", command])
+        done = self.run(["env", *environment, str(PYTHON), "-m", "local.stack", command])
         assert 0 == done.returncode, done.stdout + done.stderr
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Runs a program to its end as this user, keeping what it says."""
         if self._inside is None:
             return self._who.run(command)
         # A namespace for each command would hide every process of the others', not just those that Airflow hides.
@@ -78,7 +102,7 @@ class Person:
 
     def hides(self, process: psutil.Process) -> bool:
         """Whether a process keeps its environment from this user."""
-        return 0 != self._run(["cat", f"/proc/{process.pid}/environ"]).returncode
+        return 0 != self.run(["cat", f"/proc/{process.pid}/environ"]).returncode
 
     def processes(self, session: int) -> list[psutil.Process]:
         """All that lives of a supervisord's session, and the descendants of those that have begun another one."""
@@ -120,7 +144,14 @@ def person() -> Iterator[Person]:
             shutil.rmtree(person.stack.home.path)
 
 
-@pytest.mark.parametrize("killed", [pytest.param(True, marks=pytest.mark.sample), False], ids=["killed", "asked"])
+@pytest.mark.sample
+def test_a_process_that_hides_is_ended_by_its_session(person: Person) -> None:
+    """What hides its environment, and whose leader was killed, is found by the session that the home remembers."""
+    done = person.run([str(PYTHON), "-c", ORPHAN, str(person.stack.home.path)])
+    assert (0, "hidden, found, ended\n") == (done.returncode, done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "asked"])
 def test_down_leaves_nothing(person: Person, killed: bool) -> None:
     """With a task in flight and its worker hiding its environment, `down` leaves no process, port, socket or lock.
 
