@@ -15,7 +15,7 @@ import pytest
 
 from local.stack import Stack, free_ports
 from tests.e2e.pipeline import Pipeline
-from tests.e2e.wave import Wave, is_in_the_wave
+from tests.e2e.wave import Wave, members, wave_of
 from tests.mailbox import Mailbox
 from tools.pictures import Login, logged_in
 
@@ -24,8 +24,8 @@ ORDER = (
     "test_a_fresh_stack",  # nothing has happened yet
     "test_alerts",  # counts every mail of the stack: nothing may fail beside it
     "test_ui",  # from here on the wave is under way
+    "test_listings_page",  # starts the late wave
     "test_chain",
-    "test_listings_page",
     "test_listeners",
     "test_fresh_workers",
     "test_hostile_inputs",
@@ -57,13 +57,13 @@ EXPECTED = {"LISTINGS_EXPECTED_MARKETS": "zillow56/bozeman-mt", "LISTINGS_FRESHN
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the modules of this folder into their order, and gives the wave to the tests that belong to it."""
+    """Puts the modules of this folder into their order, and gives each wave to the tests that belong to it."""
     places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
     ordered = sorted((items[place] for place in places), key=_turn)
     for place, item in zip(places, ordered, strict=True):
         items[place] = item
-        if is_in_the_wave(item):
-            item.fixturenames.append("wave")
+        if wave := wave_of(item):
+            item.fixturenames.append(wave)
 
 
 def _turn(item: pytest.Item) -> int:
@@ -74,10 +74,11 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """A test of the wave runs already: its outcome is waited for."""
-    if not is_in_the_wave(pyfuncitem):
+    """A test of a wave runs already: its outcome is waited for."""
+    wave = wave_of(pyfuncitem)
+    if wave is None:
         return None
-    pyfuncitem.funcargs["wave"].outcome(pyfuncitem)
+    pyfuncitem.funcargs[wave].outcome(pyfuncitem)
     return True
 
 
@@ -130,12 +131,20 @@ def login(pipeline: Pipeline, chromium: str) -> Iterator[Login]:
 @pytest.fixture(scope="session")
 def wave(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Wave]:
     """All tests of the wave that are to run in this session, started."""
-    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and is_in_the_wave(item)]
-    with Wave(pipeline, tests) as started:
+    with Wave(pipeline, members(request.session.items, "wave")) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def after_the_wave(wave: Wave) -> None:
-    """No test of the wave runs any more."""
+def late_wave(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Wave]:
+    """The same of the late wave."""
+    with Wave(pipeline, members(request.session.items, "late_wave")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def after_the_waves(pipeline: Pipeline, wave: Wave, late_wave: Wave) -> None:
+    """No test of a wave runs any more, nor anything that they set going."""
     wave.wait()
+    late_wave.wait()
+    pipeline.until(pipeline.is_at_rest, "the stack is at rest")

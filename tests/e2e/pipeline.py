@@ -114,6 +114,10 @@ class Pipeline:
         """The runs of a DAG, those in `state` if given."""
         return [run for run in self.airflow.runs(dag_id) if state in (None, run["state"])]
 
+    def is_at_rest(self) -> bool:
+        """Whether no run of any DAG is under way or waits for its turn."""
+        return self.metadata("select 1 from dag_run where state in ('queued', 'running')") == []
+
     def is_running(self, dag_id: str) -> bool:
         """Whether a run of the DAG is under way."""
         return self.metadata("select 1 from dag_run where dag_id = %s and state = 'running'", dag_id) != []

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,15 @@ def in_commands(commands: Iterable[list[str]], needles: Needles) -> set[Find]:
     return found
 
 
-def in_rest_api(airflow: Any, needles: Needles) -> set[Find]:
-    """What the UI shows of runs, tasks, their XComs and rendered fields, and of every try's log."""
+def in_rest_api(airflow: Any, needles: Needles, dag_ids: Container[str] | None = None) -> set[Find]:
+    """What the UI shows of runs, tasks, their XComs and rendered fields, and of every try's log.
+
+    Of all DAGs, or of those that are given.
+    """
     found: set[Find] = set()
     for dag_id in (each["dag_id"] for each in airflow.get("/dags?limit=1000")["dags"]):
+        if dag_ids is not None and dag_id not in dag_ids:
+            continue
         for run in airflow.runs(dag_id):
             tasks = airflow.tasks(dag_id, run["dag_run_id"])
             found |= needles.find(f"run {dag_id} {run['dag_run_id']}", json.dumps([run, tasks]).encode())

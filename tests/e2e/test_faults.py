@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.pipeline import Pipeline
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 
 
 def failed_tasks(pipeline: Pipeline, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ class Woken:
 
 
 @pytest.fixture(scope="module")
-def woken(pipeline: Pipeline, after_the_wave: None) -> Woken:
+def woken(pipeline: Pipeline, after_the_waves: None) -> Woken:
     """A set of today and a batch of yesterday, one of whose two files is no Parquet, which the loader missed both.
 
     The loads of two dates have nothing to do with each other.

@@ -12,7 +12,7 @@ from include.markets import slug
 from local.airflow_api import AirflowRefused
 from tests.e2e.pipeline import Pipeline
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 
 LONG = "x" * 10_000
 # One line of printable letters, and so a market's name; no API knows it.

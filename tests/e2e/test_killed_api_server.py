@@ -9,7 +9,7 @@ from tests.proofs.chaos.plan import disturbance
 from tests.proofs.chaos.runner import Runner
 
 # The API's clock is set for it: nobody else may ask meanwhile.
-pytestmark = [pytest.mark.sample, pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
+pytestmark = [pytest.mark.sample, pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 
 SEED = 4
 

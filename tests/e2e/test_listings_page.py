@@ -23,7 +23,7 @@ from tools.pictures import Login
 
 pytestmark = [
     pytest.mark.timeout(900),
-    pytest.mark.usefixtures("chromium"),
+    pytest.mark.usefixtures("chromium", "wave"),
 ]
 
 # The wave may still be at work beside it.
@@ -159,6 +159,7 @@ def test_the_table_is_sorted_by_a_click(pipeline: Pipeline, login: Login, extrac
         expect(page.get_by_role("columnheader", name="Landed")).to_have_attribute("aria-sort", "ascending")
 
 
+@pytest.mark.usefixtures("late_wave")
 def test_the_table_follows_what_happens_and_leaves_what_is_open(
     pipeline: Pipeline, login: Login, refused: str, extracted: str
 ) -> None:
@@ -174,6 +175,7 @@ def test_the_table_follows_what_happens_and_leaves_what_is_open(
         expect(cell(row(page, pipeline.today, "provo-ut"), "Landed").locator("details")).to_have_attribute("open", "")
 
 
+@pytest.mark.usefixtures("late_wave")
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light")])
 def test_every_view_can_be_read_by_everybody(
     pipeline: Pipeline, login: Login, extracted: str, width: int, theme: str
@@ -250,7 +252,7 @@ def test_the_report_can_be_had_of_an_earlier_date(pipeline: Pipeline, login: Log
 
 
 def test_a_mart_is_downloaded_with_the_rows_that_the_page_says(
-    pipeline: Pipeline, login: Login, reported: str, after_the_wave: None, tmp_path: Path
+    pipeline: Pipeline, login: Login, reported: str, after_the_waves: None, tmp_path: Path
 ) -> None:
     """As CSV and as Parquet, from within Airflow's frame."""
     with in_airflow(login, pipeline.stack.ui_url) as page:

@@ -13,7 +13,7 @@ from local import replay
 from local.clients import loader_connection
 from tests.e2e.pipeline import Pipeline
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_wave")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 
 MARKETS = ("fresno-ca", "chico-ca")
 BUSINESS = {

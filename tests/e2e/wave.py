@@ -1,7 +1,8 @@
 """Runs tests of the shared stack side by side: while one waits for its chain of tasks, so do the others.
 
 A test marked `wave` has markets of its own and leaves the stack as it is: it pauses no DAG and breaks no process.
-All of them are started at once, each in a thread; in its turn pytest is told how the test ended.
+All of them are started at once, each in a thread; in its turn pytest is told how the test ended. One marked
+`late_wave` is started later, when the others have done most of their work.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import pytest
 
 from tests.e2e.pipeline import Pipeline
 
-# What a test of the wave may ask for.
+# The markers, each also the name of the fixture that starts the tests with it.
+WAVES = ("wave", "late_wave")
+# What a test of a wave may ask for.
 FIXTURES = ("pipeline",)
 
 
@@ -46,12 +49,18 @@ class Wave:
         wait(self._running.values())
 
 
-def is_in_the_wave(item: pytest.Item) -> bool:
-    """Whether the test is marked for the wave; raises UsageError when it asks for what no thread can be given."""
-    if item.get_closest_marker("wave") is None:
-        return False
+def wave_of(item: pytest.Item) -> str | None:
+    """The wave that a test is marked for; raises UsageError when it asks for what no thread can be given."""
+    wave = next((name for name in WAVES if item.get_closest_marker(name)), None)
+    if wave is None:
+        return None
     assert isinstance(item, pytest.Function)
     wanted = tuple(inspect.signature(item.obj).parameters)
     if wanted != FIXTURES:
-        raise pytest.UsageError(f"{item.nodeid}: a test of the wave asks for {FIXTURES}, this one for {wanted}")
-    return True
+        raise pytest.UsageError(f"{item.nodeid}: a test of a wave asks for {FIXTURES}, this one for {wanted}")
+    return wave
+
+
+def members(items: Sequence[pytest.Item], wave: str) -> list[pytest.Function]:
+    """Those of the tests that belong to a wave."""
+    return [item for item in items if isinstance(item, pytest.Function) and wave_of(item) == wave]

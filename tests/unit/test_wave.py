@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.wave import Wave, is_in_the_wave
+from tests.e2e.wave import Wave, wave_of
 
 STACK: Any = object()
 
@@ -51,7 +51,7 @@ def test_what_fails_fails_under_its_own_name() -> None:
 def test_a_test_that_asks_for_more_than_the_stack_is_refused(request: pytest.FixtureRequest) -> None:
     """A fixture of pytest's cannot be made in a thread: the test is named, and what it asked for."""
     item = request.node
-    assert False is is_in_the_wave(item)
+    assert None is wave_of(item)
     item.add_marker("wave")
     with pytest.raises(pytest.UsageError, match=r"test_a_test_that_asks.*'request'"):
-        is_in_the_wave(item)
+        wave_of(item)
