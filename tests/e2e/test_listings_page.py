@@ -133,16 +133,6 @@ def test_the_page_tells_of_the_last_run_from_airflows_navigation(
         )
 
 
-def test_a_failed_cell_leads_out_of_the_frame_to_its_task(pipeline: Pipeline, login: Login, extracted: str) -> None:
-    """Airflow's own page of the very task instance takes the place of the page, frame and all."""
-    with in_airflow(login, pipeline.stack.ui_url) as page:
-        frame = open_from_navigation(page)
-        cell(row(frame, pipeline.today, "provo-ut"), "Landed").get_by_role("link", name="Failed").click()
-        page.wait_for_url(re.compile(r"/dags/extract_listings/runs/.*/tasks/land_listings/mapped/1$"))
-        assert extracted in page.url.replace("%3A", ":").replace("%2B", "+")
-        expect(page.get_by_text("provo, ut").first).to_be_visible()
-
-
 def test_the_table_is_sorted_by_a_click(pipeline: Pipeline, login: Login, extracted: str) -> None:
     """By market backwards, then by what landed: what failed comes first."""
     with login.page(height=900) as page:
@@ -157,6 +147,17 @@ def test_the_table_is_sorted_by_a_click(pipeline: Pipeline, login: Login, extrac
         page.get_by_role("button", name="Landed").click()
         expect(group.locator('th[scope="row"] + td').first).to_contain_text("Failed")
         expect(page.get_by_role("columnheader", name="Landed")).to_have_attribute("aria-sort", "ascending")
+
+
+@pytest.mark.usefixtures("late_wave")
+def test_a_failed_cell_leads_out_of_the_frame_to_its_task(pipeline: Pipeline, login: Login, extracted: str) -> None:
+    """Airflow's own page of the very task instance takes the place of the page, frame and all."""
+    with in_airflow(login, pipeline.stack.ui_url) as page:
+        frame = open_from_navigation(page)
+        cell(row(frame, pipeline.today, "provo-ut"), "Landed").get_by_role("link", name="Failed").click()
+        page.wait_for_url(re.compile(r"/dags/extract_listings/runs/.*/tasks/land_listings/mapped/1$"))
+        assert extracted in page.url.replace("%3A", ":").replace("%2B", "+")
+        expect(page.get_by_text("provo, ut").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("late_wave")
