@@ -82,14 +82,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mailbox() -> Iterator[Mailbox]:
     """The mail server of the stack."""
     with Mailbox() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pipeline(request: pytest.FixtureRequest, mailbox: Mailbox) -> Iterator[Pipeline]:
     """A stack that is up and has never asked the API for anything."""
     expected = EXPECTED if any("test_alerts" in item.nodeid for item in request.session.items) else {}
@@ -128,21 +128,21 @@ def login(pipeline: Pipeline, chromium: str) -> Iterator[Login]:
         yield login
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def wave(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Wave]:
     """All tests of the wave that are to run in this session, started."""
     with Wave(pipeline, members(request.session.items, "wave")) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def late_wave(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Wave]:
     """The same of the late wave."""
     with Wave(pipeline, members(request.session.items, "late_wave")) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def after_the_waves(pipeline: Pipeline, wave: Wave, late_wave: Wave) -> None:
     """No test of a wave runs any more, nor anything that they set going."""
     wave.wait()

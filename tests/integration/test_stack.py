@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -149,19 +150,19 @@ def test_sql_is_asked_as_the_role_that_is_named(stack: Stack, role: str) -> None
 def test_sql_shows_no_password(stack: Stack) -> None:
     """While psql works, its password is in no command line."""
     environment = {**os.environ, "LISTINGS_HOME": str(stack.home.path)}
-    asked = ["make", "--silent", "sql", "SQL=select 1 from (select pg_sleep(20)) as slow"]
-    with subprocess.Popen(asked, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
-        ours = psutil.Process(run.pid)
+    found: list[str] = []
 
-        def commands() -> list[str]:
-            return [" ".join(each.cmdline()) for each in ours.children(recursive=True) if each.name() == "psql"]
+    def psql_runs() -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):  # what make starts on the way is gone as soon as it is seen
+            started = psutil.Process(run.pid).children(recursive=True)
+            found[:] = [" ".join(each.cmdline()) for each in started if each.name() == "psql"]
+        return bool(found)
 
-        try:
-            until(lambda: bool(commands()), 60, "psql runs")
-            found = commands()
-        finally:
-            for each in ours.children(recursive=True):
-                each.terminate()
+    # It waits for statements until its input ends.
+    with subprocess.Popen(["make", "--silent", "sql"], cwd=ROOT, env=environment, stdin=subprocess.PIPE) as run:
+        until(psql_runs, 60, "psql runs")
+        assert run.stdin is not None
+        run.stdin.close()
     assert [1] == ["user=reader" in command for command in found]
     assert [] == [command for command in found if any(secret in command for secret in stack.home.secrets().values())]
 

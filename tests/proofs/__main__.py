@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds in which the fixtures of a proof that took too long may stop what they started.
+GRACE = 60.0
 RECORDS = ROOT / ".local" / "proofs"
 # Not part of what a proof is about: environments, what runs leave, caches.
 SKIPPED = {".git", ".venv", ".local", "build", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -102,11 +104,11 @@ def run(proof: Proof) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of a proof, giving its fixtures a minute to stop what they started."""
+    """Ends what is left of a proof, once its fixtures have had their grace."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(60)
+            process.wait(GRACE)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

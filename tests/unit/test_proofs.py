@@ -64,9 +64,10 @@ RECORD = "p = subprocess.Popen(['sleep', '77']); pathlib.Path(%r).write_text(str
 
 
 def test_a_proof_that_takes_too_long_is_ended_with_all_it_started(
-    records: Path, capsys: pytest.CaptureFixture[str]
+    records: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its limit over, neither it nor a process that it started is left."""
+    monkeypatch.setattr(proofs, "GRACE", 1.0)
     assert 1 == show([_Sleeper("it", "nothing", 0.05)], again=False)
     assert "too long" in capsys.readouterr().out
     status = Path("/proc") / (records / "pid").read_text() / "status"
