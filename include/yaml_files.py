@@ -7,10 +7,14 @@ from typing import Any
 
 import yaml
 
-# PyYAML's wheels bring libyaml; one that was built without it has no such name.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+try:
+    from yaml import CSafeLoader as FastLoader
+except ImportError:  # PyYAML's wheels bring libyaml; one that was built without it has no such name
+    from yaml import SafeLoader as FastLoader  # type: ignore[assignment]
+
+__all__ = ["FastLoader", "read_yaml"]
 
 
 def read_yaml(path: Path) -> Any:
     """The document of a file as plain data; yaml.YAMLError for what is none."""
-    return yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader, either of them
+    return yaml.load(path.read_text("utf-8"), Loader=FastLoader)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from infra.shell import leave_out_foreign_settings
 from local.stack.endings import in_a_sentence
+from local.stack.ports import require_free
 from local.stack.stack import Stack
 from local.stack.status import show_status, show_where_to_look
 
@@ -50,6 +51,8 @@ def _down(stack: Stack) -> int:
 def _check(stack: Stack) -> int:
     """Says nothing when `up` would start; else what it would refuse is raised."""
     stack.require_startable()
+    if not stack.home.state_file.exists():
+        require_free(stack.ports)
     return 0
 
 

@@ -128,7 +128,7 @@ class Stack:
         be had, and SupervisorError, DeployError or StackError when a part does not come up; a stack that this call
         began to start is then ended again.
         """
-        self._require_startable()
+        self.require_startable()
         with self._alone():
             was_up = self._clear_the_way()
             try:
@@ -146,12 +146,7 @@ class Stack:
                 raise
 
     def require_startable(self) -> None:
-        """Raises what an `up` would refuse before it starts anything: see there."""
-        self._require_startable()
-        if not self.home.state_file.exists():
-            require_free(self.ports)
-
-    def _require_startable(self) -> None:
+        """Raises MachineRefused or SettingRefused when this machine cannot hold the stack or a setting not be read."""
         preflight.require_fit(self.home.path)
         preflight.require_readable(settings_environment(self.home, self.settings))
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import yaml
 
+from include.yaml_files import FastLoader
+
 TEMPLATE_FILE = Path(__file__).resolve().parents[2] / "infra" / "template.yaml"
 
 
-class _ShortForm(yaml.CSafeLoader):
+class _ShortForm(FastLoader):
     """A YAML loader that takes CloudFormation's tags; one of its own, so that yaml.safe_load stays strict."""
 
 
-def _intrinsic(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _intrinsic(loader: FastLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
