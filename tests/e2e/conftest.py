@@ -5,15 +5,19 @@ What can go on at the same time does: see `wave.py`. Tests that pause a DAG or b
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from local.stack import Stack, free_ports
+from local.stack import Ports, Stack, free_ports
+from local.stack.marks import marked_processes
 from tests.e2e.pipeline import Pipeline
 from tests.e2e.wave import Wave, members, wave_of
 from tests.mailbox import Mailbox
@@ -34,6 +38,7 @@ ORDER = (
     "test_killed_api_server",
     "test_faults",  # leaves sets that are tried again and again
     "test_secrets",  # searches all that the others left
+    "test_stack",  # ends the stack
 )
 
 SETTINGS = {
@@ -89,9 +94,24 @@ def mailbox() -> Iterator[Mailbox]:
         yield server
 
 
+def leave_half_a_start(home: Path, ports: Ports) -> list[int]:
+    """Starts `up` and kills it with SIGKILL in the middle of the deploy; gives what it left running."""
+    environment = os.environ | {"LISTINGS_HOME": str(home)}
+    environment |= {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in ports.items()}
+    command = [str(ROOT / ".venv" / "local" / "bin" / "python"), "-m", "local.stack", "up"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        for line in starting.stdout:
+            if line.startswith("deploying"):
+                break
+        time.sleep(0.5)
+        starting.kill()
+    return [process.pid for process in marked_processes(home)]
+
+
 @pytest.fixture(scope="package")
 def pipeline(request: pytest.FixtureRequest, mailbox: Mailbox) -> Iterator[Pipeline]:
-    """A stack that is up and has never asked the API for anything."""
+    """A stack that is up and has never asked the API for anything, started over what a killed start had left."""
     expected = EXPECTED if any("test_alerts" in item.nodeid for item in request.session.items) else {}
     settings = {**SETTINGS, **mailbox.settings(), **expected}
     home = Path(tempfile.mkdtemp(prefix="listings-e2e-")).resolve()
@@ -110,6 +130,7 @@ def pipeline(request: pytest.FixtureRequest, mailbox: Mailbox) -> Iterator[Pipel
         durable=False,
     )
     try:
+        assert [] != leave_half_a_start(home, stack.ports)
         stack.up()
         with Pipeline(stack) as pipeline:
             yield pipeline

@@ -10,6 +10,17 @@ from tests.e2e.pipeline import Pipeline
 pytestmark = pytest.mark.timeout(900, func_only=True)
 
 
+def test_a_start_after_a_killed_start_brings_up_every_process(pipeline: Pipeline) -> None:
+    """Eight programs run after an `up` whose predecessor was killed with SIGKILL in mid-deploy."""
+    expected = {
+        "postgres", "ministack", "redshift", "listing-api",
+        "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer",
+    }  # fmt: skip
+
+    assert expected == {each.name for each in pipeline.stack.supervisor.programs() if each.state == "RUNNING"}
+    assert pipeline.stack.is_up()
+
+
 def test_a_fresh_stack_has_asked_the_api_for_nothing(pipeline: Pipeline) -> None:
     """After `up` not one request has gone out and the extraction is paused."""
     assert 0 == pipeline.api.requests()["total"]

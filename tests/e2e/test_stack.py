@@ -1,4 +1,4 @@
-"""The local stack: a whole one is started beside whatever runs on this machine, treated badly, and ended."""
+"""The local stack itself: what it shows and leaves alone; then it is treated badly, and ended. Comes last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +20,35 @@ import pytest
 from rich.console import Console
 
 from include.version import VERSION
-from local.stack import Ports, Stack, free_ports
+from local.stack import Stack, free_ports
 from local.stack.marks import MARK, marked_processes
 from local.stack.ports import PortError, is_held, listeners
 from local.stack.services import accepts, is_ministack_ready
 from local.stack.sessions import remembered
 from local.stack.status import show_status
+from tests.e2e.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
-# One stack serves the whole file: the first test waits for its start.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("after_the_waves")]
+
+
+@pytest.fixture(scope="module")
+def stack(pipeline: Pipeline) -> Stack:
+    """The stack that all the tests before have used."""
+    return pipeline.stack
+
+
+def again(stack: Stack, recordings: Path | None = None) -> Stack:
+    """The same stack as the next `make up` has it, which knows of the ports what the first one left."""
+    return Stack(
+        stack.home.path,
+        recordings=recordings,
+        say=lambda line: None,
+        settings=stack.settings,
+        airflow_settings=stack.airflow_settings,
+        durable=stack.durable,
+    )
 
 
 def until(holds: Callable[[], bool], patience: float, what: str) -> None:
@@ -48,49 +66,9 @@ def new_home() -> Path:
     return home
 
 
-def leave_half_a_start(home: Path, ports: Ports) -> list[int]:
-    """Starts `up` and kills it with SIGKILL in the middle of the deploy; gives what it left running."""
-    environment = os.environ | {"LISTINGS_HOME": str(home)}
-    environment |= {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in ports.items()}
-    command = [str(PYTHON), "-m", "local.stack", "up"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as starting:
-        assert starting.stdout is not None
-        for line in starting.stdout:
-            if line.startswith("deploying"):
-                break
-        time.sleep(0.5)
-        starting.kill()
-    return [process.pid for process in marked_processes(home)]
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A stack that is up, started over what a killed start had left."""
-    home, ports = new_home(), free_ports()
-    running = Stack(home=home, ports=ports, say=lambda line: None)
-    try:
-        assert [] != leave_half_a_start(home, ports)
-        running.up()
-        yield running
-    finally:
-        running.down()
-        shutil.rmtree(home)
-
-
 def pids(stack: Stack) -> dict[str, int]:
     """The process id of each program that runs."""
     return {each.name: each.pid for each in stack.supervisor.programs() if each.state == "RUNNING"}
-
-
-def test_a_start_after_a_killed_start_brings_up_every_process(stack: Stack) -> None:
-    """Eight programs run after an `up` whose predecessor was killed with SIGKILL in mid-deploy."""
-    expected = {
-        "postgres", "ministack", "redshift", "listing-api",
-        "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer",
-    }  # fmt: skip
-
-    assert expected == set(pids(stack))
-    assert stack.is_up()
 
 
 def test_airflow_knows_the_dag_files_and_the_pool(stack: Stack) -> None:
@@ -123,7 +101,8 @@ def test_airflow_has_the_base_identity_and_no_other(stack: Stack) -> None:
 
 def test_status_fits_a_terminal_and_names_everything(stack: Stack) -> None:
     """Status has a line for every program, DAG and address, and none of its tables is wider than 100 columns."""
-    stack.airflow().trigger("reconcile_listings")  # paused: it waits, with the long id of a run
+    stack.airflow().pause("reconcile_listings", True)
+    stack.airflow().trigger("reconcile_listings")  # it waits, with the long id of a run
     text = io.StringIO()
     assert show_status(stack, Console(file=text, width=200))
     said = text.getvalue()
@@ -190,7 +169,7 @@ def test_a_second_up_starts_nothing(stack: Stack) -> None:
     """`up` on a stack that is up says that nothing was started, and no process is another one."""
     before = pids(stack)
 
-    assert not Stack(home=stack.home.path, say=lambda line: None).up()
+    assert not again(stack).up()
     assert before == pids(stack)
 
 
@@ -198,7 +177,7 @@ def test_a_supervisor_that_an_older_version_started_is_noted(stack: Stack) -> No
     """`up` on a stack whose supervisor's session nobody noted starts nothing, and notes it."""
     stack.home.sessions_file.unlink()
 
-    assert not Stack(home=stack.home.path, say=lambda line: None).up()
+    assert not again(stack).up()
     assert {int((stack.home.run / "supervisord.pid").read_text())} == remembered(stack.home.sessions_file)
 
 
@@ -207,7 +186,7 @@ def test_a_changed_setting_restarts_only_whom_it_concerns(stack: Stack) -> None:
     before = pids(stack)
     pages = ROOT / "tests" / "fixtures" / "zillow56"
 
-    assert Stack(home=stack.home.path, recordings=pages, say=lambda line: None).up()
+    assert again(stack, pages).up()
 
     until(lambda: set(before) == set(pids(stack)), 10, "all programs run")
     after = pids(stack)
@@ -225,8 +204,10 @@ def test_a_killed_process_comes_back(stack: Stack, name: str) -> None:
     until(lambda: accepts(getattr(stack.ports, port)), 30, f"{name} takes connections")
 
 
-def test_resources_survive_the_death_of_ministack(stack: Stack) -> None:
-    """After a SIGKILL of MiniStack, Airflow's identity still assumes its role and finds its buckets."""
+def test_resources_survive_the_death_of_ministack(pipeline: Pipeline, stack: Stack) -> None:
+    """After a SIGKILL of MiniStack, Airflow's identity still assumes its role, and finds its bucket as it was."""
+    bucket = pipeline.environment["LISTINGS_CLEAN_BUCKET"]
+    before = pipeline.s3.list_objects_v2(Bucket=bucket)["KeyCount"]
     os.kill(pids(stack)["ministack"], signal.SIGKILL)
     until(lambda: not is_ministack_ready(stack.ports), 10, "MiniStack is gone")
     until(lambda: is_ministack_ready(stack.ports), 30, "MiniStack is back")
@@ -241,7 +222,7 @@ def test_resources_survive_the_death_of_ministack(stack: Stack) -> None:
     command = [str(PYTHON), "-c", check]
     found = subprocess.run(command, env=stack.env() | {"ROLE": role}, capture_output=True, text=True, check=False)
 
-    assert "0" == found.stdout.strip(), found.stderr
+    assert str(before) == found.stdout.strip(), found.stderr
 
 
 def test_a_port_of_another_stack_is_refused_by_name(stack: Stack) -> None:
@@ -285,7 +266,7 @@ def test_a_port_in_use_is_an_exit_code_of_two_and_names_the_holder(stack: Stack)
 def test_down_after_the_death_of_the_supervisor_leaves_nothing(stack: Stack) -> None:
     """After a SIGKILL of supervisord, `down` leaves no process, port, socket or lock of the stack.
 
-    It is the last test of the file, as it ends the stack.
+    It is the last test of all on this stack, as it ends it.
     """
     home, ports = stack.home, stack.ports
     supervisor = int((home.run / "supervisord.pid").read_text())
