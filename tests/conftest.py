@@ -11,7 +11,8 @@ import pytest
 from tools.browser import advice, find_browser, lacking
 
 TESTS = Path(__file__).resolve().parent
-END_TO_END = "tests/e2e/"
+# Folders whose tests share a stack.
+TOGETHER = ("tests/e2e/", "tests/integration/doctor/")
 # What takes longest begins first, so that no worker is left alone with it in the end.
 ORDER = ("e2e", "proofs", "integration", "infra", "dags", "sql", "unit")
 
@@ -31,13 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keeps the tests of a module on one worker, so that what they share is made once.
 
-    Those end to end share a stack over all their modules. The order of the tests is that of their collection.
+    In some folders all modules share a stack: these stay together too. The order of the tests is that of their
+    collection.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class WholeModules(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.split("::")[0]
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.split("::")[0])
 
     config.option.loadscopereorder = False
     return WholeModules(config, log)

@@ -17,12 +17,11 @@ import pytest
 from infra.build import Bundle
 from infra.doctor import storage
 from infra.doctor.finding import State
-from tests.integration.doctor_patient import (
+from tests.integration.doctor.patient import (
     Patient,
     assert_named_alone,
     assert_said,
     findings,
-    running_patient,
     skipped,
     to_mend,
 )
@@ -39,12 +38,6 @@ ANOTHER_BUCKET = {
     "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::listings-local-landing-000000000000"}},
 }
 OF_WIRING = {"copy queue": "needs functions", "transform queue": "needs functions", "versions": "needs functions"}
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Patient]:
-    """A healthy stack of this module's own."""
-    yield from running_patient()
 
 
 def test_a_healthy_stack_is_well(patient: Patient) -> None:

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +18,12 @@ from infra.doctor.finding import Finding, State
 from infra.doctor.registry import CHECKS
 from infra.doctor.target import ROOT, Target, local_target
 from local.stack import free_ports
-from tests.integration.doctor_patient import (
+from tests.integration.doctor.patient import (
     DAGS,
     HEALTHY,
     Patient,
     assert_said,
     findings,
-    running_patient,
     skipped,
     to_mend,
     with_,
@@ -35,12 +33,6 @@ from tests.ministack import LAMBDA_PYTHON, free_port
 # Neither quotas of the service nor a key before the deploy: those have tests of their own.
 ASKED = [check for check in CHECKS if check.name not in ("network room", "api key", "api quota")]
 LOCAL_CHECKS = [check.name for check in CHECKS if check.only != "aws"]
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Patient]:
-    """A healthy stack of this module's own."""
-    yield from running_patient()
 
 
 # The command with DAG files that are well: to have Airflow parse them takes longer than all the rest.

@@ -10,13 +10,12 @@ import pytest
 
 from infra.doctor import listing_api
 from infra.doctor.finding import State
-from tests.integration.doctor_patient import (
+from tests.integration.doctor.patient import (
     KEY,
     Patient,
     assert_named_alone,
     assert_said,
     findings,
-    running_patient,
     to_mend,
 )
 from tests.ministack import free_port
@@ -26,12 +25,6 @@ NO_KEY = {"api key": "connection zillow_api cannot be read: see connections", "a
 NO_ANSWER = {"api quota": "needs api key"}
 EXTRA = {"x-rapidapi-host": "zillow56.p.rapidapi.com"}
 ANOTHER = {"x-rapidapi-key": "another-example-not-real", **EXTRA}
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Patient]:
-    """A healthy stack of this module's own."""
-    yield from running_patient()
 
 
 # ---------------------------------------------------------------- what breaks it, and mends it again

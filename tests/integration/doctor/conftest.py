@@ -1,0 +1,15 @@
+"""The healthy stack that all tests of the doctor break and mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.doctor.patient import Patient, running_patient
+
+
+@pytest.fixture(scope="package")
+def patient() -> Iterator[Patient]:
+    """A healthy stack; what a test breaks it mends again."""
+    yield from running_patient()
