@@ -13,8 +13,8 @@ floors := .venv/floors/bin/python
 uv     := .venv/uv/bin/uv
 lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-# How many tests run side by side: twice what two cores can, as many of them wait.
-WORKERS ?= 4
+# How many tests run side by side: more than there are cores, as many of them wait.
+WORKERS ?= 3
 side_by_side := --numprocesses $(WORKERS)
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")

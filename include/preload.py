@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from botocore.config import Config
 
 log = logging.getLogger(__name__)
 
-# Not pyarrow, which starts a thread, nor what else the report alone needs: one task in a run.
+# Not pyarrow, which starts a thread: one task in a run needs it.
 MODULES = (
     "airflow",
     "airflow.executors.local_executor",
@@ -38,6 +39,7 @@ MODULES = (
     "include.gates",
     "include.operators",
     "include.reconcile",
+    "include.report",
     "include.reporting",
 )
 SERVICES = ("secretsmanager", "sts", "s3", "sqs")
@@ -45,7 +47,24 @@ FOLDER = Path(__file__).parent
 
 
 def preload() -> None:
-    """Imports MODULES and makes a client of each of the SERVICES; logs what fails."""
+    """Imports MODULES, makes a client of each of the SERVICES, and has the report's parts made; logs what fails."""
+    try:
+        with _report_parts():
+            _import_and_decode()
+    except (OSError, ValueError):
+        log.exception("the parts of the report cannot be made ahead; each report will make its own")
+
+
+def _report_parts() -> AbstractContextManager[None]:
+    try:
+        from include.report_page.parts import made_ahead
+    except Exception:
+        log.exception("include.report_page.parts cannot be imported ahead; each report will try by itself")
+        return nullcontext()
+    return made_ahead()
+
+
+def _import_and_decode() -> None:
     for name in MODULES:
         try:
             import_module(name)

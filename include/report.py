@@ -13,14 +13,12 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-import vl_convert
 from markupsafe import Markup
 
 from include.report_model import Report
 from include.report_page import words
-from include.report_page.browser_data import safe_json
-from include.report_page.charts import specifications
 from include.report_page.market_view import MarketView, anchors, market_view
+from include.report_page.parts import parts
 from include.report_page.tables import TABLES
 
 FOLDER = Path(__file__).parent / "report_page"
@@ -38,8 +36,8 @@ def render(report: Report, *, generated_at: str) -> str:
         filter_from=FILTER_FROM,
         css=Markup(_text("report.css")),  # noqa: S704 - our own file
         script=Markup(_text("report.js")),  # noqa: S704 - our own file
-        library=Markup(_library()),  # noqa: S704 - no text in it ends the element: see _library
-        charts=Markup(safe_json(specifications())),  # noqa: S704 - made safe
+        library=Markup(parts().library),  # noqa: S704 - no text in it ends the element
+        charts=Markup(parts().charts),  # noqa: S704 - made safe
     )
 
 
@@ -55,16 +53,6 @@ def market_views(report: Report) -> list[MarketView]:
 @cache
 def _text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed; bundling takes about a second, so it is done once per process."""
-    return (
-        str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-        .replace("</script", "<\\/script")
-        .replace("<!--", "<\\!--")
-    )
 
 
 @cache

@@ -38,6 +38,8 @@ for code in sys.argv[1:]:
 INHERITED = """
 import json, os, sys
 modules = sorted(sys.modules)
+from include.report_page.parts import parts
+report = len(parts().library)
 import psutil
 server = psutil.Process(os.getppid())
 from botocore.loaders import JSONFileLoader
@@ -58,6 +60,9 @@ print("FOUND " + json.dumps({
     "threads": server.num_threads(),
     "connections": len(server.net_connections("inet")),
     "decoded": decoded,
+    "report": report,
+    "bundler": [each.name() for each in server.children() if each.pid != os.getpid()],
+    "alone": psutil.Process().num_threads(),
 }))
 """
 EDIT = """
@@ -127,6 +132,9 @@ def test_a_task_inherits_imports_and_decoded_models(tmp_path: Path, nobody: sock
     assert set() == wanted - set(found["modules"])
     assert [] == [name for name in ("pyarrow", "pandas", "altair") if name in found["modules"]]
     assert (1, 0) == (found["threads"], found["connections"])
+    # What reports have alike is there as well: to make it would have started threads in the task.
+    assert found["report"] > 500_000
+    assert (1, []) == (found["alone"], found["bundler"])
     with pytest.raises(BlockingIOError):
         nobody.accept()
 

@@ -14,9 +14,11 @@ import pytest
 
 from include import report as renderer
 from include.report_model import Report
+from include.report_page import parts as report_parts
 from include.report_page import words
 from include.report_page.browser_data import histogram_limit, located, packed, safe_json, ticks
 from include.report_page.charts import specifications
+from include.report_page.parts import parts
 from tests.unit import sample_report as sample
 
 HOSTILE = "\"'`</script><script>alert(1)</script><!-- & \u2028 {{ 7 * 7 }}"
@@ -67,7 +69,7 @@ def page(*markets: Any, date: str = sample.DATE) -> Page:
 
 def test_nothing_in_the_page_could_be_fetched() -> None:
     """Outside Vega's own text there is no address of another host, no link to a file, and the policy forbids both."""
-    html = render(sample.odd_report()).replace(renderer._library(), "")
+    html = render(sample.odd_report()).replace(parts().library, "")
     assert [] == re.findall(r"(?:https?:)?//[a-z0-9-]+\.[a-z]+", html)
     parsed = Page(html)
     links = [
@@ -91,10 +93,29 @@ def test_each_kind_of_chart_stands_in_the_page_once() -> None:
     assert 12 == len(Page(html).market_data())
 
 
-def test_the_library_is_bundled_once_per_process() -> None:
+def test_what_all_reports_have_is_made_once_per_process() -> None:
     """Two reports hold the very same text of Vega."""
-    assert renderer._library() is renderer._library()
-    assert "window.vegaEmbed" in renderer._library()
+    assert parts() is parts()
+    assert "window.vegaEmbed" in parts().library
+
+
+def test_what_is_made_ahead_is_what_a_report_would_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process makes it beside the block; this one has it then, and makes nothing."""
+    by_itself = parts()
+    monkeypatch.setattr(report_parts, "_made", None)
+    monkeypatch.setattr(report_parts, "_make", lambda: pytest.fail("it makes its own"))
+    with report_parts.made_ahead():
+        pass
+    assert by_itself == parts()
+
+
+def test_what_could_not_be_made_ahead_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A maker that dies is told by a ValueError, and what there was stays."""
+    before = parts()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ValueError, match="Expecting value"), report_parts.made_ahead():
+        pass
+    assert before == parts()
 
 
 @pytest.mark.parametrize("place", ["name", "source", "market"])

@@ -149,10 +149,12 @@ def test_a_page_that_mentions_a_quota_is_still_a_page() -> None:
     assert load_source("zillow56").is_permanent(200, body) is False
 
 
+ZILLOW56 = yaml.safe_load((SOURCES_FOLDER / "zillow56.yaml").read_text("utf-8"))
+
+
 def zillow56(**changes: Any) -> dict[str, Any]:
     """The zillow56 file as read, with some of its parts changed."""
-    document = yaml.safe_load((SOURCES_FOLDER / "zillow56.yaml").read_text("utf-8"))
-    return {**copy.deepcopy(document), **changes}
+    return {**copy.deepcopy(ZILLOW56), **changes}
 
 
 def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
