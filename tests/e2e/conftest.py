@@ -18,6 +18,7 @@ import pytest
 
 from local.stack import Ports, Stack, free_ports
 from local.stack.marks import marked_processes
+from tests.e2e.missed_sets import Woken, wake_a_loader_that_missed_sets
 from tests.e2e.pipeline import Pipeline
 from tests.e2e.wave import Wave, members, wave_of
 from tests.mailbox import Mailbox
@@ -169,3 +170,9 @@ def after_the_waves(pipeline: Pipeline, wave: Wave, late_wave: Wave) -> None:
     wave.wait()
     late_wave.wait()
     pipeline.until(pipeline.is_at_rest, "the stack is at rest")
+
+
+@pytest.fixture(scope="package")
+def woken(pipeline: Pipeline, after_the_waves: None) -> Woken:
+    """What one reconciliation came to, after sets had become ready while the loader was paused; one is spoilt."""
+    return wake_a_loader_that_missed_sets(pipeline)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.e2e.missed_sets import Woken, suspects
 from tests.e2e.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
@@ -63,41 +63,6 @@ def test_a_quota_that_runs_out_on_page_7_keeps_six_pages_and_goes_on_when_cleare
     assert {**before, 7: 2, 8: 1} == after
 
 
-@dataclass(frozen=True)
-class Woken:
-    """What one reconciliation came to, after sets had become ready while the loader was paused.
-
-    `runs_before` counts those of load_listings, `loaded_before` the rows of fargo-nd; `state` is how it ended, and
-    `loaded_of_alaska` the rows of nome-ak and kodiak-ak when their batch had failed.
-    """
-
-    runs_before: int
-    loaded_before: int
-    state: str
-    loaded_of_alaska: tuple[int, int]
-
-
-@pytest.fixture(scope="module")
-def woken(pipeline: Pipeline, after_the_waves: None) -> Woken:
-    """A set of today and a batch of yesterday, one of whose two files is no Parquet, which the loader missed both.
-
-    The loads of two dates have nothing to do with each other.
-    """
-    pipeline.airflow.pause("load_listings", True)
-    runs = [pipeline.extract(["fargo, nd"]), pipeline.extract(["nome, ak", "kodiak, ak"], key=pipeline.yesterday)]
-    assert ["success", "success"] == [pipeline.finish(run_id) for run_id in runs]
-    for market in ("fargo-nd", "nome-ak", "kodiak-ak"):
-        pipeline.until(lambda market=market: is_ready(pipeline, market), f"{market} is ready")
-        pipeline.until(lambda market=market: is_sensed(pipeline, market), f"sense_listings has emitted {market}")
-    poison(pipeline, "nome-ak")
-    pipeline.airflow.pause("load_listings", False)
-    runs_before, loaded_before = len(pipeline.runs_of("load_listings")), pipeline.loaded("fargo-nd")
-    state = pipeline.reconcile()
-    pipeline.until(lambda: {"nome-ak", "kodiak-ak"} == set(suspects(pipeline)), "both sets are suspect")
-    of_alaska = (pipeline.loaded("nome-ak", pipeline.yesterday), pipeline.loaded("kodiak-ak", pipeline.yesterday))
-    return Woken(runs_before, loaded_before, state, of_alaska)
-
-
 def test_an_event_that_a_paused_loader_missed_is_made_good_by_reconcile(pipeline: Pipeline, woken: Woken) -> None:
     """A set sensed while load_listings is paused stays out of the warehouse until reconcile wakes the loader."""
     assert (0, "success") == (woken.loaded_before, woken.state)
@@ -142,30 +107,3 @@ def test_a_stuck_set_does_not_hold_up_the_next_extraction(pipeline: Pipeline) ->
 def manifest_of(pipeline: Pipeline, market: str, bucket: str) -> list[str]:
     """The keys of a market's manifests in a bucket."""
     return [key for key in pipeline.keys(bucket, "listings/") if f"/market={market}/" in key and "_manifest" in key]
-
-
-def is_ready(pipeline: Pipeline, market: str) -> bool:
-    """Whether the market has a ready marker."""
-    return any(f"~{market}~" in key for key in pipeline.keys("clean", "ready/"))
-
-
-def is_sensed(pipeline: Pipeline, market: str) -> bool:
-    """Whether a run of sense_listings for the market has ended well."""
-    sql = "select 1 from dag_run where dag_id = 'sense_listings' and state = 'success' and partition_key like %s"
-    return pipeline.metadata(sql, f"%/{market}|%") != []
-
-
-def suspects(pipeline: Pipeline) -> dict[str, int]:
-    """How often each Alaskan set was in a failed batch."""
-    sql = (
-        "select market, count(*) from core.load_audit where status = 'suspect' and market like '%%-ak' group by market"
-    )
-    return dict(pipeline.warehouse(sql))
-
-
-def poison(pipeline: Pipeline, market: str) -> None:
-    """Overwrites the market's clean listings with as many bytes that are no Parquet."""
-    [key] = [key for key in pipeline.keys("clean", "listings/") if market in key and key.endswith("listings.parquet")]
-    bucket = pipeline.environment["LISTINGS_CLEAN_BUCKET"]
-    size = pipeline.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    pipeline.s3.put_object(Bucket=bucket, Key=key, Body=b"x" * size)

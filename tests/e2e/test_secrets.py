@@ -17,9 +17,9 @@ import pytest
 
 from local.stack.marks import MARK, marked_processes
 from tests.e2e import secret_search
+from tests.e2e.missed_sets import Woken
 from tests.e2e.pipeline import Pipeline
 from tests.e2e.secret_search import Find, Needles
-from tests.e2e.test_faults import is_ready, poison
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 
@@ -41,23 +41,10 @@ DATABASE = "postgres"
 
 
 @pytest.fixture(scope="module")
-def used(pipeline: Pipeline) -> Pipeline:
-    """The stack after a run that succeeded, and runs that API, warehouse and a spoilt file made fail."""
-    refused = {"location": "reno, nv", "page": 1, "times": 1, "status": 403, "body": {"message": "Not subscribed."}}
-    pipeline.api.add_faults([{"location": "reno, nv", "page": 1, "times": 1, "reset": True}, refused])
-    pipeline.airflow.pause("load_listings", True)
-    refused_by_the_api = pipeline.extract(["gary, in", "reno, nv"])
-    assert "success" == pipeline.finish(pipeline.extract(["minot, nd"], key=pipeline.yesterday))
-    assert "failed" == pipeline.finish(refused_by_the_api)
-    for market in ("gary-in", "minot-nd"):
-        pipeline.until(lambda market=market: is_ready(pipeline, market), f"{market} is ready")
-    poison(pipeline, "minot-nd")
-    pipeline.airflow.pause("load_listings", False)
-    pipeline.reconcile()
-    pipeline.wait_until_loaded("gary-in")
-    failed = "select 1 from core.load_audit where market = 'minot-nd' and status = 'suspect'"
-    pipeline.until(lambda: pipeline.warehouse(failed) != [], "the load of minot-nd failed")
+def used(pipeline: Pipeline, woken: Woken) -> Pipeline:
+    """The stack after loads of which a spoilt file made one fail, and runs that API and warehouse refused."""
     pipeline.until(lambda: not pipeline.is_running("load_listings"), "the loader is idle")
+    pipeline.api.add_faults([{"location": "ames, ia", "page": 1, "times": 1, "reset": True}])
     with (
         connection_changed(pipeline, "zillow_api", lambda value: value["extra"].update({"x-rapidapi-key": WRONG_KEY})),
         connection_changed(pipeline, "conn_id_redshift", lambda value: value.update(password=WRONG_PASSWORD)),

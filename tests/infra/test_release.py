@@ -110,9 +110,11 @@ def test_what_the_bundle_imports_of_ours_is_in_it(bundle: Path, tmp_path: Path) 
     seen = 0
     for path in tmp_path.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
             module = node.module if isinstance(node, ast.ImportFrom) and not node.level else None
-            for name in [module] if module else [each.name for each in getattr(node, "names", [])]:
-                if isinstance(node, ast.Import | ast.ImportFrom) and name and name.partition(".")[0] in ours:
+            for name in [module] if module else [each.name for each in node.names]:
+                if name.partition(".")[0] in ours:
                     seen += 1
                     target = tmp_path / name.replace(".", "/")
                     assert target.with_suffix(".py").exists() or target.is_dir(), f"{path}: {name}"
