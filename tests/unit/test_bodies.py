@@ -117,7 +117,7 @@ def test_a_body_that_drips_for_ever_ends(head: bytes, each: bytes) -> None:
         with pytest.raises(requests.ReadTimeout, match=r"did not end within 0\.5 s") as raised:
             ask(url, seconds=0.5)
     assert isinstance(raised.value, PASSING_ERRORS)
-    assert 0.5 <= time.monotonic() - begun < 2
+    assert 0.5 <= time.monotonic() - begun < 10  # never, were it not given up
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_headers_that_drip_for_ever_end(begun: bytes) -> None:
         started = time.monotonic()
         with pytest.raises(requests.ReadTimeout, match=r"did not end within 0\.5 s"):
             ask(url, seconds=0.5, answered=heard.append)
-    assert 0.5 <= time.monotonic() - started < 2
+    assert 0.5 <= time.monotonic() - started < 10
     assert [] == heard
 
 
@@ -147,14 +147,15 @@ def test_headers_and_body_share_one_time() -> None:
     """Headers that take most of the time leave the rest of it to the body."""
 
     def late(connection: socket.socket) -> None:
-        time.sleep(0.4)
+        time.sleep(1.2)
         _drip(connection, b"Content-Length: 9999\r\n", b"x")
 
     with raw_server(late) as url:
         started = time.monotonic()
         with pytest.raises(requests.ReadTimeout, match="did not end"):
-            ask(url, seconds=0.6)
-    assert 0.6 <= time.monotonic() - started < 0.95
+            ask(url, seconds=1.5)
+    # With a time for each it would be 2.7 s.
+    assert 1.5 <= time.monotonic() - started < 2.5
 
 
 def test_an_odd_announced_size_is_too_big() -> None:
