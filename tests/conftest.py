@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,14 @@ def chromium() -> str:
     path = find_browser()
     assert path is not None
     return path
+
+
+@pytest.fixture(scope="session")
+def tracked() -> list[str]:
+    """The files that git keeps; what came as a tarball has no git to ask, and a machine may have none at all."""
+    if not shutil.which("git"):
+        pytest.skip("no git here to say what is tracked")
+    asked = subprocess.run(["git", "ls-files", "-z"], cwd=TESTS.parent, capture_output=True, text=True)
+    if asked.returncode:
+        pytest.skip(f"git cannot say what is tracked: {asked.stderr.strip()}")
+    return asked.stdout.split("\0")[:-1]
