@@ -118,7 +118,14 @@ def test_status_fits_a_terminal_and_names_everything(stack: Stack) -> None:
 def test_sql_is_asked_as_the_role_that_is_named(stack: Stack, role: str) -> None:
     """`make sql` answers as this stack's reader, or as its loader; quotes and dollars arrive as they are."""
     statement = "select current_user, 'it''s', '$5'"
-    asked = ["make", "--silent", "sql", f"SQL={statement}", *(["AS=loader"] if role == "loader" else [])]
+    asked = [
+        "make",
+        "--silent",
+        "--no-print-directory",
+        "sql",
+        f"SQL={statement}",
+        *(["AS=loader"] if role == "loader" else []),
+    ]
     environment = {**os.environ, "LISTINGS_HOME": str(stack.home.path)}
     done = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True)
 

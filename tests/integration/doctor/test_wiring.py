@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -419,6 +420,7 @@ def test_a_changed_checkout_is_told_to_deploy(patient: Patient, monkeypatch: pyt
     assert "make up" == found["versions"].remedy
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="the command that is named is one of curl, which is not here")
 def test_a_trigger_that_is_off_goes_on_by_the_command_that_is_named(patient: Patient) -> None:
     """The remedy drops nothing and works as it is printed: run in a shell, the trigger is on again."""
     with _mapping_disabled(patient):

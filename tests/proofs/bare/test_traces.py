@@ -84,9 +84,12 @@ def test_data_at_home_and_packages_are_not_left_behind(tmp_path: Path) -> None:
     folders = [home, tmp_path / "usr" / "lib", tmp_path / "tmp" / "pytest-of-person", tmp_path / "var" / "tmp"]
     for folder in folders:
         folder.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
     before = look(tmp_path, [home], [])
     for folder in folders:
         (folder / "data").touch()
+    (tmp_path / "run" / "adduser").touch()
+    (tmp_path / "run" / "shm").symlink_to("/dev/shm")
     new = {line for line in look(tmp_path, [home], []) - before if line.startswith("file ")}
     assert {f"file {tmp_path / 'var' / 'tmp' / 'data'}"} == new
 

@@ -13,7 +13,8 @@ from local.stack.ports import is_held
 
 # Not disks, and where packages that root installs put what is theirs; nobody else can write there.
 PASSED_OVER = {"proc", "sys", "etc", "usr", "var/cache", "var/lib", "var/log"}
-PASSED_OVER |= {f"run/{name}" for name in ("adduser", "dbus", "log", "mount", "sendsigs.omit.d", "systemd", "user")}
+PASSED_OVER |= {f"run/{name}" for name in ("adduser", "dbus", "lock/subsys", "log", "mount", "sendsigs.omit.d", "shm")}
+PASSED_OVER |= {f"run/{name}" for name in ("systemd", "user")}
 # pytest's own: it keeps the folders of three runs to be looked at.
 KEPT_BY_PYTEST = "pytest-of-"
 
@@ -56,15 +57,16 @@ def _lines(path: str) -> list[str]:
 def _files(root: Path, homes: Sequence[Path]) -> Iterator[Path]:
     for name, folders, files in os.walk(root):
         folder = Path(name)
-        folders[:] = [
-            each
-            for each in folders
-            if str((folder / each).relative_to(root)) not in PASSED_OVER and not each.startswith(KEPT_BY_PYTEST)
-        ]
+        for entries in (folders, files):
+            entries[:] = [each for each in entries if not _is_passed_over(folder / each, root)]
         at_home = any(folder.is_relative_to(home) for home in homes)
         for path in (folder / each for each in ([*files] if at_home else [*files, *folders])):
             if not at_home or path.suffix == ".pid" or _is_open_end(path):
                 yield path
+
+
+def _is_passed_over(path: Path, root: Path) -> bool:
+    return str(path.relative_to(root)) in PASSED_OVER or path.name.startswith(KEPT_BY_PYTEST)
 
 
 def _is_open_end(path: Path) -> bool:
