@@ -51,7 +51,7 @@ def preload() -> None:
     try:
         with _report_parts():
             _import_and_decode()
-    except (OSError, ValueError):
+    except Exception:
         log.exception("the parts of the report cannot be made ahead; each report will make its own")
 
 

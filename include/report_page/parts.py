@@ -18,6 +18,8 @@ import vl_convert
 from include.report_page.browser_data import safe_json
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds; two or three are usual. No task is started meanwhile.
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,17 @@ def parts() -> Parts:
 def made_ahead() -> Iterator[None]:
     """Has another process make the parts beside the block; in the end this one, and its forks, have them.
 
-    Raises OSError or ValueError when they do not come; the other process says why on stderr.
+    Raises OSError, ValueError, TypeError or subprocess.TimeoutExpired when they do not come; the other process says why
+    on stderr, and is ended.
     """
     global _made
     command = [sys.executable, "-m", "include.report_page.parts"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as maker:
-        yield
-        told, _ = maker.communicate()
+        try:
+            yield
+            told, _ = maker.communicate(timeout=PATIENCE)
+        finally:
+            maker.kill()
     _made = Parts(**json.loads(told))
 
 

@@ -102,6 +102,17 @@ class Stack:
         """Whether an `up` came to its end and its supervisor runs."""
         return State.read(self.home.state_file) is not None and self._supervisor.is_alive()
 
+    def is_at_work(self) -> bool:
+        """Whether a command is starting or stopping it at this moment."""
+        try:
+            with (self.home.path / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return False
+        except BlockingIOError:
+            return True
+        except OSError:  # no lock, or none that we may look at
+            return False
+
     def programs(self) -> list[Program]:
         """The programs with the environment that they should have now; only for a stack that is up."""
         state = self._state()

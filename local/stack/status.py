@@ -30,19 +30,25 @@ CORE_TABLES = ("listing_snapshots", "listings", "listing_history", "listing_reje
 def show_status(stack: Stack, console: Console) -> bool:
     """Prints the state of a stack; returns whether it is up."""
     if not stack.is_up():
-        left = len(marked_processes(stack.home.path))
-        if left:
-            console.print(
-                f"The supervisor of the stack in {stack.home.path} is gone, and {left} of its processes still run: "
-                "make down ends them, make up starts afresh"
-            )
-        else:
-            console.print(f"No stack is up in {stack.home.path}. Start one with: make up")
+        console.print(_why_it_is_not_up(stack))
         return False
     for table in (_processes(stack.supervisor.programs()), _last_runs(stack), _counts(stack)):
         console.print(table)
     show_where_to_look(stack, console)
     return True
+
+
+def _why_it_is_not_up(stack: Stack) -> str:
+    where, left = stack.home.path, len(marked_processes(stack.home.path))
+    if stack.is_at_work():
+        return f"Another command is starting or stopping the stack in {where}: wait for it"
+    if not left:
+        return f"No stack is up in {where}. Start one with: make up"
+    what = "A start was cut short" if stack.supervisor.is_alive() else "Its supervisor is gone"
+    return (
+        f"The stack in {where} is not up. {what}, and {left} of its processes still run: "
+        "make down ends them, make up starts afresh"
+    )
 
 
 def show_where_to_look(stack: Stack, console: Console) -> None:

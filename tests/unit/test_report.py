@@ -8,6 +8,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,19 @@ def test_what_could_not_be_made_ahead_is_an_error(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match="Expecting value"), report_parts.made_ahead():
         pass
     assert before == parts()
+
+
+def test_a_maker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody waits for it longer than the patience, nor at all when the block beside it fails."""
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    monkeypatch.setattr(report_parts, "PATIENCE", 0.2)
+    with pytest.raises(subprocess.TimeoutExpired), report_parts.made_ahead():
+        pass
+    with pytest.raises(KeyError), report_parts.made_ahead():
+        raise KeyError
 
 
 @pytest.mark.parametrize("place", ["name", "source", "market"])

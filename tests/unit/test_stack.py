@@ -37,7 +37,7 @@ from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, 
 from local.stack.preflight import require_known
 from local.stack.services import services
 from local.stack.stack import Stack, StackError, State
-from local.stack.status import show_where_to_look
+from local.stack.status import show_status, show_where_to_look
 from local.stack.supervisor import Program, Supervisor, clean_environment, launcher
 
 OUTPUTS = {output: f"the {output}" for output in SETTINGS.values()} | {"AirflowRoleArn": "the role"}
@@ -425,3 +425,18 @@ def test_asking_a_stack_that_is_not_up_says_so(tmp_path: Path) -> None:
     """Its environment cannot be had before `up`; the error says which command starts it."""
     with pytest.raises(StackError, match="start one with `make up`"):
         Stack(home=tmp_path).env()
+
+
+def test_a_stack_that_a_command_is_at_work_on_is_not_called_broken(tmp_path: Path) -> None:
+    """While `up` or `down` holds the home, status says to wait; without either there is no stack."""
+    home = Home.at(tmp_path)
+    stack = Stack(home.path, free_ports(), settings={}, say=lambda line: None)
+
+    def said() -> str:
+        text = io.StringIO()
+        assert not show_status(stack, Console(file=text, width=500))
+        return text.getvalue()
+
+    with stack._alone():
+        assert f"Another command is starting or stopping the stack in {home.path}: wait" in said()
+    assert "Start one with: make up" in said()
