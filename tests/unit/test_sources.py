@@ -1,6 +1,7 @@
 """The API families: how each is asked, what counts as a page, and which adapter files are refused."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -17,12 +18,20 @@ from include.sources import (
     known_sources,
     load_source,
 )
+from local.stack.airflow_environment import CONNECTION_PATTERN
 from tests.unit.transform_code import fixture
 
 
 def test_the_known_families_are_the_files() -> None:
     """The four families of today are found, in alphabetical order."""
     assert ("zillow-com1", "zillow-com4", "zillow-working-api", "zillow56") == known_sources()
+
+
+@pytest.mark.parametrize("source", known_sources())
+def test_every_family_has_a_page_and_a_connection_that_airflow_looks_up(source: str) -> None:
+    """A connection outside the pattern would be asked of Airflow's database only, and on AWS never be found."""
+    assert re.search(CONNECTION_PATTERN, load_source(source).connection)
+    assert fixture(source)
 
 
 def test_an_unknown_family_is_answered_with_the_known_ones() -> None:
