@@ -22,6 +22,7 @@ from tests.e2e.missed_sets import Woken, wake_a_loader_that_missed_sets
 from tests.e2e.pipeline import Pipeline
 from tests.e2e.wave import Wave, members, wave_of
 from tests.mailbox import Mailbox
+from tests.ministack import LAMBDA_PYTHON
 from tools.pictures import Login, logged_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,7 +100,7 @@ def leave_half_a_start(home: Path, ports: Ports) -> list[int]:
     """Starts `up` and kills it with SIGKILL in the middle of the deploy; gives what it left running."""
     environment = os.environ | {"LISTINGS_HOME": str(home)}
     environment |= {f"LISTINGS_PORT_{name.upper()}": str(port) for name, port in ports.items()}
-    command = [str(ROOT / ".venv" / "local" / "bin" / "python"), "-m", "local.stack", "up"]
+    command = [str(LAMBDA_PYTHON), "-m", "local.stack", "up"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as starting:
         assert starting.stdout is not None
         for line in starting.stdout:

@@ -117,7 +117,7 @@ def test_a_body_that_drips_for_ever_ends(head: bytes, each: bytes) -> None:
         with pytest.raises(requests.ReadTimeout, match=r"did not end within 0\.5 s") as raised:
             ask(url, seconds=0.5)
     assert isinstance(raised.value, PASSING_ERRORS)
-    assert 0.5 <= time.monotonic() - begun < 10  # never, were it not given up
+    assert 0.5 <= time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_headers_that_drip_for_ever_end(begun: bytes) -> None:
         started = time.monotonic()
         with pytest.raises(requests.ReadTimeout, match=r"did not end within 0\.5 s"):
             ask(url, seconds=0.5, answered=heard.append)
-    assert 0.5 <= time.monotonic() - started < 10
+    assert 0.5 <= time.monotonic() - started < 2
     assert [] == heard
 
 
