@@ -64,7 +64,7 @@ status: run-environments ## Show what runs, where to look, the last runs and the
 sql: AS := reader
 sql: override export SQL := $(value SQL)
 sql: run-environments ## Open psql on the warehouse as the reader, who sees the marts: [AS=loader] [SQL="select …"]
-	@$(local) -m local.psql --as "$(AS)" --command "$$SQL"
+	@$(local) -m local.psql --as "$(AS)" --command="$$SQL"
 
 ##@ Mend
 

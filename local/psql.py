@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="make sql", description=__doc__, usage='make sql [AS=loader] [SQL="select …"]'
     )
     parser.add_argument("--as", dest="role", default="reader")
-    parser.add_argument("--command", default="")
+    parser.add_argument("--command", default="", help="given as --command=…: a statement may begin with a dash")
     chosen = parser.parse_args(arguments)
     if chosen.role not in ROLES:
         print(f"sql: AS={chosen.role}: expected AS={' or AS='.join(ROLES)}", file=sys.stderr)

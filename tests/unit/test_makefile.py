@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -59,3 +60,37 @@ def test_what_is_given_is_not_asked_for(tmp_path: Path) -> None:
 
     assert 0 == ran.returncode, ran.stderr
     assert "ran: -m local.replay replay --from 2026-11-01 --to 2026-11-22" in ran.stdout
+
+
+def test_a_statement_may_begin_with_a_dash(tmp_path: Path) -> None:
+    """What stands in SQL= is psql's, never an option of ours."""
+    ran = make(tmp_path, "sql", "SQL=--help")
+
+    assert "--command=--help" in ran.stdout
+
+
+def test_what_the_floors_run_needs_nothing_of_the_stand_in() -> None:
+    """Tests that run on Amazon's versions, and the helpers that they import, import nothing that is not there."""
+    told = subprocess.run(["make", "-pn", "help"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    [named] = [line.partition(":=")[2].split() for line in told.splitlines() if line.startswith("floors_tests :=")]
+    waiting = [file for name in named for file in ((ROOT / name).rglob("*.py") if "." not in name else [ROOT / name])]
+    seen: set[Path] = set()
+    strange = []
+    while waiting:
+        file = waiting.pop()
+        if file in seen or not file.exists():
+            continue
+        seen.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            waiting += [ROOT / f"{module.replace('.', '/')}.py" for module in modules if module.startswith("tests.")]
+            strange += [
+                f"{file.relative_to(ROOT)}: {module}"
+                for module in modules
+                if module.split(".")[0] in ("local", "psycopg")
+            ]
+
+    assert len(seen) > len(named)
+    assert [] == strange

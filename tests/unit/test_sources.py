@@ -2,12 +2,13 @@
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from include.adapters import AdapterError, parse_adapter
+from include.adapters import CONVERSIONS, AdapterError, parse_adapter
 from include.sources import (
     SOURCES_FOLDER,
     NotAPage,
@@ -18,8 +19,10 @@ from include.sources import (
     known_sources,
     load_source,
 )
-from local.stack.airflow_environment import CONNECTION_PATTERN
+from infra.host.host_environment import CONNECTION_PATTERN
 from tests.unit.transform_code import fixture
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_known_families_are_the_files() -> None:
@@ -32,6 +35,17 @@ def test_every_family_has_a_page_and_a_connection_that_airflow_looks_up(source: 
     """A connection outside the pattern would be asked of Airflow's database only, and on AWS never be found."""
     assert re.search(CONNECTION_PATTERN, load_source(source).connection)
     assert fixture(source)
+
+
+def test_all_that_an_adapter_may_say_is_documented() -> None:
+    """The section on adapters names every key of the file and of a rule, and every conversion."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.partition("\n## An adapter\n")[2].partition("\n## ")[0]
+    said = {each for adapter in SOURCES_FOLDER.glob("*.yaml") for each in yaml.safe_load(adapter.read_text())}
+
+    assert said | {"page_cap", "null_values", "unknown", "unit_path", "units", "part", *CONVERSIONS} <= set(
+        re.findall(r"`(\w+)`", section)
+    )
 
 
 def test_an_unknown_family_is_answered_with_the_known_ones() -> None:
