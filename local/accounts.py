@@ -19,9 +19,14 @@ from local.stack import Stack
 
 COUNTS = ("on_pages", "clean", "rejected", "duplicates", "unreadable", "warehouse")
 _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
-AUDIT = f"select clean, duplicates, unreadable from core.load_audit {_SET} and status = 'loaded'"  # noqa: S608 - constants
+AUDIT = (
+    "select clean, duplicates, unreadable, superseded, superseded_by "  # noqa: S608 - constants
+    f"from core.load_audit {_SET} and status = 'loaded'"
+)
 REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
 KEPT = f"select count(*) from core.listing_snapshots {_SET}"  # noqa: S608
+# A day of a market that was extracted again is reported by the set that holds it now.
+HOLDERS = "select extract_id, coalesce(superseded_by, set_id) from core.load_audit where status = 'loaded'"
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Line:
     """The account of one set; counts are of listings but for `pages` and `filled`, the pages that carry any.
 
     `on_pages` is counted on the pages in the landing bucket, `warehouse` and `reasons` in the tables of `core`;
-    clean, duplicates and unreadable are what the transform stated, as the audit has it.
+    clean, duplicates and unreadable are what the transform stated, as the audit has it. `superseded` listings are not
+    in the warehouse because the set `superseded_by` holds the market's day.
     """
 
     date: str
@@ -42,6 +48,8 @@ class Line:
     duplicates: int
     unreadable: int
     warehouse: int
+    superseded: int = 0
+    superseded_by: str | None = None
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -58,8 +66,11 @@ class Line:
                 f"{self.market} {self.date}: {self.on_pages} listings on the pages, but clean {self.clean} + rejected "
                 f"{self.rejected} + duplicates {self.duplicates} + unreadable {self.unreadable} = {accounted}"
             )
-        if self.warehouse != self.clean:
-            found.append(f"{self.market} {self.date}: {self.clean} clean, but {self.warehouse} in the warehouse")
+        if self.warehouse + self.superseded != self.clean:
+            found.append(
+                f"{self.market} {self.date}: {self.clean} clean, but {self.warehouse} in the warehouse"
+                + (f" and {self.superseded} superseded" if self.superseded_by else "")
+            )
         return found
 
 
@@ -83,14 +94,16 @@ class Books:
         return sum(row[0] in ids for row in rows)
 
     def reported(self, runs: Sequence[str]) -> int:
-        """How many sets of these extractions the newest report tells of; 0 while the marts have a newer build."""
+        """Of how many sets of these extractions the newest report has the day; 0 while it lags behind the marts."""
         ids = self._extracts(runs)
         try:
             built = self._query("select set_id, (select max(build_number) from marts.builds) from marts.coverage")
             published = json.loads(self._report("latest.json"))["build_number"]
+            holders = dict(self._query(HOLDERS))
         except (psycopg.errors.UndefinedTable, self._s3.exceptions.NoSuchKey):
             return 0
-        return sum(number == published and set_id.split("/")[3] in ids for set_id, number in built)
+        told = {set_id for set_id, number in built if number == published}
+        return sum(holders.get(extract_id) in told for extract_id in ids)
 
     def latest_report(self) -> bytes:
         """The newest report, an HTML file that opens by itself."""
@@ -108,7 +121,7 @@ class Books:
 
     def _line(self, manifest: dict[str, Any]) -> Line:
         key = (manifest["source"], manifest["market"], manifest["date"], manifest["extract_id"])
-        clean, duplicates, unreadable = self._query(AUDIT, key)[0]
+        clean, duplicates, unreadable, superseded, superseded_by = self._query(AUDIT, key)[0]
         [[kept]] = self._query(KEPT, key)
         on_pages = [self._count(manifest, page["name"]) for page in manifest["pages"]]
         return Line(
@@ -122,6 +135,8 @@ class Books:
             duplicates=duplicates,
             unreadable=unreadable,
             warehouse=kept,
+            superseded=superseded,
+            superseded_by=superseded_by,
             reasons=dict(self._query(REASONS, key)),
         )
 
@@ -183,6 +198,14 @@ def show(lines: Sequence[Line], console: Console) -> None:
     for line in lines:
         if line.pages_claimed and line.filled < line.pages_claimed:
             console.print(f"{line.market} {line.date}: {_short(line)}", style="yellow")
+    for line in lines:
+        if line.superseded_by:
+            console.print(
+                f"{line.market} {line.date}: extracted again since; the warehouse and the report have the listings of "
+                f"{line.superseded_by}",
+                style="yellow",
+                soft_wrap=True,
+            )
 
 
 def _short(line: Line) -> str:

@@ -7,6 +7,7 @@ imports the standard library only.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sys
 from pathlib import Path
@@ -20,15 +21,38 @@ ROOM_FOR_A_NEW_HOME = 300 * MB
 ROOM_TO_GO_ON = 60 * MB
 # With less nothing that writes gets far, whatever it says itself.
 FULL = 20 * MB
+PERCENT = "has a % in its name, which Airflow's settings take for the beginning of a reference"
 
 
 def chosen_home() -> Path:
     """The home of the stack that a command is about: $LISTINGS_HOME, else .local in the project."""
-    return Path(os.environ.get("LISTINGS_HOME") or ROOT / ".local").expanduser().resolve()
+    return home_at(os.environ.get("LISTINGS_HOME") or ROOT / ".local")
+
+
+def home_at(path: Path | str) -> Path:
+    """The home that a person means by `path`; `misplaced` says whether it can be one."""
+    try:
+        return Path(os.path.realpath(Path(path).expanduser()))
+    except RuntimeError:  # there is no such user; made absolute, it would be a folder of that name here
+        return Path(path)
+
+
+def misplaced(home: Path) -> str | None:
+    """Why no command can be about a stack in `home`, and what to do; None when one can."""
+    wrong = _no_folder(home)
+    if wrong is None and os.geteuid() not in (0, _owner(home)):
+        wrong = f"the stack there is {_name(_owner(home))}'s, and we are {_name(os.geteuid())}"
+    return wrong and f"{home} cannot be the home of our stack: {wrong}. Set LISTINGS_HOME to a folder of your own"
 
 
 def obstacle(home: Path) -> str | None:
     """Why this machine cannot hold a stack in `home`, and what to do; None when nothing is in the way."""
+    if found := misplaced(home):
+        return found
+    if os.geteuid() != _owner(home):
+        return f"the stack in {home} is {_name(_owner(home))}'s: start it as that user, or set LISTINGS_HOME"
+    if "%" in str(ROOT):
+        return f"the project lies in {ROOT}, which {PERCENT}: move it to a folder without"
     is_new = not (home / "postgres" / "PG_VERSION").exists()
     wanted = ROOM_FOR_A_NEW_HOME if is_new else ROOM_TO_GO_ON
     if (free := room(home)) < wanted:
@@ -45,8 +69,44 @@ def obstacle(home: Path) -> str | None:
 
 def room(home: Path) -> int:
     """The bytes that we may still write where `home` is or will be."""
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    return shutil.disk_usage(there).free
+    return shutil.disk_usage(_nearest(home)).free
+
+
+def _nearest(home: Path) -> Path:
+    """The home, or the folder above it, that is there."""
+    return next(folder for folder in (home, *home.parents) if folder.exists())
+
+
+def _no_folder(home: Path) -> str | None:
+    """Why `home` is no folder that we may write, and cannot become one; None when it is or can."""
+    if not home.is_absolute():
+        return "there is no user of that name"
+    if "%" in str(home):
+        return f"it {PERCENT}"
+    try:
+        if not home.is_dir() and home.stat():
+            return "it is a file"
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # below a file, a link to itself, too long, below a folder that is closed to us
+        return (error.strerror or str(error)).lower()
+    there = _nearest(home)
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{_name(os.geteuid())} may not write in {there}"
+
+
+def _owner(home: Path) -> int:
+    """Whose stack is in `home`; ours when there is none yet."""
+    try:
+        return (home / "secrets.json").stat().st_uid
+    except OSError:
+        return os.geteuid()
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
 
 
 def main() -> int:

@@ -43,8 +43,8 @@ def _up(stack: Stack) -> int:
 
 
 def _down(stack: Stack) -> int:
-    stack.down()
-    _say(f"down; the data stays in {stack.home.path}")
+    was_there = stack.down()
+    _say(f"down; the data stays in {stack.home.path}" if was_there else f"no stack has ever been in {stack.home.path}")
     return 0
 
 

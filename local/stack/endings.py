@@ -22,14 +22,13 @@ from local.stack.supervisor import SupervisorError
 INTERRUPTED = 130
 GIVEN_WRONGLY = 2
 # What was given cannot be used; nothing was started.
-AT_FAULT = (PortError, SettingRefused, MachineRefused, BadRecording)
+AT_FAULT = (HomeError, PortError, SettingRefused, MachineRefused, BadRecording)
 # What a person or the machine can cause while a stack starts or runs. Anything else is a fault of ours.
 EXPECTED = (
     AirflowRefused,
     BotoCoreError,
     ClientError,
     DeployError,
-    HomeError,
     OutputError,
     StackError,
     SupervisorError,

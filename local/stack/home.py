@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.machine import chosen_home
+from local import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 # sockaddr_un takes 108 bytes on Linux, 104 on macOS, with the closing zero. supervisord first binds a
@@ -33,8 +33,11 @@ class Home:
 
     @classmethod
     def at(cls, path: Path | str | None) -> Home:
-        """The home at `path`, at $LISTINGS_HOME, or at .local in the project, in this order."""
-        return cls(Path(path).expanduser().resolve() if path else chosen_home())
+        """The home at `path`, at $LISTINGS_HOME, or at .local in the project; HomeError where none can be."""
+        home = machine.home_at(path) if path else machine.chosen_home()
+        if found := machine.misplaced(home):
+            raise HomeError(found)
+        return cls(home)
 
     @property
     def run(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -60,6 +61,11 @@ class Holder:
         text = f"process {self.pid} ({self.name}): {self.command}"
         return text + (f", of the stack in {self.stack_home}" if self.stack_home else "")
 
+    def way_out(self) -> str:
+        """How to end it: a stack of ours as a whole, which would only start its process again."""
+        home = self.stack_home
+        return f"end that stack: LISTINGS_HOME={shlex.quote(home)} make down" if home else "end that process"
+
 
 def ports_from(environment: Mapping[str, str]) -> Ports:
     """The default ports with what LISTINGS_PORT_<NAME> changes; raises PortError for a value that is no port."""
@@ -96,8 +102,8 @@ def require_free(ports: Ports) -> None:
             if _refusal(port) == errno.EACCES
         ),
         *(
-            f"port {port} ({name}) is in use by {holder_of(port)}\n"
-            f"    end that process, or choose another port: {PREFIX}{name.upper()}=..."
+            f"port {port} ({name}) is in use by {(holder := holder_of(port))}\n"
+            f"    {holder.way_out()}, or choose another port: {PREFIX}{name.upper()}=..."
             for name, port in ports.items()
             if is_held(port)
         ),

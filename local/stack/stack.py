@@ -85,9 +85,16 @@ class Stack:
         preflight.require_known(self.settings)
         self.airflow_settings = airflow_settings or {}
         self.durable = durable
-        self.ports = ports or self._ports()
+        self._asked_ports = ports or self._ports()
         self._say = say
         self._supervisor = Supervisor(self.home)
+
+    @property
+    def ports(self) -> Ports:
+        """Those of the stack that is up here, whatever was asked for; else those that it would be started with."""
+        state = State.read(self.home.state_file)
+        others = state is not None and state.ports != self._asked_ports
+        return state.ports if state and others and self._supervisor.is_alive() else self._asked_ports
 
     @property
     def ui_url(self) -> str:
@@ -161,15 +168,16 @@ class Stack:
         preflight.require_fit(self.home.path)
         preflight.require_readable(settings_environment(self.home, self.settings))
 
-    def down(self) -> None:
+    def down(self) -> bool:
         """Ends every process of the stack and removes what exists only while it runs; its data stays.
 
-        Raises StackError when a process is still there in the end.
+        Returns whether there ever was a stack. Raises StackError when a process is still there in the end.
         """
-        if not self.home.path.exists():
-            return
+        if not (self.home.secrets_file.exists() or self.home.run.exists()):
+            return False
         with self._alone():
             self._end()
+        return True
 
     def _bring_up(self, was_up: bool) -> bool:
         started_at = datetime.now(UTC)
@@ -270,9 +278,10 @@ class Stack:
         self.home.prepare()
         state = State.read(self.home.state_file)
         if self._supervisor.is_alive() and state is not None:
-            if state.ports != self.ports:
+            if state.ports != self._asked_ports:
                 raise StackError(
-                    f"the stack in {self.home.path} is up on other ports ({_differences(state.ports, self.ports)}). "
+                    f"the stack in {self.home.path} is up on other ports "
+                    f"({_differences(state.ports, self._asked_ports)}). "
                     "Stop it first: make down"
                 )
             self._supervisor.remember_session()  # a stack that an older version started has no note of it

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from local.accounts import Books
 from tests.e2e.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(900)
@@ -68,6 +69,25 @@ def test_a_manual_run_without_a_partition_key_reaches_the_warehouse(pipeline: Pi
     pipeline.wait_until_loaded("salem-or")
     [manifest] = [key for key in pipeline.keys("raw", "listings/") if "salem-or" in key and "_manifest" in key]
     assert f"/date={pipeline.today}/" in manifest
+
+
+@pytest.mark.wave
+def test_a_market_extracted_again_is_accounted_for_by_its_newer_set(pipeline: Pipeline) -> None:
+    """The account of the first extraction names the second's set, adds up, and counts as reported with it."""
+    first = pipeline.extract(["eugene, or"])
+    assert "success" == pipeline.finish(first)
+    pipeline.wait_until_loaded("eugene-or")
+    assert "success" == pipeline.finish(pipeline.extract(["eugene, or"]))
+    newest = "select max(set_id) from core.load_audit where market = 'eugene-or' having count(*) = 2"
+    pipeline.until(lambda: pipeline.warehouse(newest) != [], "the second set is loaded")
+
+    books = Books(pipeline.stack)
+    [account] = books.lines([first])
+
+    assert [] == account.differences()
+    assert 0 == account.warehouse < account.superseded
+    assert [(account.superseded_by,)] == pipeline.warehouse(newest)
+    pipeline.until(lambda: books.reported([first]) == 1, "the report tells of the first extraction's day")
 
 
 @pytest.mark.late_wave

@@ -80,6 +80,56 @@ def test_a_disk_that_fills_during_a_start_is_the_cause_that_is_named(
     assert "forty lines of a database's client" == str(raised.value.__cause__)
 
 
+def ended(command: str, home: str, cwd: Path) -> tuple[int, str]:
+    """Exit code and words of a command of the stack with this LISTINGS_HOME."""
+    arguments = [sys.executable, "-m", "local.stack", command]
+    environment = os.environ | {"LISTINGS_HOME": home, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(arguments, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+@pytest.mark.parametrize(
+    ("home", "words"),
+    [
+        ("file", "it is a file"),
+        ("file/below", "not a directory"),
+        ("loop", "too many levels of symbolic links"),
+        ("x" * 300, "file name too long"),
+        ("100%", "it has a % in its name, which Airflow's settings take for the beginning of a reference"),
+        ("~nobody-of-that-name/home", "there is no user of that name"),
+    ],
+)
+def test_a_home_that_can_be_none_is_refused(tmp_path: Path, command: str, home: str, words: str) -> None:
+    """Every command ends with 2 and one sentence: which home, what is wrong with it, what to do; and makes nothing."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    named = home if home.startswith("~") else str(tmp_path / home)
+
+    assert (
+        2,
+        f"stack: {named} cannot be the home of our stack: {words}. Set LISTINGS_HOME to a folder of your own\n",
+    ) == ended(command, home, tmp_path)
+    assert before == sorted(tmp_path.iterdir())
+
+
+def test_a_stack_of_somebody_else_is_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another's home is refused to us for every command; to root for a start only, which PostgreSQL would refuse."""
+    (tmp_path / "secrets.json").touch()
+    owner = (tmp_path / "secrets.json").stat().st_uid
+    assert None is machine.misplaced(tmp_path)
+    assert None is machine.obstacle(tmp_path)
+
+    def refused(us: int) -> list[bool]:
+        monkeypatch.setattr(os, "geteuid", lambda: us)
+        return ["'s" in (found or "") for found in (machine.misplaced(tmp_path), machine.obstacle(tmp_path))]
+
+    assert [True, True] == refused(owner + 1)
+    monkeypatch.setattr(machine, "_owner", lambda home: 7)
+    assert [False, True] == refused(0)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 def test_a_folder_that_postgresql_may_not_enter_is_refused_before_the_set_up(tmp_path: Path) -> None:
     """As root below a folder of root's alone, where there are no namespaces, the set-up makes nothing."""

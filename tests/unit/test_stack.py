@@ -81,6 +81,17 @@ def test_a_port_in_use_names_this_process() -> None:
     assert not is_held(port)
 
 
+def test_a_port_of_another_stack_is_had_back_by_ending_that_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its supervisor would start the process again: the advice is to end the stack, in words that can be typed."""
+    home = tmp_path / "another home"
+    monkeypatch.setattr("local.stack.ports.home_of", lambda process: str(home))
+    advice = rf"end that stack: LISTINGS_HOME='{home}' make down, or choose another"
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(PortError, match=advice):
+        require_free(Ports(redshift=server.getsockname()[1]))
+
+
 @pytest.mark.parametrize("holder", [False, True], ids=["free", "held"])
 def test_a_port_that_only_root_may_open_is_said_to_be_one(holder: bool) -> None:
     """Without root's right a low port is refused for what it is, whether or not somebody has it."""
@@ -425,6 +436,30 @@ def test_asking_a_stack_that_is_not_up_says_so(tmp_path: Path) -> None:
     """Its environment cannot be had before `up`; the error says which command starts it."""
     with pytest.raises(StackError, match="start one with `make up`"):
         Stack(home=tmp_path).env()
+
+
+def test_a_stack_that_is_up_is_asked_on_its_own_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ports the shell names, a running stack is found where it is, and `up` there is refused."""
+    home, running = Home.at(tmp_path), free_ports()
+    home.prepare()
+    State(running, DEPLOYED, "").write(home.state_file)
+    stack = Stack(home.path, settings={"LISTINGS_PORT_UI": "18080"}, say=lambda line: None)
+
+    assert replace(running, ui=18080) == stack.ports
+    monkeypatch.setattr(Supervisor, "is_alive", lambda supervisor: True)
+    assert running == stack.ports
+    with pytest.raises(StackError, match=rf"is up on other ports \(ui {running.ui} instead of 18080\)"):
+        stack._clear_the_way()
+
+
+def test_ending_a_stack_that_never_was_says_so(tmp_path: Path) -> None:
+    """`make down` of a folder without a stack ends with 0, says that none was there, and makes nothing."""
+    environment = os.environ | {"LISTINGS_HOME": str(tmp_path)}
+    arguments = [sys.executable, "-m", "local.stack", "down"]
+    ended = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (0, f"no stack has ever been in {tmp_path}\n") == (ended.returncode, ended.stdout)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_stack_that_a_command_is_at_work_on_is_not_called_broken(tmp_path: Path) -> None:
