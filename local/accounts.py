@@ -18,6 +18,8 @@ from local.listing_api.families import FAMILIES
 from local.stack import Stack
 
 COUNTS = ("on_pages", "clean", "rejected", "duplicates", "unreadable", "warehouse")
+# Columns in which a set has three reasons in its line; in fewer each has its own.
+ONE_LINE = 146
 _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
 AUDIT = (
     "select clean, duplicates, unreadable, superseded, superseded_by "  # noqa: S608 - constants
@@ -99,11 +101,11 @@ class Books:
         try:
             built = self._query("select set_id, (select max(build_number) from marts.builds) from marts.coverage")
             published = json.loads(self._report("latest.json"))["build_number"]
-            holders = dict(self._query(HOLDERS))
+            holders = self._query(HOLDERS)
         except (psycopg.errors.UndefinedTable, self._s3.exceptions.NoSuchKey):
             return 0
         told = {set_id for set_id, number in built if number == published}
-        return sum(holders.get(extract_id) in told for extract_id in ids)
+        return sum(extract_id in ids and holder in told for extract_id, holder in holders)
 
     def latest_report(self) -> bytes:
         """The newest report, an HTML file that opens by itself."""
@@ -177,19 +179,21 @@ def show(lines: Sequence[Line], console: Console) -> None:
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     for heading in ("date", "market"):
         table.add_column(heading, no_wrap=True)
     for heading in ("pages", "listings", "clean", "rejected", "repeated", "unreadable", "loaded"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("why rejected")
+    table.add_column("why rejected", no_wrap=True)
+    between = ", " if console.width >= ONE_LINE else "\n"
     for line in lines:
         table.add_row(
             line.date,
             line.market,
             str(line.pages),
             *(str(getattr(line, name)) for name in COUNTS),
-            ", ".join(f"{count} {reason}" for reason, count in sorted(line.reasons.items())),
+            between.join(f"{count} {reason}" for reason, count in sorted(line.reasons.items())),
         )
     table.add_section()
     sums = (sum(getattr(line, name) for line in lines) for name in ("pages", *COUNTS))

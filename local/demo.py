@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recordings = parser.parse_args(arguments).recordings
     leave_out_foreign_settings()
     console = Console(highlight=False)
-    console.width = max(console.width, 118)
+    console.width = max(console.width, 118) if console.is_terminal else accounts.ONE_LINE
     return in_a_sentence(
         lambda: _demonstrate(recordings, console),
         lambda sentence: console.print(sentence, style="red", soft_wrap=True, markup=False),
