@@ -138,12 +138,11 @@ def in_commands(commands: Iterable[list[str]], needles: Needles) -> set[Find]:
 
 
 def in_rest_api(airflow: Any, needles: Needles, dag_ids: Container[str] | None = None) -> set[Find]:
-    """What the UI shows of every run and task, and of the newest log of each task and state it ended in.
+    """What the UI shows of every run and task, and of the newest log of each task.
 
-    Of all DAGs, or of those that are given. The files of all logs are searched too: here it is what is made of them.
+    Of all DAGs, or of those that are given.
     """
     found: set[Find] = set()
-    read: set[tuple[str, str, str]] = set()
     for dag_id in (each["dag_id"] for each in airflow.get("/dags?limit=1000")["dags"]):
         if dag_ids is not None and dag_id not in dag_ids:
             continue
@@ -151,9 +150,7 @@ def in_rest_api(airflow: Any, needles: Needles, dag_ids: Container[str] | None =
             tasks = airflow.tasks(dag_id, run["dag_run_id"])
             found |= needles.find(f"run {dag_id} {run['dag_run_id']}", json.dumps([run, tasks]).encode())
             for task in tasks:
-                kind = (dag_id, task["task_id"], task["state"])
-                if task["try_number"] and kind not in read:
-                    read.add(kind)
+                if task["try_number"]:
                     name = f"log {dag_id} {task['task_id']} {task['map_index']} {run['dag_run_id']}"
                     found |= needles.find(name, airflow.log(dag_id, run["dag_run_id"], task).encode())
     for path in ("connections", "variables", "eventLogs", "assets/events", "importErrors", "pools"):
