@@ -71,7 +71,7 @@ def test_a_manual_run_without_a_partition_key_reaches_the_warehouse(pipeline: Pi
     assert f"/date={pipeline.today}/" in manifest
 
 
-@pytest.mark.wave
+@pytest.mark.late_wave
 def test_a_market_extracted_again_is_accounted_for_by_its_newer_set(pipeline: Pipeline) -> None:
     """The account of the first extraction names the second's set, adds up, and counts as reported with it."""
     first = pipeline.extract(["eugene, or", "bend, or"])
