@@ -19,6 +19,7 @@ SETTLED = ("success", "failed")
 BETWEEN_LOOKS = 10
 ATTEMPTS = 3
 TIMEOUT = 30.0
+PAGE = 100
 
 
 class AirflowAway(OSError):
@@ -54,6 +55,16 @@ class AirflowApi:
                 if not isinstance(away.__cause__, TimeoutError):
                     raise
         return self._call("GET", path)
+
+    def listed(self, path: str, what: str) -> list[dict[str, Any]]:
+        """Every entry of `what` at `path`: the API gives a hundred at a time, whatever one asks for."""
+        found: list[dict[str, Any]] = []
+        mark = "&" if "?" in path else "?"
+        while True:
+            answer = self.get(f"{path}{mark}limit={PAGE}&offset={len(found)}")
+            found += answer[what]
+            if not answer[what] or len(found) >= answer["total_entries"]:
+                return found
 
     def trigger(
         self,
@@ -91,24 +102,27 @@ class AirflowApi:
         self._call("PATCH", f"/dags/{dag_id}", {"is_paused": paused})
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The DAG's runs, newest first, 100 at most."""
-        found = self.get(f"/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
-        assert isinstance(found, list)
-        return found
+        """The DAG's runs, newest first."""
+        return self.listed(f"/dags/{dag_id}/dagRuns?order_by=-run_after", "dag_runs")
+
+    def newest_run(self, dag_id: str) -> dict[str, Any] | None:
+        """The DAG's newest run; None before its first."""
+        found = self.get(f"/dags/{dag_id}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
+        return found[0] if found else None
+
+    def failed_runs(self, dag_id: str) -> int:
+        """How many of the DAG's runs have failed."""
+        return int(self.get(f"/dags/{dag_id}/dagRuns?limit=1&state=failed")["total_entries"])
 
     def newest_runs(self) -> list[dict[str, Any]]:
-        """The runs of all DAGs, newest first, 100 at most."""
-        found = self.get("/dags/~/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
+        """The runs of all DAGs, newest first, 100 at most: enough to see what moves."""
+        found = self.get(f"/dags/~/dagRuns?limit={PAGE}&order_by=-run_after")["dag_runs"]
         assert isinstance(found, list)
         return found
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run, mapped ones each on their own."""
-        # Of all runs of all DAGs: "~".
-        found = self.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances?limit=1000")
-        tasks = found["task_instances"]
-        assert isinstance(tasks, list)
-        return tasks
+        return self.listed(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances", "task_instances")
 
     def clear(self, dag_id: str, run_id: str, *, only_failed: bool = True) -> int:
         """Clears a run's tasks, as the UI's button does, and returns how many."""
@@ -141,7 +155,7 @@ class AirflowApi:
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Makes a pool with this many slots, or gives an existing one this many."""
         pool = {"slots": slots, "description": description, "include_deferred": False}
-        if name in {each["name"] for each in self.get("/pools?limit=1000")["pools"]}:
+        if name in {each["name"] for each in self.listed("/pools", "pools")}:
             self._call("PATCH", f"/pools/{name}", {"pool": name, **pool})
         else:
             self._call("POST", "/pools", {"name": name, **pool})

@@ -62,7 +62,7 @@ def logged_in(stack: Stack) -> Iterator[Login]:
 
 def asset_id(stack: Stack, name: str) -> int:
     """The number by which Airflow's pages know an asset."""
-    assets = stack.airflow().get("/assets?limit=100")["assets"]
+    assets = stack.airflow().listed("/assets", "assets")
     return next(int(asset["id"]) for asset in assets if asset["name"] == name)
 
 

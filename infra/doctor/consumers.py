@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from infra.doctor.finding import Finding, Stopped, mend, ok, skip
@@ -21,13 +22,15 @@ def look_at_consumers(target: Target) -> Finding:
     url = f"http://{LOOPBACK}:{target.ports['ui']}"
     try:
         token = _token(target, url)
-        dags = {str(dag["dag_id"]): dag for dag in _told(f"{url}/api/v2/dags?limit=1000", token)["dags"]}
-        pools = {str(pool["name"]): pool for pool in _told(f"{url}/api/v2/pools?limit=1000", token)["pools"]}
+        # Each by its name: a list comes a hundred at a time, and there may be others' DAGs in it.
+        told = {name: _told(f"{url}/api/v2/dags/{name}", token) for name in (EXTRACT, *CONSUMERS)}
+        dags = {name: dag for name, dag in told.items() if dag}
+        pool = _told(f"{url}/api/v2/pools/{POOL}", token)
         paused = {name for name, dag in dags.items() if dag["is_paused"]}
-        slots = int(pools.get(POOL, {"slots": 0})["slots"])
+        slots = int(pool["slots"]) if pool else 0
     except (OSError, ValueError, KeyError, TypeError) as error:
         return skip(f"cannot be told: {url} does not say it ({type(error).__name__})")
-    wrong = [finding for finding in (_dags(url, set(dags), paused), _pool(url, POOL in pools, slots)) if finding]
+    wrong = [finding for finding in (_dags(url, set(dags), paused), _pool(url, pool is not None, slots)) if finding]
     if wrong:
         return mend("; ".join(each.found for each in wrong), " ; ".join(each.remedy for each in wrong))
     note = f"; {EXTRACT} is paused: nothing is asked daily until it is unpaused" if EXTRACT in paused else ""
@@ -68,4 +71,6 @@ def _token(target: Target, url: str) -> str:
 
 
 def _told(url: str, token: str) -> Any:
-    return json.loads(ask(url, {"Authorization": f"Bearer {token}"}, timeout=_SOON).body)
+    """The JSON at a URL; None where there is nothing of that name."""
+    came = ask(url, {"Authorization": f"Bearer {token}"}, timeout=_SOON)
+    return None if came.status == HTTPStatus.NOT_FOUND else json.loads(came.body)

@@ -161,7 +161,7 @@ def _not_reporting(health: Mapping[str, Any], since: datetime) -> list[str]:
 
 def _import_errors(api: AirflowApi, since: datetime) -> dict[str, str]:
     """DAG files that do not import, with the reason."""
-    found = api.get("/importErrors?limit=1000")["import_errors"]
+    found = api.listed("/importErrors", "import_errors")
     return {
         str(each["filename"]): str(each["stack_trace"])
         for each in found
@@ -171,7 +171,7 @@ def _import_errors(api: AirflowApi, since: datetime) -> dict[str, str]:
 
 def _unread_files(api: AirflowApi, since: datetime, broken: set[str]) -> list[str]:
     """DAG files that the dag-processor has not got to yet."""
-    dags = api.get("/dags?limit=1000&exclude_stale=false")["dags"]
+    dags = api.listed("/dags?exclude_stale=false", "dags")
     read = {
         str(dag["relative_fileloc"])
         for dag in dags

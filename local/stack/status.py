@@ -102,15 +102,14 @@ def _last_runs(stack: Stack) -> Table:
 
 def _run_rows(stack: Stack) -> Iterator[tuple[str, ...]]:
     api = stack.airflow()
-    for dag in api.get("/dags?limit=1000&order_by=dag_id")["dags"]:
+    for dag in api.listed("/dags?order_by=dag_id", "dags"):
         name, paused = str(dag["dag_id"]), "yes" if dag["is_paused"] else "no"
-        runs = api.runs(name)
-        if not runs:
+        last = api.newest_run(name)
+        if last is None:
             yield name, paused, "none yet", "", "", "", ""
             continue
-        last = runs[0]
         # Its id is long, and the UI has it: time and cause tell a person which run it is.
-        failed = sum(run["state"] == "failed" for run in runs)
+        failed = api.failed_runs(name)
         state = str(last["state"])
         yield name, paused, _moment(last["run_after"]), _cause(last), state, _took(last), str(failed or "")
 

@@ -143,7 +143,7 @@ def in_rest_api(airflow: Any, needles: Needles, dag_ids: Container[str] | None =
     Of all DAGs, or of those that are given.
     """
     found: set[Find] = set()
-    for dag_id in (each["dag_id"] for each in airflow.get("/dags?limit=1000")["dags"]):
+    for dag_id in (each["dag_id"] for each in airflow.listed("/dags", "dags")):
         if dag_ids is not None and dag_id not in dag_ids:
             continue
         for run in airflow.runs(dag_id):
@@ -153,6 +153,14 @@ def in_rest_api(airflow: Any, needles: Needles, dag_ids: Container[str] | None =
                 if task["try_number"]:
                     name = f"log {dag_id} {task['task_id']} {task['map_index']} {run['dag_run_id']}"
                     found |= needles.find(name, airflow.log(dag_id, run["dag_run_id"], task).encode())
-    for path in ("connections", "variables", "eventLogs", "assets/events", "importErrors", "pools"):
-        found |= needles.find(f"/api/v2/{path}", json.dumps(airflow.get(f"/{path}?limit=1000")).encode())
+    listings = {
+        "connections": "connections",
+        "variables": "variables",
+        "eventLogs": "event_logs",
+        "assets/events": "asset_events",
+        "importErrors": "import_errors",
+        "pools": "pools",
+    }
+    for path, what in listings.items():
+        found |= needles.find(f"/api/v2/{path}", json.dumps(airflow.listed(f"/{path}", what)).encode())
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 # Status and body; None: the connection stays open without a word. In a list each is given once, the last for ever.
 Answer = tuple[int, Any] | None
-Script = Mapping[str, Answer | list[Answer] | Callable[[str], Answer]]
+Script = Mapping[str, Answer | list[Answer] | Callable[[str, str], Answer]]
 
 
 class Recorder:
@@ -29,7 +29,7 @@ class Recorder:
                 path = self.path.split("?")[0]
                 found = next(script[end] for end in script if path.endswith(end))
                 if callable(found):
-                    found = found(self.command)
+                    found = found(self.command, self.path)
                 elif isinstance(found, list):
                     found = found.pop(0) if len(found) > 1 else found[0]
                 if found is None:
@@ -69,5 +69,5 @@ def run_of(run_id: str, state: str) -> dict[str, Answer]:
     return {
         "/auth/token": (201, {"access_token": "token-not-real"}),
         f"/dagRuns/{run_id}": (200, {"state": state, "run_after": "2026-11-22T00:00:00Z"}),
-        "/taskInstances": (200, {"task_instances": [task]}),
+        "/taskInstances": (200, {"task_instances": [task], "total_entries": 1}),
     }

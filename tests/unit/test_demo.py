@@ -38,7 +38,7 @@ def airflow_where_runs(state: str, *, before: str | None = None) -> dict[str, An
     found: dict[str, Any] = {
         "/auth/token": (201, {"access_token": "token-not-real"}),
         "/dags/extract_listings": (200, {}),
-        "/taskInstances": (200, {"task_instances": []}),
+        "/taskInstances": (200, {"task_instances": [], "total_entries": 0}),
         "/clearTaskInstances": (200, {"total_entries": 1}),
         "/dags/~/dagRuns": (200, {"dag_runs": []}),
         "/dagRuns": (200, {}),

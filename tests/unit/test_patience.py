@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -111,3 +112,20 @@ def test_a_run_that_is_there_already_is_the_one_that_was_asked_for() -> None:
     with answering(there) as airflow:
         api = AirflowApi(f"http://127.0.0.1:{airflow.port}", "admin", "not-real")
         assert "mine" == api.trigger("dag", run_id="mine")
+
+
+def test_every_page_of_a_long_answer_is_read() -> None:
+    """Of 201 tasks all are found, each once and in order, though the API gives a hundred at a time."""
+    tasks = [{"map_index": number} for number in range(201)]
+
+    def page(method: str, path: str) -> tuple[int, dict[str, object]]:
+        asked = {name: int(value) for name, value in parse_qsl(urlsplit(path).query)}
+        chosen = tasks[asked["offset"] : asked["offset"] + min(asked["limit"], 100)]
+        return 200, {"task_instances": chosen, "total_entries": len(tasks)}
+
+    script = {"/auth/token": (201, {"access_token": "token-not-real"}), "/taskInstances": page}
+    with answering(script) as airflow:
+        found = AirflowApi(f"http://127.0.0.1:{airflow.port}", "admin", "not-real").tasks("extract_listings", "run")
+
+    assert tasks == found
+    assert 3 == sum(path.partition("?")[0].endswith("/taskInstances") for _, path, _ in airflow.asked)

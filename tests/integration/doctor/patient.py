@@ -43,10 +43,13 @@ class Airflow:
     pools: dict[str, int] = field(default_factory=lambda: {"default_pool": 128, "zillow_api": 2})
 
     def told(self, path: str) -> Any:
-        """What is answered to who is logged in."""
-        if path == "/api/v2/dags?limit=1000":
-            return {"dags": [{"dag_id": name, "is_paused": paused} for name, paused in self.paused.items()]}
-        return {"pools": [{"name": name, "slots": slots} for name, slots in self.pools.items()]}
+        """What is answered to who is logged in; None: there is no such thing."""
+        kind, name = path.removeprefix("/api/v2/").split("/")
+        if kind == "dags" and name in self.paused:
+            return {"dag_id": name, "is_paused": self.paused[name]}
+        if kind == "pools" and name in self.pools:
+            return {"name": name, "slots": self.pools[name]}
+        return None
 
     @contextlib.contextmanager
     def changed(self, **fields: Any) -> Iterator[None]:
@@ -193,7 +196,8 @@ def _airflow() -> Iterator[Airflow]:
             if self.path == HEALTH:
                 self._answer(200, airflow.health)
             elif self.headers["Authorization"] == "Bearer example-token":
-                self._answer(200, airflow.told(self.path))
+                told = airflow.told(self.path)
+                self._answer(200, told) if told else self._answer(404, {"detail": "Not Found"})
             else:
                 self._answer(401, {"detail": "Invalid JWT"})
 

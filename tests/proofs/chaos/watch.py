@@ -84,9 +84,8 @@ class Watch:
 
     def runs(self, since: datetime) -> list[dict[str, Any]]:
         """All runs of all DAGs that were made since then, oldest first."""
-        path = f"/dags/~/dagRuns?limit=100&order_by=run_after&run_after_gte={quote(since.isoformat())}"
-        found: list[dict[str, Any]] = patiently(lambda: self.airflow.get(path))["dag_runs"]
-        return found
+        path = f"/dags/~/dagRuns?order_by=run_after&run_after_gte={quote(since.isoformat())}"
+        return patiently(lambda: self.airflow.listed(path, "dag_runs"))
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
