@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 import tenacity
+
+from include import claims
 
 PASSING_ERRORS = (
     requests.ConnectionError,
@@ -17,7 +18,8 @@ PASSING_ERRORS = (
     requests.exceptions.ContentDecodingError,
 )
 LONGEST_BACKOFF = 30.0
-MOST_DIGITS = 12
+# Beyond what any plan has, and any wait.
+MOST = 10**12 - 1
 
 Response = requests.Response
 
@@ -73,10 +75,11 @@ def wait_as_told(state: tenacity.RetryCallState) -> float:
 
 def retry_after(response: Response) -> float | None:
     """The Retry-After header in seconds, whether sent as a number or as a date; None without a usable one."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    until = _moment(text)
+    text = response.headers.get("Retry-After", "")
+    seconds = claims.whole(text, 0, MOST)
+    if seconds is not None:
+        return float(seconds)
+    until = claims.http_date(text)
     if until is None:
         return None
     served = served_at(response) or datetime.now(UTC)
@@ -85,7 +88,7 @@ def retry_after(response: Response) -> float | None:
 
 def served_at(response: Response) -> datetime | None:
     """When the server says it answered (the Date header), in UTC; None without a usable one."""
-    return _moment(response.headers.get("Date", ""))
+    return claims.http_date(response.headers.get("Date", ""))
 
 
 def quota(response: Response) -> dict[str, int] | None:
@@ -93,19 +96,6 @@ def quota(response: Response) -> dict[str, int] | None:
 
     What is no whole number of at most twelve digits says nothing.
     """
-    found = {}
-    for name in ("limit", "remaining", "reset"):
-        text = response.headers.get(f"x-ratelimit-requests-{name}", "").strip()
-        digits = text.removeprefix("-")
-        if digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS:
-            found[name] = int(text)
-    return found or None
-
-
-def _moment(text: str) -> datetime | None:
-    """An HTTP date in UTC, which is also meant where no zone is named; None for any other text."""
-    try:
-        found = parsedate_to_datetime(text)
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    told = {name: response.headers.get(f"x-ratelimit-requests-{name}") for name in ("limit", "remaining", "reset")}
+    found = {name: claims.whole(text, -MOST, MOST) for name, text in told.items()}
+    return {name: number for name, number in found.items() if number is not None} or None

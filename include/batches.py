@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from include import claims
+
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
 _COUNTS = (
     "landed", "clean", "rejected", "duplicates", "unreadable",
@@ -110,7 +112,8 @@ class ReadySet:
     def from_dict(cls, values: Mapping[str, Any]) -> ReadySet:
         """The set back from `to_dict`; keys it does not know are ignored, a missing one is a TypeError."""
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        bounded = {name: claims.count(values.get(name)) for name in ("pages_claimed", "listings_claimed")}
+        return cls(**{name: value for name, value in values.items() if name in known} | bounded)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from include import claims
 from include.batches import ReadySet
 from include.contract import load_contract
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
@@ -115,6 +116,14 @@ class Gatekeeper:
 
     def _check_columns(self, key: SetKey, success: dict[str, Any]) -> None:
         """That no listing at all has a price means that the API calls it otherwise now: its nulls are no news."""
+        if impossible := success["impossible_columns"]:
+            columns = _in_words([_with_paths(key.source, column) for column in impossible])
+            raise GateClosed(
+                f"{key.manifest}: of {success['counts']['landed']} listings of {key.source}/{key.market} none has a "
+                f"time that can be meant in {columns}: before the year 2000, or only hours old. The API seems to send "
+                "another unit than milliseconds. Nothing was loaded, the warehouse keeps the market's earlier state. "
+                + _mend_the_adapter(key, "the times as they come now")
+            )
         if not (absent := success["absent_columns"]):
             return
         unknown = list(success["unknown_fields"])
@@ -123,9 +132,9 @@ class Gatekeeper:
             f"{_in_words([_with_paths(key.source, column) for column in absent])}. Nothing was loaded, the "
             "warehouse keeps the market's earlier state. "
             + (f"Fields that the adapter does not know: {_in_words(unknown)}. " if unknown else "")
-            + f"Let include/schemas/sources/{key.source}.yaml read where the value stands now (if the API has it no "
-            "more, take the column out of `expected`), deploy the transform, and clean the set again from raw: "
-            f"make replay FROM={key.date} TO={key.date} MARKETS={key.market}"
+            + _mend_the_adapter(
+                key, "where the value stands now (if the API has it no more, take the column out of `expected`)"
+            )
         )
 
     def _check_share(self, key: SetKey, success: dict[str, Any]) -> None:
@@ -207,8 +216,8 @@ class Gatekeeper:
             replay=replay,
             market_name=manifest.get("location"),
             pages_read=success["pages"],
-            pages_claimed=manifest.get("pages_claimed"),
-            listings_claimed=manifest.get("listings_claimed"),
+            pages_claimed=claims.count(manifest.get("pages_claimed")),
+            listings_claimed=claims.count(manifest.get("listings_claimed")),
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:
@@ -223,6 +232,13 @@ def _extraction(key: SetKey, manifest: bytes) -> _Extraction:
         return _Extraction((datetime.fromisoformat(facts["observed_at"]), key.extract_id), int(facts["listings"]), key)
     except (ValueError, KeyError, TypeError) as fault:
         raise GateClosed(f"{key.manifest}: expected a manifest with observed_at and listings ({fault!r})") from fault
+
+
+def _mend_the_adapter(key: SetKey, what: str) -> str:
+    return (
+        f"Let include/schemas/sources/{key.source}.yaml read {what}, deploy the transform, and clean the set again "
+        f"from raw: make replay FROM={key.date} TO={key.date} MARKETS={key.market}"
+    )
 
 
 def _with_paths(source: str, column: str) -> str:

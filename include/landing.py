@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from include import claims
 from include.bodies import ERROR_BYTES
 from include.keys import SetKey, page_name, page_number
 from include.receipts import ExtractRequest, LandedReceipt
@@ -98,7 +99,8 @@ class LandingSet:
     def complete(self, pages: list[tuple[StoredPage, PageFacts]], quota: dict[str, int] | None) -> bytes:
         """Puts the manifest, which makes the set complete, and returns the bytes that stand there."""
         stored = [page for page, _ in pages]
-        last = pages[-1][1]
+        pages_claimed = [facts.total_pages for _, facts in pages if facts.total_pages is not None]
+        listings_claimed = [facts.total_listings for _, facts in pages if facts.total_listings is not None]
         manifest = {
             "manifest_version": 1,
             "pipeline_version": VERSION,
@@ -112,9 +114,10 @@ class LandingSet:
             "completed_at": stored[-1].received_at,
             "pages": [asdict(page) for page in stored],
             "listings": sum(page.listings for page in stored),
-            "pages_claimed": last.total_pages,
+            # The greatest: an empty page that claims nothing takes back no claim of those before it.
+            "pages_claimed": max(pages_claimed, default=None),
             "pages_limit": self.request.page_limit,
-            "listings_claimed": last.total_listings,
+            "listings_claimed": max(listings_claimed, default=None),
             "date_override": self.request.date_override,
             "quota": quota,
         }
@@ -162,8 +165,8 @@ def receipt(manifest: bytes) -> LandedReceipt:
         pages=len(facts["pages"]),
         listings=facts["listings"],
         bytes=sum(page["bytes"] for page in facts["pages"]),
-        pages_claimed=facts["pages_claimed"],
-        listings_claimed=facts["listings_claimed"],
+        pages_claimed=claims.count(facts["pages_claimed"]),
+        listings_claimed=claims.count(facts["listings_claimed"]),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
@@ -18,7 +19,7 @@ from airflow.providers.http.operators.http import HttpOperator
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
-from include import api_calls, bodies, landing, markets
+from include import api_calls, bodies, claims, landing, markets
 from include.assets import LANDED_LISTINGS
 from include.keys import SetKey, extract_id
 from include.loading import fault_noted
@@ -143,18 +144,24 @@ class LandListingsOperator(HttpOperator):
     def _land_and_turn(self, response: requests.Response) -> dict[str, Any] | None:
         """Lands the page that came and says what to ask for next; HttpOperator calls it after every page."""
         number = len(self._pages) + 1
+        if response.status_code == HTTPStatus.NOT_FOUND and self._pages and not self._claimed_pages():
+            self.log.info("page %d: HTTP 404, and no page claimed how many there are: taken for the end", number)
+            self._keep_error(response)
+            return None
         if response.status_code != 200:
             self._refuse(response, f"HTTP {response.status_code}: {self._words(response)}")
         if size := bodies.too_big(response, limit := tuning().page_bytes_limit):
             words = f"{size}, and a page may have {limit} after unpacking (LISTINGS_PAGE_BYTES_LIMIT)"
             self._refuse(response, words, permanent=True)
-        served = api_calls.served_at(response)
+        received = datetime.now(UTC)
+        # Ages are counted from it: a clock that stands still, a proxy's say, is not believed.
+        served = claims.near(api_calls.served_at(response), received)
         try:
             page = self._set.put_page(
                 self._source,
                 number,
                 response.content,
-                received_at=_iso(datetime.now(UTC)),
+                received_at=_iso(received),
                 served_at=_iso(served) if served else None,
             )
         except NotAPage as fault:
@@ -176,8 +183,12 @@ class LandListingsOperator(HttpOperator):
 
     def _last_page(self) -> int:
         """The number of the last page to ask for, as far as is known yet."""
-        claimed = self._pages[-1][1].total_pages if self._pages else None
-        return min(self._ask.page_limit, claimed or self._ask.page_limit)
+        return min(self._ask.page_limit, self._claimed_pages() or self._ask.page_limit)
+
+    def _claimed_pages(self) -> int | None:
+        """How many pages there are by the newest page that says it."""
+        told = (facts.total_pages for _, facts in reversed(self._pages) if facts.total_pages is not None)
+        return next(told, None)
 
     def _tell(self, words: str) -> None:
         self.log.warning("page %d: %s", len(self._pages) + 1, words)

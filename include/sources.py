@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from include import claims
 from include.adapters import Adapter, AdapterError, Request, Rule, parse_adapter
 from include.yaml_files import read_yaml
 
@@ -105,8 +106,8 @@ class Source:
         facts = self.adapter.page_facts
         return PageFacts(
             listings=len(rows),
-            total_pages=_count(_at(document, facts.get("total_pages"))),
-            total_listings=_count(_at(document, facts.get("total_listings"))),
+            total_pages=claims.count(_at(document, facts.get("total_pages"))),
+            total_listings=claims.count(_at(document, facts.get("total_listings"))),
         )
 
     def is_permanent(self, status: int, body: bytes) -> bool:
@@ -188,7 +189,3 @@ def _at(document: Any, path: str | None) -> Any:
             return None
         document = document.get(part)
     return document if path else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -131,6 +131,7 @@ def success_record(
         "oddities": dict(cleaned.oddities),
         "unknown_fields": dict(cleaned.unknown_fields),
         "absent_columns": list(cleaned.absent_columns),
+        "impossible_columns": list(cleaned.impossible_columns),
         "files": {
             name: {"rows": rows[name], "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
             for name, body in files.items()

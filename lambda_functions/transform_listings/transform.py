@@ -23,6 +23,7 @@ from rejects import Reject, Rejects
 # Rows, or bytes of pages, that are held as Python values before they are turned into columns.
 _CHUNK_ROWS = 2048
 _CHUNK_BYTES = 16 * 2**20
+_DAY_US = 86_400 * 10**6
 
 Manifest = Mapping[str, Any]
 PageEntry = Mapping[str, Any]
@@ -43,6 +44,7 @@ class Cleaned(msgspec.Struct, frozen=True):
     oddities: Mapping[str, int]
     unknown_fields: Mapping[str, int]
     absent_columns: Sequence[str]
+    impossible_columns: Sequence[str]
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class Cleaner:
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
             watch.see_fields(decoded.unknown)
-            chunk.append(_Page(raw_key, body, microseconds(entry["served_at"] or entry["received_at"]), decoded))
+            chunk.append(_Page(raw_key, body, _served_us(entry), decoded))
             rows += decoded.count
             size += len(body)
             if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
@@ -100,6 +102,7 @@ class Cleaner:
         rows, origin = self._gather(chunk)
         made = {column.name: convert(column, rows) for column in self.plan.payload}
         watch.see_columns(made)
+        watch.see_times(rows)
         problems = _first_problems(made)
         problems_by_page: defaultdict[int, list[int]] = defaultdict(list)
         for index in problems:
@@ -172,6 +175,7 @@ class Cleaner:
             oddities=_sorted(Counter(",".join(listings["oddities"].drop_null().to_pylist()).split(","))),
             unknown_fields=watch.unknown_fields(),
             absent_columns=watch.absent_columns(),
+            impossible_columns=watch.impossible_columns(),
         )
 
 
@@ -184,6 +188,13 @@ def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:
         "extract_id": pa.scalar(manifest["extract_id"]),
         "observed_at": pa.scalar(microseconds(manifest["observed_at"]), pa.int64()).cast(pa.timestamp("us", "UTC")),
     }
+
+
+def _served_us(entry: PageEntry) -> int:
+    """When the page was served: by the server's clock, or by ours where it says nothing, or a day that is not ours."""
+    received = microseconds(entry["received_at"])
+    served = microseconds(entry["served_at"] or entry["received_at"])
+    return served if abs(served - received) <= _DAY_US else received
 
 
 def _first_problems(made: Mapping[str, Converted]) -> dict[int, tuple[str, str]]:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.keys import SetKey
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction
@@ -55,7 +56,10 @@ def test_the_same_page_twice_is_landed_twice_and_counted_twice(extraction: Extra
 def test_the_newest_claim_says_how_many_pages_there_are(
     extraction: Extraction, limit: int, claims: dict[int, int], expected: int
 ) -> None:
-    """Where totalPages changes under way, each page is asked for once, up to what the last page claims."""
+    """Where totalPages changes under way, each page is asked for once, up to what the last page claims.
+
+    The manifest keeps the greatest claim.
+    """
     extraction.fault(
         *({"page": number, "body": page_of(extraction, number) | {"totalPages": n}} for number, n in claims.items())
     )
@@ -63,7 +67,8 @@ def test_the_newest_claim_says_how_many_pages_there_are(
     assert expected == extraction.run(page_limit=limit)["pages"]
     assert {f"zillow56/houston-tx/{number}": 1 for number in range(1, expected + 1)} == extraction.asked()
     manifest = manifest_of(extraction)
-    assert (claims[expected], expected) == (manifest["pages_claimed"], len(manifest["pages"]))
+    asked = [claims[number] for number in range(1, expected + 1)]
+    assert (max(asked), expected) == (manifest["pages_claimed"], len(manifest["pages"]))
 
 
 def test_an_empty_page_under_way_ends_the_market_and_the_manifest_shows_it(extraction: Extraction) -> None:
@@ -74,6 +79,51 @@ def test_an_empty_page_under_way_ends_the_market_and_the_manifest_shows_it(extra
     assert {"zillow56/houston-tx/1": 1, "zillow56/houston-tx/2": 1} == extraction.asked()
     manifest = manifest_of(extraction)
     assert (20, [PAGE_SIZE, 0]) == (manifest["pages_claimed"], [page["listings"] for page in manifest["pages"]])
+
+
+def test_a_404_behind_pages_that_claim_no_number_ends_the_market(extraction: Extraction) -> None:
+    """Where no page says how many there are, a page that is not there is the end, and the set is complete."""
+    pages = {number: page_of(extraction, number) for number in (1, 2)}
+    for page in pages.values():
+        del page["totalPages"]
+        del page["totalResultCount"]
+    extraction.fault(
+        *({"page": number, "body": body} for number, body in pages.items()),
+        {"page": 3, "status": 404, "body": {"message": "no such page"}},
+    )
+
+    assert (2, 2 * PAGE_SIZE) == tuple(extraction.run(page_limit=5)[name] for name in ("pages", "listings"))
+    manifest = manifest_of(extraction)
+    assert (None, None) == (manifest["pages_claimed"], manifest["listings_claimed"])
+    assert {f"zillow56/houston-tx/{number}": 1 for number in (1, 2, 3)} == extraction.asked()
+
+
+@pytest.mark.parametrize("claimed", ["2", 2.0, "2.0"])
+def test_a_claim_in_another_form_ends_the_market(extraction: Extraction, claimed: Any) -> None:
+    """Two pages claimed as text or with a point are two pages: the third, which would be a 404, is not asked for."""
+    extraction.fault(
+        *({"page": number, "body": page_of(extraction, number) | {"totalPages": claimed}} for number in (1, 2)),
+        {"page": 3, "status": 404, "body": {"message": "no such page"}},
+    )
+
+    assert 2 == extraction.run(page_limit=5)["pages"]
+    assert 2 == manifest_of(extraction)["pages_claimed"]
+
+
+def test_a_404_where_more_pages_are_claimed_fails_the_market(extraction: Extraction) -> None:
+    """A claim says that there is more: the market waits for a person, its pages are kept."""
+    extraction.fault({"page": 3, "status": 404, "body": {"message": "no such page"}})
+
+    with pytest.raises(AirflowFailException, match=r"page 3: .*Pages 1 to 2 are kept"):
+        extraction.run(page_limit=5)
+
+
+def test_a_clock_that_stands_still_is_not_believed(extraction: Extraction) -> None:
+    """A proxy's Date of 1970 is left out of the manifest: ages count from when the page was received."""
+    extraction.fault({"page": 1, "headers": {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}})
+
+    extraction.run(page_limit=1)
+    assert [None] == [page["served_at"] for page in manifest_of(extraction)["pages"]]
 
 
 def wait_until_answered(extraction: Extraction, requests: int) -> None:

@@ -125,6 +125,21 @@ def test_an_expected_column_that_nothing_fills_holds_a_set_back(source: str, col
     assert [] == [each for each in s3.keys("clean") if each.startswith("ready/")]
 
 
+def test_times_in_another_unit_hold_a_set_back() -> None:
+    """The alarm names column and path, what is wrong with all its values, and what to do; no marker is put."""
+    s3 = buckets()
+    put_clean_set(s3, impossible_columns=["price_changed_at"])
+
+    words = (
+        "of 41 listings of zillow56/houston-tx none has a time that can be meant in price_changed_at (datePriceChanged "
+        "in the payload): before the year 2000, or only hours old. The API seems to send another unit than "
+        "milliseconds. Nothing was loaded, the warehouse keeps the market's earlier state. Let include/schemas/sources/"
+    )
+    with pytest.raises(GateClosed, match=re.escape(words)):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    assert [] == [each for each in s3.keys("clean") if each.startswith("ready/")]
+
+
 def test_a_renamed_column_is_named_before_its_rejects() -> None:
     """Where every row is a reject because a field was renamed, the alarm is about it and names the unknown fields."""
     s3 = buckets()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -168,6 +169,45 @@ def test_the_manifest_says_all_there_is_to_know() -> None:
         "date_override": None,
         "quota": QUOTA,
     }
+
+
+@pytest.mark.parametrize(
+    ("claims", "greatest"),
+    [
+        ([(20, 820), (0, 0)], (20, 820)),
+        ([(2, 60), (4, 90), (3, 80)], (4, 90)),
+        ([(None, None), ("3", "70")], (3, 70)),
+        ([(None, None)], (None, None)),
+        ([(3_000_000_000, 10**20)], (None, None)),
+        ([(10**30, 10**30), (2, 60)], (2, 60)),
+    ],
+)
+def test_the_manifest_keeps_the_greatest_claim_of_its_pages(
+    claims: list[tuple[Any, Any]], greatest: tuple[int | None, int | None]
+) -> None:
+    """An empty page that claims nothing takes no claim back; what no column holds, as text or not, is none."""
+    ours = landing_set(buckets())
+    bodies = [
+        page(1, None, **{"totalPages": pages, "totalResultCount": listings} if pages is not None else {})
+        for pages, listings in claims
+    ]
+    manifest = ours.complete(
+        [ours.put_page(SOURCE, number, body, RECEIVED_AT, None) for number, body in enumerate(bodies, 1)], None
+    )
+
+    receipt = landing.receipt(manifest)
+    assert greatest == (receipt.pages_claimed, receipt.listings_claimed)
+    assert greatest == tuple(json.loads(manifest)[name] for name in ("pages_claimed", "listings_claimed"))
+
+
+@pytest.mark.parametrize("claimed", [3_000_000_000, 10**20, 10**30])
+def test_an_old_manifest_is_read_with_its_claims_bounded(claimed: int) -> None:
+    """A set that an earlier version landed with such a claim is announced without it, in a record that travels."""
+    ours = landing_set(buckets())
+    made = json.loads(ours.complete([ours.put_page(SOURCE, 1, page(1), RECEIVED_AT, None)], None))
+    receipt = landing.receipt(json.dumps(made | {"pages_claimed": claimed, "listings_claimed": claimed}).encode())
+
+    assert (None, None) == (receipt.pages_claimed, receipt.listings_claimed)
 
 
 def test_the_manifest_stands_as_it_was_put_first() -> None:

@@ -214,6 +214,42 @@ def test_a_sound_market_of_addresses_in_one_text_lacks_nothing(address: str, hom
     assert [] == clean_rows(*items, source="zillow-com1").absent_columns
 
 
+DAY_MS = 86_400_000
+NOW_S = 1_795_000_000
+
+
+@pytest.mark.parametrize(
+    ("count", "values", "impossible"),
+    [
+        # Seconds where milliseconds were: price changes of 1970, ages of minutes.
+        (20, {"datePriceChanged": NOW_S}, ["price_changed_at"]),
+        (19, {"datePriceChanged": NOW_S}, []),
+        (20, {"datePriceChanged": NOW_S * 1000}, []),
+        (200, {"timeOnZillow": 40 * DAY_MS // 1000}, ["days_on_market", "listed_at"]),
+        (199, {"timeOnZillow": 40 * DAY_MS // 1000}, []),
+        (200, {"timeOnZillow": 40 * DAY_MS}, []),
+        # The newest of a large market, a page of them.
+        (41, {"timeOnZillow": DAY_MS // 12}, []),
+    ],
+)
+def test_times_in_another_unit_are_impossible_as_a_whole(
+    count: int, values: dict[str, int], impossible: list[str]
+) -> None:
+    """Of enough listings none can have a time of before 2000, nor half of them be new; one good time opens the gate."""
+    rows = sound_rows(count, **values)
+    assert impossible == clean_rows(*rows).impossible_columns
+    path = next(iter(values))
+    good = {"datePriceChanged": NOW_S * 1000, "timeOnZillow": 40 * DAY_MS}[path]
+    mixed = [each | {path: good} if number % 2 else each for number, each in enumerate(rows)]
+    assert [] == clean_rows(*mixed[: count // 2 * 2]).impossible_columns
+
+
+@pytest.mark.parametrize("source", known_sources())
+def test_no_time_of_a_family_is_impossible(source: str) -> None:
+    """Two hundred listings as the family sends them have times that can be meant."""
+    assert [] == clean_rows(*listings_of(source) * 40, source=source).impossible_columns
+
+
 def test_a_value_that_means_unknown_fills_nothing() -> None:
     """Where -1 stands for unknown, in a sound listing or in a reject, the column is as absent as without it."""
     document = zillow56(expected=["days_on_market"])
