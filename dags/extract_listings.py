@@ -24,6 +24,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from airflow.sdk.configuration import conf
 
 from include import markets
 from include.assets import LANDED_LISTINGS
@@ -56,6 +57,7 @@ def plan_requests(
             run_id=dag_run.run_id,
             started_at=ti.start_date,
             tolerance=tuning().date_tolerance,
+            most=conf.getint("core", "max_map_length"),
             date_override=params["date_override"],
         )
         reserve_plan(S3Hook(AWS_CONN_ID).get_conn(), requests, override=params["quota_override"])

@@ -37,11 +37,13 @@ def plan(
     run_id: str,
     started_at: datetime,
     tolerance: timedelta,
+    most: int,
     date_override: str | None = None,
 ) -> list[ExtractRequest]:
     """One request per market, all for the run's date: the partition key, or the day of `run_after`.
 
-    Raises PlanRefused when a market is unusable or named twice, and when the date is further than
+    Raises PlanRefused when a market is unusable or named twice, when there are more than `most`, the tasks that
+    Airflow makes of one, and when the date is further than
     `tolerance` from `started_at` without an override: the APIs serve only today, so that what they
     answer now is not the state of another date.
     """
@@ -49,6 +51,11 @@ def plan(
     date = _date(partition_key, run_after)
     refuse_far_date(date.isoformat(), started_at, date_override, tolerance)
     names = _clean(locations)
+    if len(names) > most:
+        raise PlanRefused(
+            f"{len(names)} markets are named, and Airflow makes {most} tasks of one at most: name fewer, the others in "
+            "a run of their own, or raise core.max_map_length (AIRFLOW__CORE__MAX_MAP_LENGTH) for all of Airflow"
+        )
     identity = extract_id(run_after, run_id)
     return [
         ExtractRequest(

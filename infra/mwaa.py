@@ -47,6 +47,8 @@ _SECRETS: Mapping[str, str | None] = {
 # The environment's AirflowConfigurationOptions. MWAA decides the rest itself: executor, auth manager, logging, the
 # database, keys, metrics. Tasks start in an interpreter of their own there, so that nothing is imported ahead.
 AIRFLOW_OPTIONS: Mapping[str, str] = {
+    # As many markets as docs/aws.md promises, in one run.
+    "core.max_map_length": "10000",
     "core.max_templated_field_length": "65536",
     "dag_processor.dag_version_inflation_check_level": "error",
     "secrets.backend": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",

@@ -20,6 +20,8 @@ CONNECTION_PATTERN = "^(zillow_|aws_s3_conn$|conn_id_redshift$|redshift_copy_rol
 # Imported once into the server that tasks are forked from, not once for each task.
 PRELOADED = "include.preload"
 SESSION_FACTORY = "include.aws_sessions.SharedLoaderSessionFactory"
+# As many markets as docs/aws.md promises; Airflow's own bound is 1,024 of anything that is mapped.
+MOST_MAPPED = 10_000
 # The local API takes more requests a second than a plan of the real one does.
 LOCAL_TUNING = {"LISTINGS_REQUESTS_PER_SECOND": "16", "LISTINGS_API_SLOTS": "3"}
 # The mail server is nothing of the stack's own: where there is one, the caller says so in Airflow's way.
@@ -102,6 +104,7 @@ def _airflow(home: Home, ports: Ports, deployment: Deployment) -> dict[str, str]
             "simple_auth_manager_users": f"{UI_USER}:admin",
             "simple_auth_manager_passwords_file": passwords_file(home),
             "max_templated_field_length": 65536,
+            "max_map_length": MOST_MAPPED,
             # Of a file, in seconds: what takes one on a machine of one's own takes a minute on a busy one.
             "dagbag_import_timeout": 150,
             "mp_start_method": "forkserver",

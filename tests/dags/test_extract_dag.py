@@ -206,6 +206,20 @@ def test_the_plan_refuses_what_the_quota_has_not(
     assert 2 == len(plan(dags, today, markets=["houston, tx", "austin, tx"], page_limit=20))
 
 
+def test_more_markets_than_airflow_maps_reserve_nothing(
+    dags: dict[str, Any], extraction: Extraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Airflow's own bound 1,100 markets are refused before anything is reserved; by the stack's they are planned."""
+    markets = [f"town {number}, tx" for number in range(1100)]
+
+    with pytest.raises(AirflowFailException, match="1100 markets are named, and Airflow makes 1024 tasks"):
+        plan(dags, _Run(datetime.now(UTC)), markets=markets)
+    assert ({}, []) == (extraction.asked(), extraction.landed())
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "10000")
+    assert 1100 == len(plan(dags, _Run(datetime.now(UTC)), markets=markets))
+    assert 1 == len(extraction.landed("quota/"))
+
+
 def test_a_plan_that_is_cleared_reserves_once(
     dags: dict[str, Any], extraction: Extraction, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,8 @@ from infra.host.account import Account
 from infra.host.host_environment import host_environment, names_of_host, since
 from infra.host.layout import Layout
 from infra.host.services import Systemd
-from local.stack.airflow_environment import CONNECTION_PATTERN, PRELOADED, SESSION_FACTORY
+from infra.mwaa import AIRFLOW_OPTIONS
+from local.stack.airflow_environment import CONNECTION_PATTERN, MOST_MAPPED, PRELOADED, SESSION_FACTORY
 from tests.ministack import PROJECT_ROOT
 
 SETTINGS = {"AWS_DEFAULT_REGION": "eu-central-1", "LISTINGS_LANDING_BUCKET": "listings-dev-landing-111122223333"}
@@ -66,10 +67,11 @@ def test_a_line_that_is_no_variable_is_named(tmp_path: Path, line: str) -> None:
         env_file.read(path)
 
 
-def test_the_host_looks_up_and_preloads_what_the_stack_does() -> None:
-    """The two places that say it agree."""
+def test_the_host_looks_up_preloads_and_maps_what_the_stack_does() -> None:
+    """The places that say it agree."""
     static = env_file.read(PROJECT_ROOT / "infra/host/airflow.env")
     assert PRELOADED == static["AIRFLOW__CORE__MP_FORKSERVER_PRELOAD"]
+    assert MOST_MAPPED == int(static["AIRFLOW__CORE__MAX_MAP_LENGTH"]) == int(AIRFLOW_OPTIONS["core.max_map_length"])
     assert SESSION_FACTORY == static["AIRFLOW__AWS__SESSION_FACTORY"]
     backend = json.loads(host_environment(Layout(), SETTINGS, "", "h")["AIRFLOW__SECRETS__BACKEND_KWARGS"])
     assert CONNECTION_PATTERN == backend["connections_lookup_pattern"]

@@ -62,6 +62,7 @@ def request_plan(**changes: Any) -> list[ExtractRequest]:
         "run_id": "manual__example",
         "started_at": RUN_AFTER,
         "tolerance": TOLERANCE,
+        "most": 1024,
     }
     return plan(**(ordinary | changes))
 
@@ -201,6 +202,17 @@ def test_a_market_named_twice_is_refused(again: str) -> None:
     """Two spellings of one market would fetch it twice: the plan names both."""
     with pytest.raises(PlanRefused, match=f"market '{again.strip()}' is named twice .*'houston, tx'"):
         request_plan(locations=["houston, tx", "austin, tx", again])
+
+
+@pytest.mark.parametrize(("most", "is_planned"), [(1100, True), (1099, False)])
+def test_more_markets_than_airflow_maps_are_refused(most: int, is_planned: bool) -> None:
+    """1,100 markets are planned where Airflow makes as many tasks of one, else refused with both numbers."""
+    locations = [f"town {number}, tx" for number in range(1100)]
+    if is_planned:
+        assert 1100 == len(request_plan(locations=locations, most=most))
+    else:
+        with pytest.raises(PlanRefused, match="1100 markets are named, and Airflow makes 1099 tasks of one at most"):
+            request_plan(locations=locations, most=most)
 
 
 def test_no_market_is_refused() -> None:
