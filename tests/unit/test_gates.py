@@ -46,6 +46,16 @@ def test_a_sound_set_is_let_through() -> None:
     assert ready_set().to_dict() == json.loads(s3.buckets["clean"][MARKER].body)
 
 
+def test_a_claim_that_no_column_holds_is_not_handed_on() -> None:
+    """The marker of a set that an earlier version landed has no claim where its manifest has an impossible one."""
+    s3 = buckets()
+    put_clean_set(s3, manifest=b'{"location": "houston, tx", "pages_claimed": 3000000000, "listings_claimed": "820"}')
+
+    Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    marker = json.loads(s3.buckets["clean"][MARKER].body)
+    assert (None, 820) == (marker["pages_claimed"], marker["listings_claimed"])
+
+
 def test_letting_through_twice_leaves_one_marker() -> None:
     """The gates may be passed again: same receipt, same marker."""
     s3 = buckets()
