@@ -97,6 +97,8 @@ def test_the_listings_page_answers_behind_the_login(installed: Installed) -> Non
 def test_a_task_runs_and_its_log_is_in_the_bucket_alone(installed: Installed) -> None:
     """It reports over TLS; the log is read in the UI from S3, and nothing of it stays on the host."""
     run_id = installed.redrive()
+    # A task's log goes there after the task, or the run, has ended.
+    _wait(lambda: not list((installed.layout.state / "logs").glob("dag_id=redrive_listings/**/*.log")), "logs are gone")
     s3 = installed.ministack.client("s3")
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=LOG_BUCKET).get("Contents", [])]
     mine = [key for key in keys if "task_id=move_back" in key]
@@ -105,8 +107,6 @@ def test_a_task_runs_and_its_log_is_in_the_bucket_alone(installed: Installed) ->
     instance = f"/api/v2/dags/redrive_listings/dagRuns/{quote(run_id)}/taskInstances/move_back"
     lines = installed.call(f"{instance}/logs/1?map_index=0")["content"]
     assert any(f"s3://{LOG_BUCKET}/task-logs/" in str(line) for line in lines)
-    # The last task's log goes there after its run has ended.
-    _wait(lambda: not list((installed.layout.state / "logs").glob("dag_id=redrive_listings/**/*.log")), "logs are gone")
 
 
 def test_nothing_listens_but_the_page_and_that_where_it_was_told(installed: Installed) -> None:
