@@ -4,21 +4,22 @@
 **Wakes** on `clean_listings`; the sets of a date share the key `all|date`, one run at a time.
 
 **Reads** the ready markers that the deployed transform's sets of the date have, of each the newest replay's, and
-subtracts what `core.load_audit` has: the ledger decides, not the events. Unsuspected sets make one batch; each suspect
-is loaded alone. Nothing to load: the run ends at once.
+subtracts what `core.load_audit` has: the ledger decides, not the events. Unsuspected sets make one batch; a batch that
+failed comes in halves, until the bad set stands alone. Nothing to load: the run ends at once.
 **Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
-commit. Emits `warehouse_listings`, `all|date`.
+commit. Emits `warehouse_listings`, `all|date`; where a batch failed, `clean_listings` for its halves.
 
 **Runs again** safely: no set changes anything newer. After a deployment of the transform clear `plan_batches`.
 
-**When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect and the next wake (an event, or
-`reconcile_listings` within the hour) loads each alone, so that the bad one names itself. A set that failed in more
-than two hours of the clock waits for a person: find its reason in `core.load_audit`, mend it, then trigger this DAG by
-hand with the partition key and `retry_suspects`.
+**When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect, and the load wakes itself for its
+halves, so that the bad one names itself and the others arrive. A set that failed alone in more than two hours of the
+clock waits for a person: find its reason in `core.load_audit`, mend it, then trigger this DAG by hand with the
+partition key and `retry_suspects`.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
@@ -34,13 +35,16 @@ from airflow.sdk import (
     task,
     task_group,
 )
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import loading
 from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.operators import CopyToStagingOperator
 from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
+
+# Of a batch that fails one mail tells: that of name_suspects, which repeats the reason.
+TELLING = {"on_failure_callback": DEFAULT_ARGS.get("on_failure_callback")}
 
 
 @task(**LOOK_AGAIN)
@@ -80,15 +84,29 @@ def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outl
     return receipt
 
 
-@task(trigger_rule=TriggerRule.ONE_FAILED, on_failure_callback=DEFAULT_ARGS.get("on_failure_callback"))
-def record_suspects(batch: dict[str, Any], ti: Any = None) -> None:
-    """Marks the sets of a failed batch as suspect, and fails in its turn so that the run does."""
+@task(trigger_rule=TriggerRule.ONE_FAILED, **TELLING)
+def record_suspects(batch: dict[str, Any], ti: Any = None) -> dict[str, Any]:
+    """Marks the sets of a failed batch as suspect; returns the `Suspects` as a dict."""
     fault = loading.noted_fault(ti, sorted(ti.task.upstream_task_ids))
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        raise AirflowFailException(loading.record_suspects(connection, batch, fault))
+        return asdict(loading.record_suspects(connection, batch, fault))
 
 
-# Of a batch that fails one mail tells: that of record_suspects, which names the sets and repeats the reason.
+@task(outlets=[CLEAN_LISTINGS], **TELLING)
+def wake_for_halves(suspects: dict[str, Any], outlet_events: Any = None) -> None:
+    """Emits for a partition of the batch, which wakes the load of its date; skipped when the batch was one set."""
+    if not suspects["partition"]:
+        raise AirflowSkipException("the batch was one set: nothing to halve")
+    outlet_events[CLEAN_LISTINGS].add_partitions(suspects["partition"])
+    outlet_events[CLEAN_LISTINGS].extra = {"by": "load_listings"}
+
+
+@task(**TELLING)
+def name_suspects(suspects: dict[str, Any]) -> None:
+    """Fails with the names and the reason, so that the run does."""
+    raise AirflowFailException(suspects["words"])
+
+
 @task_group(default_args={"on_failure_callback": None})
 def load_batch(batch: dict[str, Any]) -> None:
     copies = [
@@ -106,7 +124,10 @@ def load_batch(batch: dict[str, Any]) -> None:
     staged = create_staging(batch)
     loaded = load(batch)
     staged >> copies[0] >> copies[1] >> loaded
-    [staged, *copies, loaded] >> record_suspects(batch)
+    suspects = record_suspects(batch)
+    [staged, *copies, loaded] >> suspects
+    wake_for_halves(suspects)
+    name_suspects(suspects)
 
 
 @dag(

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import date
 from typing import Any
 
-from include.batches import Batch, Turn
+from include.batches import Batch, Suspicion, Turn
 from include.keys import SetKey, set_of
 from include.sql_files import Connection, read
 
@@ -53,19 +53,16 @@ def loaded_turns(connection: Connection, snapshot_date: date | str) -> frozenset
     return frozenset(_turn(row) for row in rows)
 
 
-def suspect_attempts(connection: Connection, snapshot_date: date | str) -> dict[Turn, int]:
-    """In how many hours of the clock each turn of a date was in a batch that failed; none that was loaded since.
-
-    Hours, not failures: several wakes in one short outage say no more than one.
-    """
+def suspicions(connection: Connection, snapshot_date: date | str) -> dict[Turn, Suspicion]:
+    """What is known of each turn of a date that was in a batch that failed; none that was loaded since."""
     day = date.fromisoformat(snapshot_date) if isinstance(snapshot_date, str) else snapshot_date
     return _turns(connection, "snapshot_date = %s", day)[1]
 
 
 def audit_since(
     connection: Connection, since: date, also: Collection[str] = ()
-) -> tuple[frozenset[Turn], dict[Turn, int]]:
-    """For dates from `since` on and of `also`: the turns that are loaded, in how many hours each other turn failed."""
+) -> tuple[frozenset[Turn], dict[Turn, Suspicion]]:
+    """For dates from `since` on and of `also`: the turns that are loaded, and what is known of those that failed."""
     which, days = from_on(since, also)
     return _turns(connection, which, *days)
 
@@ -97,21 +94,44 @@ def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetK
     return frozenset(loaded - {set_of(row["set_id"]) for row in rows if row["accepted"] != row["rows_found"]})
 
 
-def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[Turn], dict[Turn, int]]:
+def _turns(connection: Connection, which: str, *days: date) -> tuple[frozenset[Turn], dict[Turn, Suspicion]]:
     rows = read(
         connection,
         f"""
+        with attempts as (
+            select set_id, replay, status, batch_id, recorded_at
+            from core.load_audit
+            where {which}
+        ),
+        sizes as (
+            select batch_id, count(distinct set_id) as sets
+            from attempts
+            where status = 'suspect'
+            group by batch_id
+        ),
+        ranked as (
+            select attempts.*, sizes.sets,
+                row_number() over (
+                    partition by attempts.set_id, attempts.replay
+                    order by attempts.recorded_at desc, sizes.sets, attempts.batch_id
+                ) as place
+            from attempts
+            left join sizes on attempts.batch_id = sizes.batch_id
+        )
         select set_id, replay,
             sum(case when status = 'loaded' then 1 else 0 end) as loads,
-            count(distinct case when status = 'suspect' then date_trunc('hour', recorded_at) end) as failed_hours
-        from core.load_audit
-        where {which}
+            count(distinct case when status = 'suspect' and sets = 1 then date_trunc('hour', recorded_at) end)
+                as hours_alone,
+            max(case when place = 1 then batch_id end) as batch_id
+        from ranked
         group by set_id, replay
         """,  # noqa: S608 - `which` is one of the conditions above
         days,
     )
     loaded = frozenset(_turn(row) for row in rows if int(row["loads"]) > 0)
-    failed = {_turn(row): int(row["failed_hours"]) for row in rows if int(row["loads"]) == 0}
+    failed = {
+        _turn(row): Suspicion(str(row["batch_id"]), int(row["hours_alone"])) for row in rows if int(row["loads"]) == 0
+    }
     return loaded, failed
 
 

@@ -34,6 +34,17 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Suspicion:
+    """What is known of a turn whose batches failed: the last of them, and in how many hours it failed alone.
+
+    Hours of the clock, not failures: several wakes in one short outage say no more than one.
+    """
+
+    batch_id: str
+    hours_alone: int
+
+
+@dataclass(frozen=True)
 class ReadySet:
     """One clean set as its ready marker and `_SUCCESS.json` describe it.
 

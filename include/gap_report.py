@@ -86,7 +86,7 @@ def _stuck(names: Sequence[str]) -> list[str]:
 def _given_up(set_ids: Sequence[str]) -> list[str]:
     dates = sorted({parse_partition(partition_of(set_id))[2] for set_id in set_ids})
     return _part(
-        f"{len(set_ids)} set(s) failed to load in more than {tuning().suspect_retries} hours of the clock, alone too",
+        f"{len(set_ids)} set(s) failed to load alone in more than {tuning().suspect_retries} hours of the clock",
         set_ids,
         "Their reasons stand in core.load_audit (status suspect, column error). Mend them.",
         f"Then trigger load_listings with retry_suspects and the partition key {_either(f'all|{d}' for d in dates)}.",

@@ -22,7 +22,7 @@ _OF_SETS = ("not_copied", "not_clean", "not_sensed", "half_extracted")
 class Gaps:
     """Sets and partitions that stopped on their way, each named once, at the place where it stopped.
 
-    The first group is mended by sending on: `suspect` sets failed in a batch and are tried alone, `without_rows`
+    The first group is mended by sending on: `suspect` sets failed in a batch and are tried in halves, `without_rows`
     are those whose rows in the warehouse are not as many as its audit says. The others wait for a person:
 
     - `given_up`: sets that failed alone too often.

@@ -14,7 +14,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include.batches import Batch, ReadySet, Turn
+from include.batches import Batch, ReadySet, Suspicion, Turn
 from include.keys import (
     REPLAYS,
     SetKey,
@@ -180,22 +180,30 @@ def batches(
     ready: Collection[ReadySet],
     *,
     loaded: Collection[Turn],
-    suspects: Mapping[Turn, int],
+    suspects: Mapping[Turn, Suspicion],
     retries: int | None,
     run_id: str,
 ) -> list[Batch]:
-    """What one wake loads: all unsuspected sets together, then each suspect alone; empty when nothing waits.
+    """What one wake loads: all unsuspected sets together, each batch that failed in halves; empty when nothing waits.
 
-    A set waits when its turn is not among those `loaded`. `suspects` maps a turn to the number of hours of the clock
-    in which a batch with it failed. After its first failure a set is tried alone, by every wake, until it failed in
-    `retries` hours more (None: however many), then it waits for a person.
+    A set waits when its turn is not among those `loaded`. Halved again and again, the bad set stands alone in the end:
+    only then a failure counts against it. A set that failed alone is tried by every wake until it failed in `retries`
+    hours of the clock more (None: however many), then it waits for a person.
     """
     waiting = sorted((s for s in ready if s.turn not in loaded), key=lambda s: (s.observed_at, s.set_id))
-    together = [s for s in waiting if not suspects.get(s.turn)]
-    alone = [s for s in waiting if suspects.get(s.turn) and not is_given_up(suspects[s.turn], retries)]
+    together = [s for s in waiting if s.turn not in suspects]
+    failed: dict[str, list[ReadySet]] = {}
+    for s in waiting:
+        if s.turn in suspects and not is_given_up(suspects[s.turn], retries):
+            failed.setdefault(suspects[s.turn].batch_id, []).append(s)
     groups = [tuple(together)] if together else []
-    groups += [(s,) for s in alone]
+    groups += [half for sets in failed.values() for half in _halves(sets)]
     return [Batch(_batch_id(run_id, sets), run_id, sets) for sets in groups]
+
+
+def _halves(sets: list[ReadySet]) -> list[tuple[ReadySet, ...]]:
+    middle = len(sets) // 2
+    return [tuple(half) for half in (sets[:middle], sets[middle:]) if half]
 
 
 def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
@@ -204,6 +212,6 @@ def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
     return sha256("\n".join([run_id, *names]).encode()).hexdigest()[:16]
 
 
-def is_given_up(failed_hours: int, retries: int | None) -> bool:
-    """Whether a set that failed in so many hours of the clock waits for a person."""
-    return retries is not None and failed_hours > retries
+def is_given_up(suspicion: Suspicion, retries: int | None) -> bool:
+    """Whether a set failed alone in so many hours of the clock that it waits for a person."""
+    return retries is not None and suspicion.hours_alone > retries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include import ledger, warehouse
 from include.batches import Batch, InvalidBatch, ReadySet
-from include.keys import copy_manifest_key, parse_warehouse_partition
+from include.keys import copy_manifest_key, parse_warehouse_partition, partition_of
 from include.settings import resources, tuning
 from include.sql_files import Connection
 
@@ -44,7 +44,7 @@ def plan(
     batches = ledger.batches(
         ledger.Ledger(client, where).ready(date),
         loaded=warehouse.loaded_turns(connection, date),
-        suspects=warehouse.suspect_attempts(connection, date),
+        suspects=warehouse.suspicions(connection, date),
         retries=None if retry_suspects else tuning().suspect_retries,
         run_id=run_id,
     )
@@ -102,27 +102,40 @@ def noted_fault(ti: Any, task_ids: Sequence[str]) -> str | None:
     return next((str(fault) for fault in faults if fault), None)
 
 
-def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str | None) -> str:
-    """Marks the batch's sets as suspect and returns what a person should know.
+@dataclass(frozen=True)
+class Suspects:
+    """What became of a batch that failed: `words` for a person; `partition` to wake its load by, when it has halves."""
+
+    words: str
+    partition: str | None = None
+
+
+def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str | None) -> Suspects:
+    """Marks the batch's sets as suspect.
 
     A load that was killed after its commit has loaded them: such sets are no suspects.
     """
     planned = Batch.from_dict(batch)
     if not (missing := _not_loaded(connection, planned)):
-        return f"batch {planned.batch_id} failed, but all its sets are loaded: nothing is lost; clear its `load`"
+        words = f"batch {planned.batch_id} failed, but all its sets are loaded: nothing is lost; clear its `load`"
+        return Suspects(words)
     failed = replace(planned, sets=missing)
     reason = fault or "a task of the batch died without a word: see its log"
     warehouse.record_suspects(connection, failed, reason)
     names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
     more = len(failed.sets) - len(names)
-    return (
-        f"batch {failed.batch_id} is not in core: {reason}. Recorded as suspect, each to be loaded alone next: "
+    more_than_one = len(failed.sets) > 1
+    words = (
+        f"batch {failed.batch_id} is not in core: {reason}. Recorded as suspect, "
+        + ("to be loaded in halves at once" if more_than_one else "to be tried again by each wake of the load")
+        + ": "
         + ", ".join(names)
         + (f" and {more} more" if more else "")
         + ". reconcile_listings wakes the load within the hour; for a date that it does not look back on, or at once: "
         + "trigger load_listings with the partition key "
         + " or ".join(sorted({f"all|{each.snapshot_date}" for each in failed.sets}))
     )
+    return Suspects(words, partition_of(failed.sets[0].set_id) if more_than_one else None)
 
 
 def _not_loaded(connection: Connection, batch: Batch) -> tuple[ReadySet, ...]:

@@ -35,7 +35,7 @@ from include.progress_rows import (
 )
 
 LOAD_GROUP = "load_batch."
-RECORD_SUSPECTS = "load_batch.record_suspects"
+NAME_SUSPECTS = "load_batch.name_suspects"
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ def _roots(tasks: tuple[Task, ...]) -> Iterator[Task]:
 
 
 def _when_it_failed(task: Task) -> tuple[bool, float]:
-    """`record_suspects` only repeats what another task failed with: it stands last."""
-    return task.where.task_id == RECORD_SUSPECTS, task.at.timestamp() if task.at else 0.0
+    """`name_suspects` only repeats what another task failed with: it stands last."""
+    return task.where.task_id == NAME_SUSPECTS, task.at.timestamp() if task.at else 0.0
 
 
 def _is(run: Run, dag_id: str) -> bool:

@@ -58,7 +58,7 @@ def find_gaps(
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
     held = holdings(connection, limits.since, beyond.open_dates)
     loaded, failed = audit_since(connection, limits.since, beyond.dates)
-    given_up = {turn: is_given_up(hours, tuning().suspect_retries) for turn, hours in failed.items()}
+    given_up = {turn: is_given_up(suspicion, tuning().suspect_retries) for turn, suspicion in failed.items()}
     gaps, landed = ledgers.find(ledger, limits, loaded=loaded, failed=given_up, held=held)
     arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
     gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)

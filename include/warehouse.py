@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from include.audit import loaded_turns, record_suspects, suspect_attempts
+from include.audit import loaded_turns, record_suspects, suspicions
 from include.batches import Batch, InvalidBatch, ReadySet, StagingNames
 from include.contract import load_contract
 from include.copy_manifests import copy_manifest
@@ -54,7 +54,7 @@ __all__ = [
     "migrations",
     "record_suspects",
     "render",
-    "suspect_attempts",
+    "suspicions",
 ]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from include import loading
+from include.loading import Suspects
 from include.operators import CopyToStagingOperator
 from tests.unit.xcoms import Instance
 
@@ -31,11 +34,23 @@ def test_the_reason_of_each_step_is_recorded(dags: dict[str, Any], monkeypatch: 
     with pytest.raises(ValueError, match="as it was"), loading.fault_noted(failed):
         raise ValueError("as it was")
     monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
-    monkeypatch.setattr(loading, "record_suspects", lambda connection, batch, fault: f"recorded: {fault}")
-    task = dags["load_listings"].get_task("load_batch.record_suspects")
+    monkeypatch.setattr(loading, "record_suspects", lambda connection, batch, fault: Suspects(f"recorded: {fault}"))
+    record, name = (dags["load_listings"].get_task(f"load_batch.{each}_suspects") for each in ("record", "name"))
 
     with pytest.raises(AirflowFailException, match=f"^recorded: load_batch.{step}: ValueError: as it was$"):
-        task.python_callable({}, ti=_Recording(task, failed))
+        name.python_callable(record.python_callable({}, ti=_Recording(record, failed)))
+
+
+def test_a_batch_with_halves_wakes_its_load(dags: dict[str, Any]) -> None:
+    """The partition of a set wakes the load of its date; of a batch that was one set nothing is emitted."""
+    wake = dags["load_listings"].get_task("load_batch.wake_for_halves").python_callable
+    events = OutletEventAccessors()
+    wake(asdict(Suspects("words", "zillow56/houston-tx|2026-11-22")), outlet_events=events)
+
+    [emitted] = [each for asset, each in events._dict.items() if each.partition_keys]
+    assert {"zillow56/houston-tx|2026-11-22"} == set(emitted.partition_keys)
+    with pytest.raises(AirflowSkipException):
+        wake(asdict(Suspects("words")), outlet_events=events)
 
 
 def test_the_load_notes_its_reason(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

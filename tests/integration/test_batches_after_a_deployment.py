@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from include import loading
-from include.batches import Batch
+from include.batches import Batch, Suspicion
 from include.settings import resources
 from include.sql_files import CHECK_FILES, LOAD_FILES, Connection
-from include.warehouse import InvalidBatch, loaded_turns, render, suspect_attempts
+from include.warehouse import InvalidBatch, loaded_turns, render, suspicions
 from tests.integration.staged_sets import HUMBLE, batch_of, core, load, rows, seen, stage
 from tests.unit.examples import ENVIRONMENT
 
@@ -88,12 +88,12 @@ def test_of_a_failed_batch_only_what_is_missing_is_suspect(core_tables: Connecti
     there, missing = seen({1: 100}), seen({2: 100}, market=HUMBLE)
     load(core_tables, "first", there)
 
-    words = loading.record_suspects(core_tables, batch_of("batch", there, missing).to_dict(), "killed")
+    words = loading.record_suspects(core_tables, batch_of("batch", there, missing).to_dict(), "killed").words
 
     assert [missing.set_id] == suspects(core_tables)
     assert (True, False) == (missing.set_id in words, there.set_id in words)
     assert {there.ready.turn} == set(loaded_turns(core_tables, "2026-11-22"))
-    assert {missing.ready.turn: 1} == suspect_attempts(core_tables, "2026-11-22")
+    assert {missing.ready.turn: Suspicion("batch", 1)} == suspicions(core_tables, "2026-11-22")
 
 
 def suspects(connection: Connection) -> list[str]:

@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from include.batches import Suspicion
+from include.ledger import batches
 from include.sql_files import Connection
 from include.warehouse import (
     CHECK_FILES,
     LOAD_FILES,
     ChecksFailed,
     load_batch,
+    loaded_turns,
     record_suspects,
     render,
-    suspect_attempts,
+    suspicions,
 )
 from tests.integration.staged_sets import (
     HOUSTON,
@@ -144,7 +147,7 @@ def test_an_error_of_the_database_rolls_back_and_says_where(core_tables: Connect
 
 
 def test_suspects_outlive_the_rollback_until_they_load(core_tables: Connection) -> None:
-    """Each set of a failed batch counts the hours of its attempts, with the reason; a set loaded since counts none."""
+    """Each set of a failed batch is known by it and by the hours in which it failed alone, until it is loaded."""
     bad = seen({5: 500}, market=HUMBLE, says={"landed": 3})
     for batch_id in ("b1", "b2"):
         sets = (GOOD, bad) if batch_id == "b1" else (bad,)
@@ -152,10 +155,13 @@ def test_suspects_outlive_the_rollback_until_they_load(core_tables: Connection) 
             load(core_tables, batch_id, *sets)
         record_suspects(core_tables, batch_of(batch_id, *sets), failed.value)
         an_hour_passes(core_tables)
-    assert {(GOOD.set_id, None): 1, (bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
-    assert {} == suspect_attempts(core_tables, "2026-11-23")
+    assert {
+        (GOOD.set_id, None): Suspicion("b1", 0),
+        (bad.set_id, None): Suspicion("b2", 1),
+    } == suspicions(core_tables, "2026-11-22")
+    assert {} == suspicions(core_tables, "2026-11-23")
     load(core_tables, "b3", GOOD)
-    assert {(bad.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
+    assert {(bad.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
     errors = rows(core_tables, "select error from core.load_audit where status = 'suspect' and set_id = %s", bad.set_id)
     assert all("checks/010_landed_counts.sql failed" in error and bad.set_id in error for (error,) in errors)
 
@@ -168,10 +174,38 @@ def test_a_short_outage_counts_one_failure(core_tables: Connection) -> None:
             core_tables,
             f"update core.load_audit set recorded_at = '2026-11-22 07:5{number}:00' where batch_id = 'b{number}'",
         )
-    assert {(GOOD.set_id, None): 1} == suspect_attempts(core_tables, "2026-11-22")
+    assert {(GOOD.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
 
     run(core_tables, "update core.load_audit set recorded_at = '2026-11-22 08:01:00' where batch_id = 'b2'")
-    assert {(GOOD.set_id, None): 2} == suspect_attempts(core_tables, "2026-11-22")
+    assert {(GOOD.set_id, None): Suspicion("b2", 2)} == suspicions(core_tables, "2026-11-22")
+
+
+def test_1100_sets_that_failed_together_are_loaded_but_the_bad_one(core_tables: Connection) -> None:
+    """Wake by wake, as planned from the audit: the bad set stands alone in the end, all others are in the warehouse."""
+    sets = [seen({number: 100}, market=f"m-{number:04d}-tx") for number in range(1, 1101)]
+    sets[700] = seen({701: 100}, market="m-0701-tx", says={"landed": 3})
+    by_turn = {each.ready.turn: each for each in sets}
+    wakes = 0
+    while plan := batches(
+        [each.ready for each in sets],
+        loaded=loaded_turns(core_tables, "2026-11-22"),
+        suspects=suspicions(core_tables, "2026-11-22"),
+        retries=0,
+        run_id=f"run {wakes}",
+    ):
+        wakes += 1
+        assert len(plan) <= 2
+        for batch in plan:
+            try:
+                load(core_tables, batch.batch_id, *(by_turn[each.turn] for each in batch.sets))
+            except ChecksFailed as failed:
+                record_suspects(core_tables, batch, failed)
+
+    assert set(range(1, 1101)) - {701} == {zpid for (zpid,) in rows(core_tables, "select zpid from core.listings")}
+    assert {(sets[700].set_id, None): 1} == {
+        turn: known.hours_alone for turn, known in suspicions(core_tables, "2026-11-22").items()
+    }
+    assert 12 >= wakes
 
 
 def an_hour_passes(connection: Connection) -> None:

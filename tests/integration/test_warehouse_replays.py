@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.audit import held_sets
+from include.batches import Suspicion
 from include.sql_files import Connection
-from include.warehouse import InvalidBatch, loaded_turns, record_suspects, suspect_attempts
+from include.warehouse import InvalidBatch, loaded_turns, record_suspects, suspicions
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,
@@ -168,10 +169,10 @@ def test_a_replay_that_fails_is_suspect_by_its_own_turn(core_tables: Connection)
     load(core_tables, "b1", seen({1: 100}))
     failed = seen({1: 100}, replay="20261123T080000Z-aaaaaa")
     record_suspects(core_tables, batch_of("b2", failed), "by hand")
-    assert {failed.ready.turn: 1} == suspect_attempts(core_tables, "2026-11-22")
+    assert {failed.ready.turn: Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
 
     load(core_tables, "b3", failed)
-    assert {} == suspect_attempts(core_tables, "2026-11-22")
+    assert {} == suspicions(core_tables, "2026-11-22")
 
 
 def test_whoever_holds_the_day_supersedes_all_others(core_tables: Connection) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from include.batches import ReadySet, Turn
+from include.batches import ReadySet, Suspicion, Turn
 from include.ledger import batches, is_given_up
 from tests.unit.examples import KEY, ready_set
 
@@ -15,10 +15,13 @@ def ready(market: str, observed_at: str = "2026-11-22T06:00:05Z") -> ReadySet:
 
 
 def planned(
-    sets: list[ReadySet], suspects: dict[str, int] | None = None, retries: int | None = 2, loaded: tuple[str, ...] = ()
+    sets: list[ReadySet],
+    suspects: dict[str, tuple[str, int]] | None = None,
+    retries: int | None = 2,
+    loaded: tuple[str, ...] = (),
 ) -> list[list[str]]:
-    """The markets of each batch of a wake."""
-    named = {ready(market).turn: failures for market, failures in (suspects or {}).items()}
+    """The markets of each batch of a wake; `suspects`: the batch that failed last, and in how many hours alone."""
+    named = {ready(market).turn: Suspicion(*known) for market, known in (suspects or {}).items()}
     done = [ready(market).turn for market in loaded]
     found = batches(sets, loaded=done, suspects=named, retries=retries, run_id="run")
     return [[each.market for each in batch.sets] for batch in found]
@@ -50,36 +53,63 @@ def test_a_replay_waits_although_the_set_is_loaded(loaded: str | None, expected:
 def test_a_replay_of_a_suspect_is_no_suspect() -> None:
     """A set that was given up is loaded with the others when it is replayed; only its own failures count."""
     sets = [ready("a"), replace(ready("b"), replay="second")]
-    suspects = {Turn(sets[1].set_id, None): 9}
+    suspects = {Turn(sets[1].set_id, None): Suspicion("old", 9)}
 
     [batch] = batches(sets, loaded=(), suspects=suspects, retries=2, run_id="run")
     assert tuple(sets) == batch.sets
 
 
-def test_each_suspect_loads_alone() -> None:
-    """A set that was in a failed batch gets a batch of its own, so that the bad one names itself."""
-    assert [["a", "d"], ["b"], ["c"]] == planned([ready(market) for market in "abcd"], suspects={"b": 1, "c": 2})
+def test_a_batch_that_failed_comes_in_halves() -> None:
+    """The halves of each failed batch are batches of their own, beside what is not suspected; two become one each."""
+    first = dict.fromkeys("bcdef", ("first", 0))
+    assert [["a"], ["b", "c"], ["d", "e", "f"]] == planned([ready(market) for market in "abcdef"], suspects=first)
+    second = {**first, "d": ("second", 0), "e": ("second", 0)}
+    assert [["b"], ["c", "f"], ["d"], ["e"]] == planned([ready(market) for market in "bcdef"], suspects=second)
 
 
-@pytest.mark.parametrize(("failures", "expected"), [(1, [["a"]]), (2, [["a"]]), (3, [])])
-def test_a_suspect_is_tried_alone_for_two_hours(failures: int, expected: list[list[str]]) -> None:
-    """After the hour of its first failure a set may fail in two more, then it waits for a person."""
-    assert expected == planned([ready("a")], suspects={"a": failures})
+def test_what_of_a_failed_batch_is_loaded_is_not_loaded_with_its_half() -> None:
+    """A set that came in by another batch is left out of the halves."""
+    suspects = dict.fromkeys("abc", ("first", 0))
+    assert [["a"], ["c"]] == planned([ready(market) for market in "abc"], suspects=suspects, loaded=("b",))
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, [["a"]]), (1, [["a"]]), (2, [["a"]]), (3, [])])
+def test_a_suspect_is_tried_alone_for_two_hours_more(hours: int, expected: list[list[str]]) -> None:
+    """After the hour in which it first failed alone a set may fail in two more, then it waits for a person."""
+    assert expected == planned([ready("a")], suspects={"a": ("b", hours)})
 
 
 def test_a_person_can_have_it_tried_again() -> None:
     """Without a limit on retries, a set that was given up is tried alone once more."""
-    assert [["a"]] == planned([ready("a")], suspects={"a": 99}, retries=None)
+    assert [["a"]] == planned([ready("a")], suspects={"a": ("b", 99)}, retries=None)
 
 
-def test_a_set_without_a_failure_is_no_suspect() -> None:
-    """A set that the audit knows with no failure loads with the others."""
-    assert [["a", "b"]] == planned([ready("a"), ready("b")], suspects={"a": 0})
+@pytest.mark.parametrize("bad", [{"m-0007"}, {"m-0000", "m-0550", "m-1099"}, {f"m-{each:04d}" for each in range(1100)}])
+def test_1100_sets_that_failed_together_all_arrive_but_the_bad(bad: set[str]) -> None:
+    """Halved wake by wake, each bad set stands alone in the end, no good one is left, and no wake plans over 1,100."""
+    waiting = {each.turn: each for each in (ready(f"m-{number:04d}") for number in range(1100))}
+    suspects: dict[Turn, Suspicion] = {}
+    wakes, alone = 0, set()
+    while alone != bad:
+        wakes += 1
+        plan = batches(list(waiting.values()), loaded=(), suspects=suspects, retries=2, run_id=f"run {wakes}")
+        assert len(plan) <= 1100
+        assert set(waiting) == {each.turn for batch in plan for each in batch.sets}
+        for batch in plan:
+            if bad & {each.market for each in batch.sets}:
+                alone |= {batch.sets[0].market} if len(batch.sets) == 1 else set()
+                suspects |= dict.fromkeys((each.turn for each in batch.sets), Suspicion(batch.batch_id, 0))
+            else:
+                for each in batch.sets:
+                    del waiting[each.turn]
+
+    assert bad == {each.market for each in waiting.values()}
+    assert 12 == wakes  # 1,100 halved ten times and once more
 
 
 def batch_ids(run_id: str, sets: list[ReadySet], suspect: ReadySet) -> list[str]:
     """The ids of a wake's batches, of which the last is the suspect's."""
-    found = batches(sets, loaded=(), suspects={suspect.turn: 1}, retries=2, run_id=run_id)
+    found = batches(sets, loaded=(), suspects={suspect.turn: Suspicion("failed", 1)}, retries=2, run_id=run_id)
     assert {run_id} == {batch.run_id for batch in found}
     return [batch.batch_id for batch in found]
 
@@ -98,8 +128,8 @@ def test_a_batch_is_named_after_its_run_and_its_sets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "retries", "expected"), [(0, 0, False), (1, 0, True), (2, 2, False), (3, 2, True), (9, None, False)]
+    ("hours", "retries", "expected"), [(0, 0, False), (1, 0, True), (2, 2, False), (3, 2, True), (9, None, False)]
 )
-def test_given_up_is_one_hour_more_than_retries(failures: int, retries: int | None, expected: bool) -> None:
-    """In the first hour it failed in company: only those that follow are retries."""
-    assert expected == is_given_up(failures, retries)
+def test_given_up_is_one_hour_more_than_retries(hours: int, retries: int | None, expected: bool) -> None:
+    """In the first hour that it failed alone it named itself: only those that follow are retries."""
+    assert expected == is_given_up(Suspicion("b", hours), retries)

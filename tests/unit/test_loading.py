@@ -70,25 +70,30 @@ def test_an_event_does_not_grow_with_the_markets() -> None:
 @pytest.mark.parametrize(
     ("sets", "fault", "words"),
     [
-        (1, "CheckFailed: 040_accepted_counts", ["CheckFailed: 040_accepted_counts", "m-0"]),
+        (1, "CheckFailed: 040_accepted_counts", ["CheckFailed: 040_accepted_counts", "m-0", "by each wake"]),
         (1, None, ["is not in core: a task of the batch died without a word: see its log. ", "m-0"]),
-        (25, "boom", ["m-0", "m-19", " and 5 more"]),
+        (25, "boom", ["m-0", "m-19", " and 5 more", "to be loaded in halves at once"]),
     ],
 )
 def test_a_failed_batch_names_its_sets(
     monkeypatch: pytest.MonkeyPatch, sets: int, fault: str | None, words: list[str]
 ) -> None:
-    """The message tells the reason and the sets, at most twenty by name; the audit gets the same reason."""
+    """The message tells the reason and the sets, at most twenty by name; the audit gets the same reason.
+
+    Where there are halves to load, a partition of the batch wakes the load.
+    """
     recorded: list[Any] = []
     stand_in = SimpleNamespace(record_suspects=lambda *told: recorded.append(told), loaded_turns=lambda *_: ())
     monkeypatch.setattr(loading, "warehouse", stand_in)
     batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
 
-    message = loading.record_suspects(None, batch.to_dict(), fault)
+    suspects = loading.record_suspects(None, batch.to_dict(), fault)
+    message = suspects.words
 
     assert words == [each for each in words if each in message]
     assert message.endswith("trigger load_listings with the partition key all|2026-11-22")
     assert "m-20" not in message
+    assert ("zillow56/m-0|2026-11-22" if sets > 1 else None) == suspects.partition
     [(_, failed, reason)] = recorded
     assert (batch, True) == (failed, reason in message)
 

@@ -161,7 +161,7 @@ def test_a_failed_batch_fails_its_own_sets_and_leads_to_the_task_that_knows_why(
         runs=(*CLEANED.runs, run("load_listings", "l1", state="failed", key=f"all|{DATE}")),
         values=(plan(), Value(Where("load_listings", "l1", "plan_batches"), batches, at(3))),
         tasks=(
-            failed("load_listings", "load_batch.record_suspects", run_id="l1", minute=6),
+            failed("load_listings", "load_batch.name_suspects", run_id="l1", minute=6),
             failed("load_listings", "load_batch.copy_listings", run_id="l1", minute=5),
         ),
     )
