@@ -7,7 +7,7 @@ may cost a listing: what cannot be true says nothing, also when a manifest or ma
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -41,6 +41,13 @@ def http_date(text: str) -> datetime | None:
         return None
 
 
-def near(moment: datetime | None, received: datetime) -> datetime | None:
-    """The moment when it lies within a day of `received`; else None: the clock that said it was wrong."""
-    return moment if moment and abs(moment - received) <= FURTHEST else None
+def believed(moment: datetime | None, received: datetime, day: date) -> datetime | None:
+    """The moment when it lies within a day of `received` or of `day`, the set's; else None: that clock was wrong.
+
+    Of the set's day, as an API may be told to serve another one than today: the local one is.
+    """
+    if moment is None:
+        return None
+    begin = datetime.combine(day, time(), UTC)
+    is_of_the_day = begin - FURTHEST <= moment <= begin + 2 * FURTHEST
+    return moment if is_of_the_day or abs(moment - received) <= FURTHEST else None

@@ -70,6 +70,7 @@ class Cleaner:
         where a readable page holds another number of listings than the manifest counted at landing.
         """
         constants = _constants(manifest)
+        day_us = microseconds(f"{manifest['date']}T00:00:00Z")
         watch = Watch(self.plan, self._reader)
         tables: list[pa.Table] = []
         rejects: list[Reject] = []
@@ -87,7 +88,7 @@ class Cleaner:
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
             watch.see_fields(decoded.unknown)
-            chunk.append(_Page(raw_key, body, _served_us(entry), decoded))
+            chunk.append(_Page(raw_key, body, _served_us(entry, day_us), decoded))
             rows += decoded.count
             size += len(body)
             if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
@@ -190,11 +191,12 @@ def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:
     }
 
 
-def _served_us(entry: PageEntry) -> int:
-    """When the page was served: by the server's clock, or by ours where it says nothing, or a day that is not ours."""
+def _served_us(entry: PageEntry, day_us: int) -> int:
+    """When the page was served: by the server's clock where it shows our day or the set's, else by ours."""
     received = microseconds(entry["received_at"])
     served = microseconds(entry["served_at"] or entry["received_at"])
-    return served if abs(served - received) <= _DAY_US else received
+    is_of_the_day = -_DAY_US <= served - day_us <= 2 * _DAY_US
+    return served if is_of_the_day or abs(served - received) <= _DAY_US else received
 
 
 def _first_problems(made: Mapping[str, Converted]) -> dict[int, tuple[str, str]]:

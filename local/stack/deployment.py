@@ -26,6 +26,7 @@ DEPLOYED = (
     "include/schemas/**/*",
     "include/contract.py",
     "include/adapters.py",
+    "include/claims.py",
     "include/sources.py",
     "include/yaml_files.py",
 )

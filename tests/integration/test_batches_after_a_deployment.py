@@ -77,7 +77,7 @@ def test_what_is_loaded_is_no_suspect(core_tables: Connection, turn: tuple[str |
     first = seen({1: 100}, replay=its)
     load(core_tables, "since", replace(first, ready=replace(first.ready, replay=since)))
 
-    words = loading.record_suspects(core_tables, batch_of("batch", first).to_dict(), "killed")
+    words = loading.record_suspects(core_tables, batch_of("batch", first).to_dict(), "killed").words
 
     assert loaded == ("all its sets are loaded: nothing is lost; clear its `load`" in words)
     assert loaded == ([] == suspects(core_tables))

@@ -104,7 +104,7 @@ def test_1100_sets_that_failed_together_all_arrive_but_the_bad(bad: set[str]) ->
                     del waiting[each.turn]
 
     assert bad == {each.market for each in waiting.values()}
-    assert 12 == wakes  # 1,100 halved ten times and once more
+    assert wakes <= 12  # the first, and eleven halvings: 2 ** 11 is more than 1,100
 
 
 def batch_ids(run_id: str, sets: list[ReadySet], suspect: ReadySet) -> list[str]:
