@@ -39,33 +39,24 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import loading
 from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
-from include.dag_defaults import AWS_CONN_ID, COPY_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
+from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.operators import CopyToStagingOperator
 from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
-# Of a batch that fails one mail tells: that of name_suspects, which repeats the reason.
-TELLING = {"on_failure_callback": DEFAULT_ARGS.get("on_failure_callback")}
-
 
 @task(**LOOK_AGAIN)
-def plan_batches(
-    partition_key: str | None = None, dag_run: Any = None, params: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
+def plan_batches(partition_key: str | None = None, dag_run: Any = None, params: Any = None) -> list[dict[str, Any]]:
     """Migrates the warehouse, then says what to load; each batch's COPY manifests lie in the clean bucket."""
     if partition_key is None:
         raise AirflowFailException("no partition key: trigger with one like all|2026-11-22")
-    assert params is not None
+    client, again = S3Hook(AWS_CONN_ID).get_conn(), params["retry_suspects"]
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
         return loading.plan(
-            connection,
-            S3Hook(AWS_CONN_ID).get_conn(),
-            partition_key=partition_key,
-            run_id=dag_run.run_id,
-            retry_suspects=params["retry_suspects"],
+            connection, client, partition_key=partition_key, run_id=dag_run.run_id, retry_suspects=again
         )
 
 
-@task
+@task(on_failure_callback=None)
 def create_staging(batch: dict[str, Any], ti: Any = None) -> None:
     """Empty staging tables of the batch's own."""
     with loading.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
@@ -73,6 +64,7 @@ def create_staging(batch: dict[str, Any], ti: Any = None) -> None:
 
 
 @task(
+    on_failure_callback=None,
     outlets=[WAREHOUSE_LISTINGS],
     templates_dict={"load": loading.templates(LOAD_FILES), "checks": loading.templates(CHECK_FILES)},
 )
@@ -84,7 +76,7 @@ def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outl
     return receipt
 
 
-@task(trigger_rule=TriggerRule.ONE_FAILED, **TELLING)
+@task(trigger_rule=TriggerRule.ONE_FAILED)
 def record_suspects(batch: dict[str, Any], ti: Any = None) -> dict[str, Any]:
     """Marks the sets of a failed batch as suspect; returns the `Suspects` as a dict."""
     fault = loading.noted_fault(ti, sorted(ti.task.upstream_task_ids))
@@ -92,7 +84,7 @@ def record_suspects(batch: dict[str, Any], ti: Any = None) -> dict[str, Any]:
         return asdict(loading.record_suspects(connection, batch, fault))
 
 
-@task(outlets=[CLEAN_LISTINGS], **TELLING)
+@task(outlets=[CLEAN_LISTINGS])
 def wake_for_halves(suspects: dict[str, Any], outlet_events: Any = None) -> None:
     """Emits for a partition of the batch, which wakes the load of its date; skipped when the batch was one set."""
     if not suspects["partition"]:
@@ -101,31 +93,18 @@ def wake_for_halves(suspects: dict[str, Any], outlet_events: Any = None) -> None
     outlet_events[CLEAN_LISTINGS].extra = {"by": "load_listings"}
 
 
-@task(**TELLING)
+@task
 def name_suspects(suspects: dict[str, Any]) -> None:
-    """Fails with the names and the reason, so that the run does."""
+    """Fails with the names and the reason, so that the run does; of a batch that fails only this mail tells."""
     raise AirflowFailException(suspects["words"])
 
 
-@task_group(default_args={"on_failure_callback": None})
+@task_group
 def load_batch(batch: dict[str, Any]) -> None:
-    copies = [
-        CopyToStagingOperator(
-            task_id=f"copy_{table}",
-            redshift_conn_id=REDSHIFT_CONN_ID,
-            aws_conn_id=COPY_CONN_ID,
-            s3_bucket="{{ copy_of(ti).bucket }}",
-            s3_key=f"{{{{ copy_of(ti).{table}_manifest }}}}",
-            table=f"{{{{ batch_of(ti).staging_{table} }}}}",
-            copy_options=["FORMAT AS PARQUET", "MANIFEST"],
-        )
-        for table in ("listings", "rejects")
-    ]
-    staged = create_staging(batch)
-    loaded = load(batch)
+    copies = [CopyToStagingOperator.of(table) for table in ("listings", "rejects")]
+    staged, loaded = create_staging(batch), load(batch)
     staged >> copies[0] >> copies[1] >> loaded
-    suspects = record_suspects(batch)
-    [staged, *copies, loaded] >> suspects
+    [staged, *copies, loaded] >> (suspects := record_suspects(batch))
     wake_for_halves(suspects)
     name_suspects(suspects)
 
@@ -150,7 +129,7 @@ def load_batch(batch: dict[str, Any]) -> None:
             False,
             type="boolean",
             title="Retry suspects",
-            description="Load also the sets that failed, alone too, in too many hours and wait for a person.",
+            description="Load also the sets that failed alone in too many hours and wait for a person.",
         )
     },
 )

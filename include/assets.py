@@ -14,7 +14,7 @@ Consumed by: sense_listings.
 CLEAN_LISTINGS = Asset(name="clean_listings", uri="s3://listings-clean/listings", group=GROUP)
 """A set passed its gates and is ready to load. Partition: source/market|date.
 
-Emitted by: sense_listings, reconcile_listings, replay_listings.
+Emitted by: sense_listings, load_listings (where a batch failed, for its halves), reconcile_listings, replay_listings.
 Consumed by: load_listings.
 """
 

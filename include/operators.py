@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import requests
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from include import api_calls, bodies, claims, landing, markets
 from include.assets import LANDED_LISTINGS
+from include.dag_defaults import COPY_CONN_ID, REDSHIFT_CONN_ID
 from include.keys import SetKey, extract_id
 from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
@@ -227,6 +228,23 @@ class CopyToStagingOperator(S3ToRedshiftOperator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(method="REPLACE", **kwargs)
+
+    @classmethod
+    def of(cls, table: str) -> Self:
+        """The task that copies the batch of its mapped group into its table of staged `listings` or `rejects`.
+
+        It sends no mail when it fails: whoever names the suspects does.
+        """
+        return cls(
+            task_id=f"copy_{table}",
+            redshift_conn_id=REDSHIFT_CONN_ID,
+            aws_conn_id=COPY_CONN_ID,
+            s3_bucket="{{ copy_of(ti).bucket }}",
+            s3_key=f"{{{{ copy_of(ti).{table}_manifest }}}}",
+            table=f"{{{{ batch_of(ti).staging_{table} }}}}",
+            copy_options=["FORMAT AS PARQUET", "MANIFEST"],
+            on_failure_callback=None,
+        )
 
     def execute(self, context: Context) -> None:
         """Copies; whatever is raised is noted first."""

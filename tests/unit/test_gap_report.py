@@ -19,7 +19,7 @@ KINDS = [
     (Gaps(stuck=(f"{KEY.manifest} (not clean)",)), "1 set(s) are stuck", "reconcile_listings with retry_stuck"),
     (
         Gaps(given_up=(SET,)),
-        "1 set(s) failed to load in more than 2 hours",
+        "1 set(s) failed to load alone in more than 2 hours",
         "retry_suspects and the partition key all|2026",
     ),
     (Gaps(to_replay=(SET,)), "1 set(s), cleaned by an earlier", "`make replay FROM=2026-11-22 TO=2026-11-22`"),
