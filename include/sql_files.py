@@ -40,6 +40,7 @@ DDL_FILES = (
     "ddl/019_price_cuts.sql",
     "ddl/020_zestimate_gaps.sql",
     "ddl/021_jumps.sql",
+    "ddl/022_seen_once.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
 LOAD_FILES = (

@@ -1,5 +1,6 @@
 """Knows how a row that broke the contract is kept: a reason to count by, a sentence to read, and the row itself."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from convert import INVALID, MISSING, OUT_OF_RANGE
 from decode import Fault, PageReader, shown
 from plan import Column, Plan
 
+_NUMBER = re.compile(r"0*([0-9]{1,19})(?:\.0*)?")
 PAGE_UNREADABLE = "page_unreadable"
 ROW_INVALID = "row_invalid"
 
@@ -56,7 +58,7 @@ class Rejects:
 
     def _zpid(self, body: bytes | None) -> str | None:
         value = None if body is None else self._reader.value_at(body, self._columns["zpid"].rules[0].path)
-        return value if value is None or isinstance(value, str) else shown(value)
+        return None if value is None else _canonical(value)
 
     def _cut(self, column: str, text: str | None) -> str | None:
         """As much of a text as its column holds, in bytes, without what the warehouse cannot store."""
@@ -64,6 +66,13 @@ class Rejects:
             return None
         whole = text.replace("\0", "").encode("utf-8", "replace")
         return whole[: self._limits[column]].decode("utf-8", "ignore")
+
+
+def _canonical(value: Any) -> str:
+    """The zpid as a clean listing has it, however it was sent (100.0, "0100"): else no day would find the other."""
+    text = value if isinstance(value, str) else shown(value)
+    number = _NUMBER.fullmatch(text.strip())
+    return number[1] if number else text
 
 
 def _expected(column: Column, problem: str) -> str:

@@ -78,6 +78,37 @@ def test_a_listing_that_was_rejected_has_not_left(mart_tables: Connection) -> No
     assert [(0, 0, 0), (0, 0, 0)] == column(mart_tables, "new_listings, gone_listings, back_listings")[1:]
 
 
+@pytest.mark.parametrize(
+    ("zpids", "claimed", "seen_and_complete"),
+    [
+        ([2, 2], 2, (2, True)),  # one listing, rejected twice
+        ([2, 2], 3, (2, False)),
+        ([1, 3], 2, (2, True)),  # the first is clean as well
+        ([2], 3, (3, False)),  # the second reject has no zpid: some listing, but which?
+        ([], 3, (3, False)),
+    ],
+)
+def test_each_listing_is_seen_once(
+    mart_tables: Connection, zpids: list[int], claimed: int, seen_and_complete: tuple[int, bool]
+) -> None:
+    """Rejected twice, or rejected and clean, it counts once; a day with a reject without a zpid was not seen whole."""
+    reasons = ["price_missing", "price_invalid"]
+    load(mart_tables, "b1", seen({1: 200_000}, claimed=claimed, reasons=reasons, rejected_zpids=zpids))
+    build(mart_tables)
+    assert [seen_and_complete] == column(mart_tables, "listings_seen, is_complete")
+
+
+def test_a_reject_that_nobody_can_name_says_nothing_of_what_left(mart_tables: Connection) -> None:
+    """The day and the next have no counts of what came, left and returned, instead of wrong ones."""
+    load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))
+    load(mart_tables, "b2", seen({2: 200_000}, day=21, claimed=2, reasons=["price_missing"]))
+    load(mart_tables, "b3", complete({1: 200_000, 2: 200_000}, day=22))
+    load(mart_tables, "b4", complete({1: 200_000, 2: 200_000}, day=23))
+    build(mart_tables)
+    flows = column(mart_tables, "new_listings, gone_listings, back_listings")
+    assert [(None, None, None), (None, None, None), (0, 0, 0)] == flows[1:]
+
+
 def test_odd_listings_are_counted_and_kept_out_of_medians(mart_tables: Connection) -> None:
     """Price 0, a rent and a plot are active, not measured, each counted once, and move no median."""
     odd = {
@@ -122,11 +153,12 @@ def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
 
 
 def test_an_empty_market_is_a_day_with_nothing(mart_tables: Connection) -> None:
-    """A complete set without a listing is a day with 0 active, no medians, and all of the day before gone."""
+    """A set without a listing is a day with 0 active and no medians; that all have left nobody would believe it."""
     load(mart_tables, "b1", complete({1: 200_000}, day=20))
     load(mart_tables, "b2", complete({}, day=21))
     build(mart_tables)
-    assert (0, 0, None, 1) == column(mart_tables, "active, price_count, price_median, gone_listings")[1]
+    assert (0, 0, None, None) == column(mart_tables, "active, price_count, price_median, gone_listings")[1]
+    assert [(True,), (False,)] == column(mart_tables, "is_complete")
 
 
 def test_jumps_are_marked_and_explained(mart_tables: Connection) -> None:

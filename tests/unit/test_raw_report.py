@@ -287,7 +287,7 @@ def test_a_report_of_an_earlier_date() -> None:
         (each["market"], each["days"][-1]["date"]) for each in report["markets"]
     ]
     [empty] = report["markets"][0]["days"]
-    assert (0, 0, 1.0, True) == (
+    assert (0, 0, 1.0, False) == (
         empty["active"],
         empty["measured"],
         empty["coverage"]["share"],

@@ -87,6 +87,15 @@ def test_a_reject_says_where_it_came_from() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [(100, "100"), (100.0, "100"), ("100", "100"), ("0100", "100"), (" 100.0 ", "100"), (1.5, "1.5"), ("x1", "x1")],
+)
+def test_the_zpid_of_a_reject_is_written_as_that_of_a_listing(sent: object, kept: str) -> None:
+    """However a number was sent, the listing is found again when it is clean; what is no number stays as it came."""
+    assert kept == only_reject({"zpid": sent, "price": "call"})["zpid"]
+
+
 @pytest.mark.parametrize("zpid", ["x" * 100, {"a": ["x" * 100]}, "é" * 50])
 def test_texts_of_a_reject_fit_their_columns(zpid: object) -> None:
     """Whatever was sent as zpid, and however long the row, the reject can be loaded."""

@@ -10,6 +10,8 @@ drop table if exists held_days;
 
 drop table if exists stale_days;
 
+drop table if exists seen_days;
+
 drop table if exists moved_listings;
 
 drop table if exists stale_markets;

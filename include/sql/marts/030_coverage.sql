@@ -44,13 +44,13 @@ select
     held.pages_read,
     held.pages_claimed,
     held.listings_claimed,
-    held.listings_seen,
+    seen.listings_seen,
     case
         when held.listings_claimed = 0 then 1
         when held.listings_claimed > 0
-            then cast(cast(held.listings_seen as decimal(18, 0)) / held.listings_claimed as decimal(18, 6))
+            then cast(cast(seen.listings_seen as decimal(18, 0)) / held.listings_claimed as decimal(18, 6))
     end as coverage_share,
-    held.is_complete,
+    seen.is_complete,
     held.landed as on_pages,
     held.clean,
     held.rejected,
@@ -58,10 +58,10 @@ select
     held.unreadable,
     held.accepted as loaded
 from held_days as held
-inner join stale_days
+inner join seen_days as seen
     on
-        held.source = stale_days.source
-        and held.market = stale_days.market
-        and held.snapshot_date = stale_days.snapshot_date;
+        held.source = seen.source
+        and held.market = seen.market
+        and held.snapshot_date = seen.snapshot_date;
 
 analyze marts.coverage;

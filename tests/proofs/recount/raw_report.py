@@ -250,15 +250,21 @@ class Read:
 
     @cached_property
     def coverage(self) -> Coverage:
-        last = self.of.pages[-1]
-        seen, claimed = len(self.listings) + len(self.rejects), last.get("totalResultCount")
+        nameless = sum(not re.fullmatch(r"\d+", str(each)) for each in self.rejects["zpid"])
+        seen = len(self.sighted) + nameless
+        claims = {
+            name: [page[name] for page in self.of.pages if page.get(name) is not None]
+            for name in ("totalResultCount", "totalPages")
+        }
+        claimed = max(claims["totalResultCount"], default=None)
         return {
             "seen": seen,
             "claimed": claimed,
             "share": None if claimed is None else rounded(Fraction(seen, claimed) if claimed else Fraction(1), 6),
-            "is_complete": claimed is not None and seen >= claimed,  # a page that is parsed was readable
+            # A page that is parsed was readable.
+            "is_complete": claimed is not None and seen >= claimed and seen > 0 and not nameless,
             "pages_read": len(self.of.pages),
-            "pages_claimed": last.get("totalPages"),
+            "pages_claimed": max(claims["totalPages"], default=None),
         }
 
     @cached_property

@@ -50,10 +50,11 @@ def priced(factor: float) -> Callable[[Pages], None]:
 
 
 def claiming(total: int) -> Callable[[Pages], None]:
-    """The last page says that so many more listings exist than the pages before it do."""
+    """Every page says that so many more listings exist than there are."""
 
     def alter(pages: Pages) -> None:
-        pages[-1]["totalResultCount"] += total
+        for page in pages:
+            page["totalResultCount"] += total
 
     return alter
 
