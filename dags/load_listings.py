@@ -1,13 +1,13 @@
 """
 ### Loads every ready set of a date into Redshift
 
-**Wakes** on `clean_listings`; the sets of a date share the key `all|date`, one run at a time.
+**Wakes** on `clean_listings` and `suspect_listings`; the sets of a date share the key `all|date`, one run at a time.
 
 **Reads** the ready markers that the deployed transform's sets of the date have, of each the newest replay's, and
 subtracts what `core.load_audit` has: the ledger decides, not the events. Unsuspected sets make one batch; a batch that
 failed comes in halves, until the bad set stands alone. Nothing to load: the run ends at once.
 **Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
-commit. Emits `warehouse_listings`, `all|date`; where a batch failed, `clean_listings` for its halves.
+commit. Emits `warehouse_listings`, `all|date`; where a batch failed, `suspect_listings`.
 
 **Runs again** safely: no set changes anything newer. After a deployment of the transform clear `plan_batches`.
 
@@ -38,7 +38,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import loading
-from include.assets import CLEAN_LISTINGS, WAREHOUSE_LISTINGS
+from include.assets import CLEAN_LISTINGS, SUSPECT_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.operators import CopyToStagingOperator
 from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
@@ -84,13 +84,12 @@ def record_suspects(batch: dict[str, Any], ti: Any = None) -> dict[str, Any]:
         return asdict(loading.record_suspects(connection, batch, fault))
 
 
-@task(outlets=[CLEAN_LISTINGS])
+@task(outlets=[SUSPECT_LISTINGS])
 def wake_for_halves(suspects: dict[str, Any], outlet_events: Any = None) -> None:
     """Emits for a partition of the batch, which wakes the load of its date; skipped when the batch was one set."""
     if not suspects["partition"]:
         raise AirflowSkipException("the batch was one set: nothing to halve")
-    outlet_events[CLEAN_LISTINGS].add_partitions(suspects["partition"])
-    outlet_events[CLEAN_LISTINGS].extra = {"by": "load_listings"}
+    outlet_events[SUSPECT_LISTINGS].add_partitions(suspects["partition"])
 
 
 @task
@@ -113,7 +112,7 @@ def load_batch(batch: dict[str, Any]) -> None:
     dag_display_name="3 · load_listings",
     doc_md=__doc__,
     schedule=PartitionedAssetTimetable(
-        assets=CLEAN_LISTINGS,
+        assets=CLEAN_LISTINGS | SUSPECT_LISTINGS,
         default_partition_mapper=ProductMapper(FixedKeyMapper("all"), IdentityMapper()),
     ),
     start_date=START_DATE,

@@ -14,7 +14,14 @@ Consumed by: sense_listings.
 CLEAN_LISTINGS = Asset(name="clean_listings", uri="s3://listings-clean/listings", group=GROUP)
 """A set passed its gates and is ready to load. Partition: source/market|date.
 
-Emitted by: sense_listings, load_listings (where a batch failed, for its halves), reconcile_listings, replay_listings.
+Emitted by: sense_listings, reconcile_listings, replay_listings.
+Consumed by: load_listings.
+"""
+
+SUSPECT_LISTINGS = Asset(name="suspect_listings", uri="redshift://warehouse:5439/listings/core/load_audit", group=GROUP)
+"""A batch of sets failed, and its halves are to be loaded. Partition: source/market|date, of one of its sets.
+
+Emitted by: load_listings.
 Consumed by: load_listings.
 """
 

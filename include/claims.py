@@ -7,7 +7,7 @@ may cost a listing: what cannot be true says nothing, also when a manifest or ma
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from typing import Any
 LARGEST = 2**31 - 1
 # A server's clock may be off by its time zone, not by more.
 FURTHEST = timedelta(days=1)
+NEVER_SET = datetime(2000, 1, 1, tzinfo=UTC)
 _WHOLE = re.compile(r"-?[0-9]{1,15}(\.0*)?")
 
 
@@ -41,13 +42,12 @@ def http_date(text: str) -> datetime | None:
         return None
 
 
-def believed(moment: datetime | None, received: datetime, day: date) -> datetime | None:
-    """The moment when it lies within a day of `received` or of `day`, the set's; else None: that clock was wrong.
+def believed(moment: datetime | None, received: datetime, *, is_overridden: bool) -> datetime | None:
+    """The moment when it lies within a day of `received`; else None: the clock that showed it was wrong.
 
-    Of the set's day, as an API may be told to serve another one than today: the local one is.
+    Where a person gave a reason for another date than today, the API's clock may show another one too: the local API is
+    told to. It is believed then, but before 2000, where clocks stand that were never set.
     """
     if moment is None:
         return None
-    begin = datetime.combine(day, time(), UTC)
-    is_of_the_day = begin - FURTHEST <= moment <= begin + 2 * FURTHEST
-    return moment if is_of_the_day or abs(moment - received) <= FURTHEST else None
+    return moment if (is_overridden and moment >= NEVER_SET) or abs(moment - received) <= FURTHEST else None

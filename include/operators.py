@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -156,7 +156,8 @@ class LandListingsOperator(HttpOperator):
             self._refuse(response, words, permanent=True)
         received = datetime.now(UTC)
         # Ages are counted from it: a clock that stands still, a proxy's say, is not believed.
-        served = claims.believed(api_calls.served_at(response), received, date.fromisoformat(self._ask.date))
+        is_overridden = self._ask.date_override is not None
+        served = claims.believed(api_calls.served_at(response), received, is_overridden=is_overridden)
         try:
             page = self._set.put_page(
                 self._source,

@@ -24,6 +24,7 @@ from rejects import Reject, Rejects
 _CHUNK_ROWS = 2048
 _CHUNK_BYTES = 16 * 2**20
 _DAY_US = 86_400 * 10**6
+_NEVER_SET_US = 946_684_800 * 10**6  # 2000-01-01
 
 Manifest = Mapping[str, Any]
 PageEntry = Mapping[str, Any]
@@ -70,7 +71,7 @@ class Cleaner:
         where a readable page holds another number of listings than the manifest counted at landing.
         """
         constants = _constants(manifest)
-        day_us = microseconds(f"{manifest['date']}T00:00:00Z")
+        is_overridden = manifest.get("date_override") is not None
         watch = Watch(self.plan, self._reader)
         tables: list[pa.Table] = []
         rejects: list[Reject] = []
@@ -88,7 +89,7 @@ class Cleaner:
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
             watch.see_fields(decoded.unknown)
-            chunk.append(_Page(raw_key, body, _served_us(entry, day_us), decoded))
+            chunk.append(_Page(raw_key, body, _served_us(entry, is_overridden), decoded))
             rows += decoded.count
             size += len(body)
             if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
@@ -191,12 +192,14 @@ def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:
     }
 
 
-def _served_us(entry: PageEntry, day_us: int) -> int:
-    """When the page was served: by the server's clock where it shows our day or the set's, else by ours."""
+def _served_us(entry: PageEntry, is_overridden: bool) -> int:
+    """When the page was served: by the server's clock where it can be meant, else by ours.
+
+    It is within a day of ours, but where a person gave a reason for another date: then it only was set at all.
+    """
     received = microseconds(entry["received_at"])
     served = microseconds(entry["served_at"] or entry["received_at"])
-    is_of_the_day = -_DAY_US <= served - day_us <= 2 * _DAY_US
-    return served if is_of_the_day or abs(served - received) <= _DAY_US else received
+    return served if (is_overridden and served >= _NEVER_SET_US) or abs(served - received) <= _DAY_US else received
 
 
 def _first_problems(made: Mapping[str, Converted]) -> dict[int, tuple[str, str]]:
