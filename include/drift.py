@@ -1,4 +1,4 @@
-"""Knows how it is told that an API sends fields that its adapter does not know: each once per market and day.
+"""Knows how it is told that an API sends what its adapter does not know, or claims no more: once per market and day.
 
 The set goes on, and raw keeps the fields. What was told is a notice per field, so that a field that comes later on
 the same day is still news. The notice follows the mail: what a mail server that was down did not take stays news, and
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from include.keys import SetKey
 from include.notices import first_time, given
 from include.settings import Resources, tuning
+from include.sources import load_source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,39 +30,64 @@ _log = logging.getLogger(__name__)
 def tell_unknown_fields(
     client: S3Client, where: Resources, key: SetKey, send: Callable[[str, list[str]], bool]
 ) -> list[str]:
-    """Logs the unknown fields of a clean set, and mails those that are news; returns the paths that are.
+    """Logs the unknown fields of a clean set and the claims that are gone, and mails what is news; returns its paths.
 
     :param send: mails lines under a subject, like `include.alerts.send`.
     """
     body = client.get_object(Bucket=where.clean_bucket, Key=key.success(where.transform_version))["Body"].read()
     success = json.loads(body)
     fields: dict[str, int] = success["unknown_fields"]
-    if not fields:
+    gone, adapter = _claims_gone(key.source, success), f"include/schemas/sources/{key.source}.yaml"
+    if not fields and not gone:
         return []
     readable = success["counts"]["landed"] - success["counts"]["unreadable"]
     lines = {path: f"{path}: in {count} of {readable} listings" for path, count in fields.items()}
-    _log.warning("%s: fields that the adapter does not know: %s", key.manifest, "; ".join(lines.values()))
+    lines |= {path: f"{path}: on no page, so that nobody knows how much there is" for path in gone}
+    if fields:
+        _log.warning(
+            "%s: fields that the adapter does not know: %s", key.manifest, "; ".join(lines[path] for path in fields)
+        )
+    if gone:
+        _log.warning("%s: claims that are gone: %s", key.manifest, ", ".join(gone))
     told = given(client, where.clean_bucket, key.date, _notice(key))
-    news = [path for path in fields if _notice(key, path) not in told]
+    news = [path for path in lines if _notice(key, path) not in told]
     if news:
         is_sent = send(
-            f"Unknown fields: {key.source}, {key.market}, {key.date}",
+            f"{'Unknown fields' if fields else 'No claims'}: {key.source}, {key.market}, {key.date}",
             [
-                f"{key.source} sends fields for {key.market} that its adapter does not know:",
+                f"{key.source} sends fields for {key.market} that its adapter does not know:"
+                if fields
+                else f"{key.source} does not say any more how much there is in {key.market}:",
                 "",
                 *(lines[path] for path in news),
                 "",
                 f"Set: {key.manifest}",
-                "Raw keeps them, and the set goes on without them. This is said once per field, market and day.",
-                f"Put each into include/schemas/sources/{key.source}.yaml: a rule under `columns` where it is to be "
-                "read, else its path under `ignored`.",
+                "Raw keeps all, and the set goes on without. This is said once per path, market and day.",
+                *(
+                    [f"Let `page_facts` of {adapter} say where it stands now: else no day is seen whole."]
+                    if gone
+                    else []
+                ),
+                *(
+                    [f"Put each into {adapter}: a rule under `columns`, else its path under `ignored`."]
+                    if fields
+                    else []
+                ),
             ],
         )
         if is_sent or not tuning().alert_to:
             for path in news:
-                notice = {"field": path, "listings": fields[path], "set": key.manifest}
+                notice = {"field": path, "listings": fields.get(path, 0), "set": key.manifest}
                 first_time(client, where.clean_bucket, key.date, _notice(key, path), notice)
     return news
+
+
+def _claims_gone(source: str, success: dict[str, Any]) -> list[str]:
+    """Where the family's pages claim how much there is, of a set with listings on none of whose pages it stood."""
+    facts = load_source(source).adapter.page_facts
+    paths = {"pages_claimed": facts.get("total_pages"), "listings_claimed": facts.get("total_listings")}
+    absent = success.get("absent_claims", ()) if success["counts"]["landed"] else ()
+    return [path for claim, path in paths.items() if path and claim in absent]
 
 
 def _notice(key: SetKey, path: str | None = None) -> str:

@@ -132,6 +132,7 @@ def success_record(
         "unknown_fields": dict(cleaned.unknown_fields),
         "absent_columns": list(cleaned.absent_columns),
         "impossible_columns": list(cleaned.impossible_columns),
+        "absent_claims": [name for name in ("pages_claimed", "listings_claimed") if manifest.get(name) is None],
         "files": {
             name: {"rows": rows[name], "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
             for name, body in files.items()

@@ -77,6 +77,7 @@ def success(**changes: Any) -> dict[str, Any]:
         "unknown_fields": {},
         "absent_columns": [],
         "impossible_columns": [],
+        "absent_claims": [],
         "files": {
             "listings.parquet": {"rows": 38, "bytes": 13, "sha256": sha256(b"38 clean rows").hexdigest()},
             "rejects.parquet": {"rows": 1, "bytes": 10, "sha256": sha256(b"one reject").hexdigest()},

@@ -71,6 +71,24 @@ def test_a_new_field_is_logged_and_mailed(mail: _Mail, caplog: pytest.LogCapture
     assert [{"field": "solar", "listings": 40, "set": KEY.manifest}] == notices(s3)
 
 
+def test_claims_that_are_gone_are_told_once_a_day(mail: _Mail, caplog: pytest.LogCaptureFixture) -> None:
+    """The mail names where the claims stood and what that means; of a set without listings there is none."""
+    s3 = buckets()
+    told = []
+    for landed in (0, 41, 41):
+        counts = {"landed": landed, "clean": landed, "rejected": 0, "duplicates": 0, "unreadable": 0}
+        put_clean_set(s3, KEY, absent_claims=["pages_claimed", "listings_claimed"], counts=counts)
+        told.append(tell_unknown_fields(s3, RESOURCES, KEY, mail.send))  # type: ignore[arg-type]
+
+    assert [[], ["totalPages", "totalResultCount"], []] == told
+    ((subject, lines),) = mail.sent
+    assert "No claims: zillow56, houston-tx, 2026-11-22" == subject
+    assert "zillow56 does not say any more how much there is in houston-tx:" == lines[0]
+    assert "totalPages: on no page, so that nobody knows how much there is" in lines
+    assert any("`page_facts`" in line and "seen whole" in line for line in lines)
+    assert [f"{KEY.manifest}: claims that are gone: totalPages, totalResultCount"] * 2 == caplog.messages
+
+
 def test_a_set_without_news_says_nothing(mail: _Mail, caplog: pytest.LogCaptureFixture) -> None:
     """Where every field is known there is no line, no notice and no mail."""
     s3 = buckets()
