@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -18,6 +18,8 @@ PASSING_ERRORS = (
     requests.exceptions.ContentDecodingError,
 )
 LONGEST_BACKOFF = 30.0
+# No server asks for more than this with a date; one that seems to has another clock there than in its answer.
+LONGEST_WAIT = timedelta(days=1)
 # Beyond what any plan has, and any wait.
 MOST = 10**12 - 1
 
@@ -82,8 +84,11 @@ def retry_after(response: Response) -> float | None:
     until = claims.http_date(text)
     if until is None:
         return None
-    served = served_at(response) or datetime.now(UTC)
-    return max(0.0, (until - served).total_seconds())
+    now = datetime.now(UTC)
+    by_its_clock = until - (served_at(response) or now)
+    # A proxy may have set the date of the answer, and not that in it.
+    wait = by_its_clock if by_its_clock <= LONGEST_WAIT else until - now
+    return max(0.0, wait.total_seconds())
 
 
 def served_at(response: Response) -> datetime | None:

@@ -84,7 +84,8 @@ def held_sets(connection: Connection, first: date, last: date) -> frozenset[SetK
         """
         select audit.set_id, audit.accepted, count(snapshots.zpid) as rows_found
         from core.load_audit as audit
-        left join core.listing_snapshots as snapshots on audit.set_id = snapshots.set_id
+        left join core.listing_snapshots as snapshots
+            on audit.set_id = snapshots.set_id and audit.snapshot_date = snapshots.snapshot_date
         where audit.status = 'loaded' and audit.snapshot_date between %s and %s
         group by audit.set_id, audit.accepted
         """,

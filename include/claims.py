@@ -15,7 +15,7 @@ from typing import Any
 LARGEST = 2**31 - 1
 # A server's clock may be off by its time zone, not by more.
 FURTHEST = timedelta(days=1)
-NEVER_SET = datetime(2000, 1, 1, tzinfo=UTC)
+NEVER_SET, NEVER_COMES = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _WHOLE = re.compile(r"-?[0-9]{1,15}(\.0*)?")
 
 
@@ -46,8 +46,10 @@ def believed(moment: datetime | None, received: datetime, *, is_overridden: bool
     """The moment when it lies within a day of `received`; else None: the clock that showed it was wrong.
 
     Where a person gave a reason for another date than today, the API's clock may show another one too: the local API is
-    told to. It is believed then, but before 2000, where clocks stand that were never set.
+    told to. It is believed then, but not before 2000, where clocks stand that were never set, nor beyond 2100.
     """
     if moment is None:
         return None
-    return moment if (is_overridden and moment >= NEVER_SET) or abs(moment - received) <= FURTHEST else None
+    return (
+        moment if (is_overridden and NEVER_SET <= moment <= NEVER_COMES) or abs(moment - received) <= FURTHEST else None
+    )

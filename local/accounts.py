@@ -23,12 +23,15 @@ ONE_LINE = 146
 _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
 AUDIT = (
     "select clean, duplicates, unreadable, superseded, superseded_by "  # noqa: S608 - constants
-    f"from core.load_audit {_SET} and status = 'loaded'"
+    f"from core.load_audit {_SET} and status = 'loaded' order by load_number desc"
 )
 REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
 KEPT = f"select count(*) from core.listing_snapshots {_SET}"  # noqa: S608
 # A day of a market that was extracted again is reported by the set that holds it now.
-HOLDERS = "select extract_id, coalesce(superseded_by, set_id) from core.load_audit where status = 'loaded'"
+HOLDERS = """
+select source, market, snapshot_date, extract_id, coalesce(superseded_by, set_id)
+from core.load_audit where status = 'loaded'
+"""
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,10 @@ class Books:
         """How many sets of these extractions the warehouse has taken."""
         ids = self._extracts(runs)
         try:
-            rows = self._query("select extract_id from core.load_audit where status = 'loaded'")
+            rows = self._query(HOLDERS)
         except psycopg.errors.UndefinedTable:
             return 0
-        return sum(row[0] in ids for row in rows)
+        return len({tuple(row[:4]) for row in rows if row[3] in ids})
 
     def reported(self, runs: Sequence[str]) -> int:
         """Of how many sets of these extractions the newest report has the day; 0 while it lags behind the marts."""
@@ -105,7 +108,7 @@ class Books:
         except (psycopg.errors.UndefinedTable, self._s3.exceptions.NoSuchKey):
             return 0
         told = {set_id for set_id, number in built if number == published}
-        return sum(extract_id in ids and holder in told for extract_id, holder in holders)
+        return len({tuple(key) for *key, holder in holders if key[3] in ids and holder in told})
 
     def latest_report(self) -> bytes:
         """The newest report, an HTML file that opens by itself."""
@@ -174,8 +177,9 @@ class Books:
 
 def show(lines: Sequence[Line], console: Console) -> None:
     """Prints the accounts as a table, with a last row of sums."""
+    but = " but for days that were extracted again" if any(line.superseded_by for line in lines) else ""
     table = Table(
-        title="Where every listing went: listings = clean + rejected + repeated + unreadable, loaded = clean",
+        title=f"Where every listing went: listings = clean + rejected + repeated + unreadable, loaded = clean{but}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

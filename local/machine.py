@@ -21,6 +21,9 @@ ROOM_FOR_A_NEW_HOME = 300 * MB
 ROOM_TO_GO_ON = 60 * MB
 # With less nothing that writes gets far, whatever it says itself.
 FULL = 20 * MB
+# What is made first in a home, and what else a stack makes there.
+MARK = "secrets.json"
+MADE = ("run", "logs", "airflow", "postgres", "ministack", "listing_api")
 PERCENT = "has a % in its name, which Airflow's settings take for the beginning of a reference"
 
 
@@ -49,6 +52,11 @@ def obstacle(home: Path) -> str | None:
     """Why this machine cannot hold a stack in `home`, and what to do; None when nothing is in the way."""
     if found := misplaced(home):
         return found
+    if strange := _not_ours(home):
+        return (
+            f"{home} has {strange} already, which no stack of ours made and one would write over: set LISTINGS_HOME to "
+            "a new folder"
+        )
     if os.geteuid() != _owner(home):
         return f"the stack in {home} is {_name(_owner(home))}'s: start it as that user, or set LISTINGS_HOME"
     if "%" in str(ROOT):
@@ -72,6 +80,24 @@ def room(home: Path) -> int:
     return shutil.disk_usage(_nearest(home)).free
 
 
+def is_a_home(home: Path) -> bool:
+    """Whether a stack has ever been in `home`: what lies there is ours, to write over and to remove."""
+    try:
+        # Many a project has a file of that name: ours names our roles, also when it is spoilt.
+        return b'"loader"' in (home / MARK).read_bytes()
+    except PermissionError:  # of another user, whose home it is
+        return True
+    except OSError:
+        return False
+
+
+def _not_ours(home: Path) -> str | None:
+    """What lies in `home` under a name that a stack would use, and is not a stack's; None when there is nothing."""
+    if is_a_home(home):
+        return None
+    return next((name for name in MADE if os.path.lexists(home / name)), None)
+
+
 def _nearest(home: Path) -> Path:
     """The home, or the folder above it, that is there."""
     return next(folder for folder in (home, *home.parents) if folder.exists())
@@ -81,6 +107,8 @@ def _no_folder(home: Path) -> str | None:
     """Why `home` is no folder that we may write, and cannot become one; None when it is or can."""
     if not home.is_absolute():
         return "there is no user of that name"
+    if home == home.parent:
+        return "it is the root of all files"
     if "%" in str(home):
         return f"it {PERCENT}"
     try:
@@ -97,7 +125,7 @@ def _no_folder(home: Path) -> str | None:
 def _owner(home: Path) -> int:
     """Whose stack is in `home`; ours when there is none yet."""
     try:
-        return (home / "secrets.json").stat().st_uid
+        return (home / MARK).stat().st_uid
     except OSError:
         return os.geteuid()
 

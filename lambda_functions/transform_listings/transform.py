@@ -24,7 +24,7 @@ from rejects import Reject, Rejects
 _CHUNK_ROWS = 2048
 _CHUNK_BYTES = 16 * 2**20
 _DAY_US = 86_400 * 10**6
-_NEVER_SET_US = 946_684_800 * 10**6  # 2000-01-01
+_NEVER_SET_US, _NEVER_COMES_US = 946_684_800 * 10**6, 4_102_444_800 * 10**6  # 2000-01-01, 2100-01-01
 
 Manifest = Mapping[str, Any]
 PageEntry = Mapping[str, Any]
@@ -199,7 +199,8 @@ def _served_us(entry: PageEntry, is_overridden: bool) -> int:
     """
     received = microseconds(entry["received_at"])
     served = microseconds(entry["served_at"] or entry["received_at"])
-    return served if (is_overridden and served >= _NEVER_SET_US) or abs(served - received) <= _DAY_US else received
+    was_set = is_overridden and _NEVER_SET_US <= served <= _NEVER_COMES_US
+    return served if was_set or abs(served - received) <= _DAY_US else received
 
 
 def _first_problems(made: Mapping[str, Converted]) -> dict[int, tuple[str, str]]:

@@ -57,7 +57,7 @@ class Home:
     @property
     def secrets_file(self) -> Path:
         """The generated passwords and keys, readable by their owner only."""
-        return self.path / "secrets.json"
+        return self.path / machine.MARK
 
     @property
     def airflow_env_file(self) -> Path:
@@ -91,10 +91,11 @@ class Home:
         return Path(os.sep, "tmp", f"listings-{os.getuid()}-{digest}")
 
     def prepare(self) -> None:
-        """Makes the folders; raises HomeError when the place cannot be used."""
+        """Makes the secrets, which mark the home as a stack's, and the folders; HomeError when it cannot be used."""
         try:
             # PostgreSQL runs as another user when we are root: it must get through to its own folder.
             self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self.secrets()
             self.run.mkdir(mode=0o700, exist_ok=True)
             for folder in (self.logs, self.airflow):
                 folder.mkdir(exist_ok=True)
@@ -109,7 +110,9 @@ class Home:
                 raise HomeError(f"{socket_folder} is not ours alone. Remove it, or set a shorter LISTINGS_HOME.")
 
     def clear_run(self) -> None:
-        """Removes what exists only while the stack runs."""
+        """Removes what exists only while the stack runs; nothing where no stack has been."""
+        if not machine.is_a_home(self.path):
+            return
         shutil.rmtree(self.run, ignore_errors=True)
         if self.supervisor_socket.parent != self.run:
             shutil.rmtree(self.supervisor_socket.parent, ignore_errors=True)

@@ -173,7 +173,7 @@ class Stack:
 
         Returns whether there ever was a stack. Raises StackError when a process is still there in the end.
         """
-        if not (self.home.secrets_file.exists() or self.home.run.exists()):
+        if not machine.is_a_home(self.home.path):
             return False
         with self._alone():
             self._end()
@@ -275,7 +275,6 @@ class Stack:
 
     def _clear_the_way(self) -> bool:
         """Ends what an unfinished or killed start left; returns whether the stack is up."""
-        self.home.prepare()
         state = State.read(self.home.state_file)
         if self._supervisor.is_alive() and state is not None:
             if state.ports != self._asked_ports:
@@ -289,8 +288,8 @@ class Stack:
         if self._supervisor.is_alive() or marks.marked_processes(self.home.path):
             self._say("an earlier start was cut short or its supervisor killed: ending what it left")
             self._end()
-            self.home.prepare()
         require_free(self.ports)
+        self.home.prepare()
         return False
 
     def _end(self) -> None:
@@ -315,7 +314,7 @@ class Stack:
         self.home.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         path = self.home.path / "lock"
         while True:
-            with path.open("w") as lock:
+            with path.open("a") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

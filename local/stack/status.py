@@ -30,7 +30,7 @@ CORE_TABLES = ("listing_snapshots", "listings", "listing_history", "listing_reje
 def show_status(stack: Stack, console: Console) -> bool:
     """Prints the state of a stack; returns whether it is up."""
     if not stack.is_up():
-        console.print(_why_it_is_not_up(stack))
+        console.print(_why_it_is_not_up(stack), markup=False)
         return False
     for table in (_processes(stack.supervisor.programs()), _last_runs(stack), _counts(stack)):
         console.print(table)

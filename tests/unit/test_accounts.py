@@ -56,6 +56,6 @@ def test_a_day_that_another_set_holds_names_it() -> None:
     again = line(market="austin-tx", warehouse=0, superseded=7, superseded_by=NEWER)
     show([line(), again], Console(file=text, width=120))
 
-    [told] = [each for each in text.getvalue().splitlines() if "extracted again" in each]
+    [told] = [each for each in text.getvalue().splitlines() if "extracted again since" in each]
     assert told.startswith("austin-tx 2026-11-20: ")
     assert told.endswith(NEWER)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 import requests
@@ -126,6 +128,15 @@ def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: floa
         assert 200 == call(server.url).status_code
 
     assert [seconds] == call.waits
+
+
+def test_a_date_that_a_proxy_set_is_not_counted_from() -> None:
+    """Where the answer is dated 1970, the date to come back at counts from our clock: half a minute, not 56 years."""
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    wait = api_calls.retry_after(response(Date="Thu, 01 Jan 1970 00:00:00 GMT", Retry_After=soon))
+
+    assert wait is not None
+    assert 27 < wait <= 30
 
 
 def test_retry_after_is_really_waited_for() -> None:

@@ -44,6 +44,7 @@ def test_a_new_home_wants_more_room_than_one_that_goes_on(home: Path, monkeypatc
     refused = machine.obstacle(home)
     (home / "postgres").mkdir(parents=True)
     (home / "postgres" / "PG_VERSION").write_text("18\n")
+    (home / "secrets.json").write_text('{"loader": "example"}')
 
     assert refused is not None
     assert refused.startswith(
@@ -94,6 +95,7 @@ def ended(command: str, home: str, cwd: Path) -> tuple[int, str]:
     [
         ("file", "it is a file"),
         ("file/below", "not a directory"),
+        ("/", "it is the root of all files"),
         ("loop", "too many levels of symbolic links"),
         ("x" * 300, "file name too long"),
         ("100%", "it has a % in its name, which Airflow's settings take for the beginning of a reference"),
@@ -105,13 +107,31 @@ def test_a_home_that_can_be_none_is_refused(tmp_path: Path, command: str, home: 
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     before = sorted(tmp_path.iterdir())
-    named = home if home.startswith("~") else str(tmp_path / home)
+    named = home if home.startswith("~") else str(tmp_path / home)  # "/" stays what it is
 
     assert (
         2,
         f"stack: {named} cannot be the home of our stack: {words}. Set LISTINGS_HOME to a folder of your own\n",
     ) == ended(command, home, tmp_path)
     assert before == sorted(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["run", "logs", "airflow", "postgres"])
+@pytest.mark.parametrize("secrets", [None, '{"token": "of another project"}'])
+def test_what_no_stack_made_is_left_alone(tmp_path: Path, name: str, secrets: str | None) -> None:
+    """A folder that has what a stack would write over is refused to `up`, and `down` removes nothing of it."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "precious").write_text("keep")
+    if secrets:
+        (tmp_path / "secrets.json").write_text(secrets)
+
+    refused, words = ended("up", str(tmp_path), tmp_path)
+    assert (2, f"stack: {tmp_path} has {name} already, which no stack of ours made and one would") == (
+        refused,
+        words[: words.index(" write over")],
+    )
+    assert (0, "") == ended("down", str(tmp_path), tmp_path)
+    assert "keep" == (tmp_path / name / "precious").read_text()
 
 
 def test_a_stack_of_somebody_else_is_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
