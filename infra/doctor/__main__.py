@@ -50,8 +50,14 @@ def _local(home: Path | None) -> Target:
     """The local stack; what this shell has for AWS, PostgreSQL and proxies stays out of it."""
     leave_out_foreign_settings()
     chosen = home or Path(os.environ.get("LISTINGS_HOME") or ROOT / ".local")
-    return local_target(chosen.expanduser().resolve())
+    try:
+        return local_target(chosen.expanduser().resolve())
+    except RuntimeError as error:  # no such user, or a link to itself
+        raise SystemExit(f"doctor: LISTINGS_HOME={chosen}: {error}") from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("doctor: interrupted; it changes nothing, so run it again")
