@@ -92,6 +92,7 @@ def test_a_stand_in_that_does_not_answer_is_one_thing_to_mend(patient: Patient, 
     ports = json.loads((patient.home / "run" / "state.json").read_text())["ports"]
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "state.json").write_text(json.dumps({"ports": {**ports, "ministack": (away := free_port())}}))
+    (tmp_path / "secrets.json").write_text('{"loader": "not-real"}')
 
     found = findings(local_target(tmp_path))
 
