@@ -50,6 +50,5 @@ def believed(moment: datetime | None, received: datetime, *, is_overridden: bool
     """
     if moment is None:
         return None
-    return (
-        moment if (is_overridden and NEVER_SET <= moment <= NEVER_COMES) or abs(moment - received) <= FURTHEST else None
-    )
+    was_set = is_overridden and NEVER_SET <= moment <= NEVER_COMES
+    return moment if was_set or abs(moment - received) <= FURTHEST else None

@@ -43,9 +43,8 @@ def plan(
     """One request per market, all for the run's date: the partition key, or the day of `run_after`.
 
     Raises PlanRefused when a market is unusable or named twice, when there are more than `most`, the tasks that
-    Airflow makes of one, and when the date is further than
-    `tolerance` from `started_at` without an override: the APIs serve only today, so that what they
-    answer now is not the state of another date.
+    Airflow makes of one, and when the date is further than `tolerance` from `started_at` without an override: the APIs
+    serve only today, so that what they answer now is not the state of another date.
     """
     adapter = load_source(source)
     date = _date(partition_key, run_after)

@@ -23,7 +23,7 @@ ROOM_TO_GO_ON = 60 * MB
 FULL = 20 * MB
 # What is made first in a home, and what else a stack makes there.
 MARK = "secrets.json"
-MADE = ("run", "logs", "airflow", "postgres", "ministack", "listing_api")
+MADE = ("run", "logs", "airflow", "airflow.env", "since", "postgres", "ministack", "listing_api", MARK)
 PERCENT = "has a % in its name, which Airflow's settings take for the beginning of a reference"
 
 

@@ -150,6 +150,18 @@ def test_times_in_another_unit_hold_a_set_back() -> None:
     assert [] == [each for each in s3.keys("clean") if each.startswith("ready/")]
 
 
+def test_a_record_of_functions_before_this_code_is_no_error() -> None:
+    """While a stage is updated, a `_SUCCESS.json` that says nothing of times passes as it did."""
+    s3 = buckets()
+    put_clean_set(s3)
+    name = f"{KEY.clean_prefix(VERSION)}_SUCCESS.json"
+    told = json.loads(s3.buckets["clean"][name].body)
+    del told["impossible_columns"], told["absent_claims"]
+    s3.put_object(Bucket="clean", Key=name, Body=json.dumps(told).encode())
+
+    assert 38 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).clean
+
+
 def test_a_renamed_column_is_named_before_its_rejects() -> None:
     """Where every row is a reject because a field was renamed, the alarm is about it and names the unknown fields."""
     s3 = buckets()

@@ -134,9 +134,18 @@ def test_what_no_stack_made_is_left_alone(tmp_path: Path, name: str, secrets: st
     assert "keep" == (tmp_path / name / "precious").read_text()
 
 
+def test_a_file_of_another_project_is_not_written_over(tmp_path: Path) -> None:
+    """A secrets.json that is not a stack's would get our passwords among its own: no stack is started beside it."""
+    (tmp_path / "secrets.json").write_text('{"token": "of another project"}')
+
+    refused = machine.obstacle(tmp_path)
+    assert refused is not None
+    assert f"{tmp_path} has secrets.json already, which no stack of ours made" in refused
+
+
 def test_a_stack_of_somebody_else_is_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another's home is refused to us for every command; to root for a start only, which PostgreSQL would refuse."""
-    (tmp_path / "secrets.json").touch()
+    (tmp_path / "secrets.json").write_text('{"loader": "example"}')
     owner = (tmp_path / "secrets.json").stat().st_uid
     assert None is machine.misplaced(tmp_path)
     assert None is machine.obstacle(tmp_path)
