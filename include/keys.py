@@ -32,6 +32,15 @@ _READY = re.compile(
     r"~(?P<extract_id>[0-9A-Za-z-]+)~(?P<transform_version>[0-9a-z]+)(~(?P<replay>[0-9A-Za-z-]+))?\.json"
 )
 
+_SET_ID = re.compile(
+    r"(?P<source>[a-z0-9-]+)/(?P<market>[a-z0-9-]+)/(?P<date>\d{4}-\d\d-\d\d)/(?P<extract_id>[0-9A-Za-z-]+)"
+    r"(/[0-9a-z]+)?"
+)
+_WITHDRAWN = re.compile(
+    r"withdrawn/date=(?P<date>\d{4}-\d\d-\d\d)/(?P<source>[a-z0-9-]+)~(?P<market>[a-z0-9-]+)"
+    r"~(?P<extract_id>[0-9A-Za-z-]+)\.json"
+)
+
 
 class MalformedKey(ValueError):
     """A key or partition that does not have the form made here."""
@@ -79,9 +88,14 @@ class SetKey:
         parts = (self.source, self.market, self.extract_id, transform_version, replay)
         return f"{ready_prefix(self.date)}{'~'.join(part for part in parts if part)}.json"
 
+    @property
+    def name(self) -> str:
+        """The set as a person names it."""
+        return f"{self.source}/{self.market}/{self.date}/{self.extract_id}"
+
     def set_id(self, transform_version: str) -> str:
         """The set as the warehouse's audit names it."""
-        return "/".join((self.source, self.market, self.date, self.extract_id, transform_version))
+        return f"{self.name}/{transform_version}"
 
     @classmethod
     def from_key(cls, key: str) -> SetKey:
@@ -209,9 +223,30 @@ def parse_partition(partition: str) -> tuple[str, str, str]:
     return match["source"], match["market"], match["date"]
 
 
+def withdrawn_prefix(date: str) -> str:
+    """What the withdrawals of a date begin with, in the raw bucket."""
+    return f"withdrawn/date={date}/"
+
+
+def withdrawal_key(key: SetKey) -> str:
+    """Where the withdrawal of a set lies, in the raw bucket."""
+    return f"{withdrawn_prefix(key.date)}{key.source}~{key.market}~{key.extract_id}.json"
+
+
+def parse_withdrawal(key: str) -> SetKey | None:
+    """The set that a withdrawal's key names; None for what somebody else put there."""
+    match = _WITHDRAWN.fullmatch(key)
+    return SetKey(**match.groupdict()) if match else None
+
+
 def set_of(set_id: str) -> SetKey:
-    """The set that the warehouse's audit names so."""
-    return SetKey(*set_id.split("/")[:4])
+    """The set that the warehouse's audit names so, with the version of the transform behind it or without."""
+    if not (match := _SET_ID.fullmatch(set_id)):
+        raise MalformedKey(
+            f"set {set_id[:200]!r}: expected source/market/date/extract, "
+            "like zillow56/houston-tx/2026-11-22/20261122T060003Z-1f3a9c"
+        )
+    return SetKey(**match.groupdict())
 
 
 def partition_of(set_id: str) -> str:

@@ -241,7 +241,10 @@ def _partition_of_request(request: Mapping[str, Any]) -> str:
 
 
 def _set_of(set_id: Any) -> SetKey | None:
-    return set_of(set_id) if isinstance(set_id, str) and set_id.count("/") >= 3 else None
+    try:
+        return set_of(set_id) if isinstance(set_id, str) else None
+    except MalformedKey:
+        return None
 
 
 def _dicts(values: Any) -> list[Mapping[str, Any]]:

@@ -69,6 +69,12 @@ class MemoryS3:
             raise _error("HeadObject", "404", 404)
         return {"ContentLength": len(objects[Key].body), "LastModified": objects[Key].put_at}
 
+    def delete_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        """Takes an object away; one that is not there is no error."""
+        self.calls.append(("delete_object", Key))
+        self._bucket("DeleteObject", Bucket).pop(Key, None)
+        return {}
+
     def list_objects_v2(self, *, Bucket: str, Prefix: str = "") -> dict[str, Any]:  # noqa: N803
         """The first page of a listing."""
         return next(_Listing(self).paginate(Bucket=Bucket, Prefix=Prefix))

@@ -27,6 +27,7 @@ def test_keys_are_those_of_the_design() -> None:
         f"ready/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c~{VERSION}.json",
         f"zillow56/houston-tx/2026-11-22/20261122T060003Z-1f3a9c/{VERSION}",
         "zillow56/houston-tx|2026-11-22",
+        "withdrawn/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c.json",
     ] == [
         KEY.prefix,
         KEY.manifest,
@@ -36,6 +37,7 @@ def test_keys_are_those_of_the_design() -> None:
         KEY.ready(VERSION),
         KEY.set_id(VERSION),
         KEY.partition,
+        keys.withdrawal_key(KEY),
     ]
 
 
@@ -46,6 +48,8 @@ def test_every_key_of_a_set_leads_back_to_it(key: SetKey, version: str) -> None:
 
     assert [key] * 4 == [SetKey.from_key(each) for each in objects] == [SetKey.of(each) for each in objects]
     assert key.partition == keys.partition_of(key.set_id(version))
+    assert [key] * 2 == [keys.set_of(key.name), keys.set_of(key.set_id(version))]
+    assert key == keys.parse_withdrawal(keys.withdrawal_key(key))
     assert keys.ReadyKey(key, version, None) == keys.parse_ready(key.ready(version))
     replayed = key.ready(version, key.extract_id)
     assert keys.ReadyKey(key, version, key.extract_id) == keys.parse_ready(replayed)
@@ -86,6 +90,31 @@ def test_a_key_of_no_set_is_refused(key: str) -> None:
 def test_a_key_of_no_marker_names_no_set(key: str) -> None:
     """A key that is no ready marker's is not guessed at."""
     assert keys.parse_ready(key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "withdrawn/date=2026-11-22/a~b.json",
+        "withdrawn/date=2026-11-22/a~b~c~d.json",
+        "withdrawn/date=2026-11-22/a~b~c.json\n",
+        "withdrawn/a~b~c.json",
+        "ready/date=2026-11-22/a~b~c.json",
+    ],
+)
+def test_a_key_of_no_withdrawal_names_no_set(key: str) -> None:
+    """A key that is no withdrawal's is not guessed at."""
+    assert keys.parse_withdrawal(key) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a/b/2026-11-22", "a/b/2026-11-22/c/", "a/b/2026-11-22/c/d/e", "a/B/2026-11-22/c", "a/b/2026-11-22/c\n"],
+)
+def test_a_name_of_no_set_is_refused(name: str) -> None:
+    """What the warehouse's audit could not say says what was expected."""
+    with pytest.raises(MalformedKey, match="expected source/market/date/extract, like zillow56/"):
+        keys.set_of(name)
 
 
 @pytest.mark.parametrize(
