@@ -12,9 +12,9 @@ Consumed by: sense_listings.
 """
 
 CLEAN_LISTINGS = Asset(name="clean_listings", uri="s3://listings-clean/listings", group=GROUP)
-"""A set passed its gates and is ready to load. Partition: source/market|date.
+"""A set passed its gates and is ready to load, or was withdrawn or given back. Partition: source/market|date.
 
-Emitted by: sense_listings, reconcile_listings, replay_listings.
+Emitted by: sense_listings, reconcile_listings, replay_listings, withdraw_listings.
 Consumed by: load_listings.
 """
 

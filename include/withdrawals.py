@@ -48,10 +48,11 @@ def withdraw(client: S3Client, where: Resources, key: SetKey, reason: str, by: s
     The first withdrawal of a set stays as it was given. Raises WithdrawalRefused for a set that is not in raw and for
     a reason that is empty, longer than LONGEST_REASON, or more than one line.
     """
-    if reason != _one_line(reason) or not 0 < len(reason) <= LONGEST_REASON:
+    reason = reason.strip()
+    if not reason or not reason.isprintable() or len(reason) > LONGEST_REASON:
         raise WithdrawalRefused(
             f"reason {reason[:60]!r} ({len(reason)} characters): expected one line of 1 to {LONGEST_REASON} printable "
-            "characters, without blanks around it or two in a row"
+            'characters, like "the search was for another town"'
         )
     _refuse_unknown(client, where, key)
     body = {"set": key.name, "reason": reason, "by": by, "at": at.astimezone(UTC).isoformat()}

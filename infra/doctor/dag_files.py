@@ -22,6 +22,7 @@ DAG_IDS = (
     "replay_listings",
     "report_listings",
     "sense_listings",
+    "withdraw_listings",
 )
 PATIENCE_SECONDS = 120
 # Runs in Airflow's environment, which this package cannot import. Airflow may write to stdout before the last line.

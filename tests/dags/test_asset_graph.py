@@ -70,7 +70,7 @@ def test_the_chain_goes_from_the_api_to_the_report(dags: dict[str, Any]) -> None
     """extract → landed → sense → clean → load → warehouse → report; what mends wakes again at both joints."""
     assert {
         "landed_listings": {"extract_listings", "reconcile_listings", "redrive_listings"},
-        "clean_listings": {"sense_listings", "reconcile_listings", "replay_listings"},
+        "clean_listings": {"sense_listings", "reconcile_listings", "replay_listings", "withdraw_listings"},
         "suspect_listings": {"load_listings"},
         "warehouse_listings": {"load_listings"},
         "market_report": {"report_listings"},

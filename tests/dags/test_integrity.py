@@ -23,6 +23,7 @@ DAG_IDS = [
     "replay_listings",
     "report_listings",
     "sense_listings",
+    "withdraw_listings",
 ]
 LONGEST_DAG_FILE = 140
 GONE = re.compile(r"\b(logical_date|execution_date|data_interval\w*|ds|ds_nodash|ts|ts_nodash|prev_\w+_success)\b")
@@ -238,6 +239,9 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
         "reconcile_listings.days",
         "reconcile_listings.retry_stuck",
         "report_listings.full",
+        "withdraw_listings.set",
+        "withdraw_listings.reason",
+        "withdraw_listings.give_back",
     } == set(params)
     assert [] == [name for name, param in params.items() if not (param.schema.get("title") and param.description)]
 

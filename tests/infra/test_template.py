@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.keys import SetKey, withdrawal_key
 from include.settings import Tuning
 from infra.connections import HOSTS
 from lambda_functions.copy_raw import handler as copy_raw
@@ -37,6 +38,7 @@ WILDCARDS = {
     "${LandingBucket.Arn}/quota/*": "a ledger per family and month, of numbered entries",
     "${RawBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
     "${RawBucket.Arn}/listings/*/_manifest.json": "one manifest per set",
+    "${RawBucket.Arn}/withdrawn/*": "one object per withdrawn set",
     "${CleanBucket.Arn}/listings/*": "a set's keys carry source, market, date and extract id",
     "${CleanBucket.Arn}/ready/*": "one marker per set",
     "${CleanBucket.Arn}/loads/*": "one COPY manifest per batch",
@@ -169,6 +171,21 @@ def test_redshift_role_reaches_the_clean_bucket_only(template: dict[str, Any]) -
         ("s3:GetObject", "${CleanBucket.Arn}/loads/*"),
         ("s3:ListBucket", "CleanBucket.Arn"),
     } == allowed
+
+
+def test_airflow_puts_and_deletes_nothing_in_raw_but_withdrawals(template: dict[str, Any]) -> None:
+    """What was received cannot be changed by Airflow, and nothing else of any bucket can be deleted by it."""
+    statements_of_it = [each for resource, each in statements(template) if resource == "AirflowRole"]
+    changes = {
+        (action, without_intrinsics(resource))
+        for statement in statements_of_it
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement.get("Resource", []))
+        if "Raw" in str(resource) or action.startswith("s3:Delete")
+        if action not in ("s3:GetObject", "s3:ListBucket")
+    }
+    withdrawn = "${RawBucket.Arn}/withdrawn/*"
+    assert {("s3:PutObject", withdrawn), ("s3:DeleteObject", withdrawn)} == changes
 
 
 @pytest.mark.parametrize("bucket", ["LandingBucket", "RawBucket", "CleanBucket", "LogBucket"])
@@ -307,6 +324,14 @@ def test_bucket_announces_manifests_only(
         },
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     } == statement["Condition"]
+
+
+def test_a_withdrawal_is_announced_to_no_function(template: dict[str, Any]) -> None:
+    """The object that withdraws a set passes no filter of the raw bucket: nothing is copied or cleaned for it."""
+    notified = template["Resources"]["RawBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    filters = [{r["Name"]: r["Value"] for r in each["Filter"]["S3Key"]["Rules"]} for each in notified]
+    key = withdrawal_key(SetKey("zillow56", "houston-tx", "2026-11-22", "20261122T060003Z-1f3a9c"))
+    assert [False] == [key.startswith(each["prefix"]) for each in filters]
 
 
 @pytest.mark.parametrize(

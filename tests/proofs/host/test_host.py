@@ -35,7 +35,7 @@ from tests.proofs.host.trial import unpack
 pytestmark = pytest.mark.timeout(400)
 
 DAGS = ["extract_listings", "load_listings", "reconcile_listings", "redrive_listings", "replay_listings"]
-DAGS += ["report_listings", "sense_listings"]
+DAGS += ["report_listings", "sense_listings", "withdraw_listings"]
 
 
 @pytest.fixture(scope="module")

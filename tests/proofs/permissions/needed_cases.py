@@ -36,7 +36,7 @@ def _given_back(piece: Callable[[Bench], Try], operation: str) -> Case:
     return Case(piece, _denied(operation), GivenBack)
 
 
-READ, WRITE, LIST = "s3:GetObject", "s3:PutObject", "s3:ListBucket"
+READ, WRITE, LIST, TAKE_AWAY = "s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject"
 COUNT, RECEIVE, DELETE, SEND = (
     f"sqs:{name}" for name in ("GetQueueAttributes", "ReceiveMessage", "DeleteMessage", "SendMessage")
 )
@@ -64,6 +64,9 @@ CASES: dict[tuple[str, str, str], Case] = {
     ("AirflowRole", READ, "RawBucket/listings/*/_manifest.json"): Case(
         pipeline.end_a_replay, "1 of 1 set.* did not come.*" + _denied("GetObject"), ReplayRefused
     ),
+    ("AirflowRole", WRITE, "RawBucket/withdrawn/*"): Case(pipeline.withdraw_a_set, _denied("PutObject")),
+    ("AirflowRole", READ, "RawBucket/withdrawn/*"): Case(pipeline.see_what_is_withdrawn, _denied("GetObject")),
+    ("AirflowRole", TAKE_AWAY, "RawBucket/withdrawn/*"): Case(pipeline.give_a_set_back, _denied("DeleteObject")),
     ("AirflowRole", READ, "CleanBucket/listings/*"): Case(pipeline.wait_until_clean, _denied("HeadObject")),
     ("AirflowRole", READ, "CleanBucket/ready/*"): Case(pipeline.plan_batches, _denied("GetObject")),
     ("AirflowRole", READ, "CleanBucket/reports/*"): Case(

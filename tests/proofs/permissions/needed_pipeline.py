@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from include import loading, replay, warehouse
+from include import loading, replay, warehouse, withdrawals
 from include.dead_letters import move_back, peek
 from include.keys import SetKey, report_key
 from include.landing import LandingSet
@@ -130,6 +130,29 @@ def end_a_replay(bench: Bench) -> Try:
             raise replay.ReplayRefused(outcome.in_words)
 
     return act
+
+
+def _withdraw(bench: Bench, key: SetKey) -> str:
+    return withdrawals.withdraw(bench.s3, resources(), key, "another town", "anna", datetime.now(UTC))
+
+
+def withdraw_a_set(bench: Bench) -> Try:
+    """A person withdraws a set that lies in raw."""
+    key = bench.kept()
+    return lambda: _withdraw(bench, key)
+
+
+def see_what_is_withdrawn(bench: Bench) -> Try:
+    """Who plans a load asks which sets of the date are withdrawn, and why."""
+    _withdraw(bench, bench.kept())
+    return lambda: withdrawals.of_date(bench.s3, resources().raw_bucket, small_set.DATE)
+
+
+def give_a_set_back(bench: Bench) -> Try:
+    """A person gives back a set that was withdrawn."""
+    key = bench.kept()
+    _withdraw(bench, key)
+    return lambda: withdrawals.give_back(bench.s3, resources(), key)
 
 
 def plan_batches(bench: Bench) -> Try:
