@@ -1,7 +1,7 @@
 """
 ### Fetches the listings of the markets you name and lands them in S3
 
-**Wakes** daily at 06:00 UTC, and by hand (markets, family and page limit are in the form). Created paused:
+**Wakes** daily at 06:00 UTC, and by hand (markets, family, search and page limit are in the form). Created paused:
 unpausing it spends requests of your API key.
 
 **Reads** the listing API through the connection `zillow_api`. **Writes** each page as received to the landing
@@ -32,6 +32,7 @@ from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE
 from include.operators import LandListingsOperator, refused_for_good
 from include.quota import LONGEST_TASK
 from include.quota_ledger import reserve_plan
+from include.searches import SALE, SEARCHES
 from include.settings import tuning
 from include.sources import known_sources
 
@@ -51,6 +52,7 @@ def plan_requests(
         requests = markets.plan(
             source=params["source"],
             locations=params["markets"],
+            listing=params["listing"],
             page_limit=params["page_limit"],
             partition_key=partition_key,
             run_after=dag_run.run_after,
@@ -89,6 +91,13 @@ def plan_requests(
             title="API family",
             description="Which of the listing APIs to ask (source).",
         ),
+        "listing": Param(
+            SALE,
+            type="string",
+            enum=list(SEARCHES),
+            title="Homes",
+            description="For sale, for rent or sold: each is a market of its own (houston-tx-rent).",
+        ),
         "page_limit": Param(
             20,
             type="integer",
@@ -120,7 +129,7 @@ def extract_listings() -> None:
         task_id="land_listings",
         pool=API_POOL,
         outlets=[LANDED_LISTINGS],
-        map_index_template="{{ task.request['location'] }}",
+        map_index_template="{{ task.market_name }}",
         execution_timeout=LONGEST_TASK,
     ).expand(request=plan_requests())
 

@@ -122,7 +122,7 @@ def replay_date(date: str) -> None:
             type=["null", "array"],
             items={"type": "string"},
             title="Markets",
-            description='One per line, as in the keys (houston-tx) or as extracted ("houston, tx"); none: all.',
+            description='One per line, as in the keys (houston-tx-rent) or, for sale, "houston, tx"; none: all.',
         ),
         "source": Param(
             None, type=["null", "string"], enum=[None, *known_sources()], title="API family", description="None: all."

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from include.contract import Column, load_contract
+from include.searches import SEARCHES
 
 # Conversion -> the Arrow types that it can fill. The transform implements exactly these.
 CONVERSIONS = MappingProxyType(
@@ -45,7 +46,10 @@ class AdapterError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """How to ask for a page. `page_cap` is the most pages that the API serves for one search."""
+    """How to ask for a page. `page_cap` is the most pages that the API serves for one search.
+
+    `listing` holds, per kind of search that the family offers (sale, rent, sold), the parameters that ask for it.
+    """
 
     method: str
     host: str
@@ -55,6 +59,7 @@ class Request:
     first_page: int
     page_cap: int
     params: Mapping[str, str]
+    listing: Mapping[str, Mapping[str, str]]
     page_size_param: str | None = None
     page_size: int | None = None
 
@@ -131,6 +136,10 @@ def parse_adapter(name: str, document: Any) -> Adapter:
 
 def _request(where: str, part: dict[str, Any]) -> Request:
     _only(where, part, {field.name for field in fields(Request)})
+    listing = _mapping(f"{where}.listing", part.get("listing"))
+    _only(f"{where}.listing", listing, set(SEARCHES))
+    if not listing:
+        raise AdapterError(f"{where}.listing: empty; it says how to ask for one or more of {', '.join(SEARCHES)}")
     return Request(
         method=_need(where, part, "method", str),
         host=_need(where, part, "host", str),
@@ -139,10 +148,15 @@ def _request(where: str, part: dict[str, Any]) -> Request:
         page_param=_need(where, part, "page_param", str),
         first_page=_need(where, part, "first_page", int),
         page_cap=_need(where, part, "page_cap", int),
-        params=_frozen({key: str(value) for key, value in _mapping(where, part.get("params", {})).items()}),
+        params=_params(f"{where}.params", part.get("params", {})),
+        listing=_frozen({kind: _params(f"{where}.listing.{kind}", each) for kind, each in listing.items()}),
         page_size_param=part.get("page_size_param"),
         page_size=part.get("page_size"),
     )
+
+
+def _params(where: str, part: Any) -> Mapping[str, str]:
+    return _frozen({key: str(value) for key, value in _mapping(where, part).items()})
 
 
 def _columns(name: str, part: dict[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, tuple[Rule, ...]]:

@@ -18,6 +18,7 @@ from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk._shared.secrets_masker import redact
 
+from include.searches import SALE, market_name
 from include.settings import tuning
 
 SMTP_CONN_ID = "smtp_listings"
@@ -92,7 +93,7 @@ def _describe(what: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
     ti = context.get("ti")
     request, partition = _request(context), str(context.get("partition_key") or "")
     head, _, tail = partition.rpartition("|")
-    market = getattr(ti, "rendered_map_index", None) or request.get("location") or head or _place(ti, context) or "all"
+    market = getattr(ti, "rendered_map_index", None) or _asked(request) or head or _place(ti, context) or "all"
     date = request.get("date") or tail or _day(context.get("dag_run"))
     name = f"{getattr(ti, 'dag_id', '?')}.{getattr(ti, 'task_id', '?')}"
     tries = f"{getattr(ti, 'try_number', '?')} of {_tries(ti, context)}"
@@ -118,6 +119,11 @@ def _request(context: Mapping[str, Any]) -> Mapping[str, Any]:
     return request if isinstance(request, Mapping) else {}
 
 
+def _asked(request: Mapping[str, Any]) -> str | None:
+    location = request.get("location")
+    return market_name(location, request.get("listing", SALE)) if location else None
+
+
 def _place(ti: Any, context: Mapping[str, Any]) -> str | None:
     """The market of a mapped task that is not resolved: one place in the list that the extraction was given."""
     index = getattr(ti, "map_index", None)
@@ -125,7 +131,7 @@ def _place(ti: Any, context: Mapping[str, Any]) -> str | None:
         return None
     named = (context.get("params") or {}).get("markets")
     if ti.dag_id == "extract_listings" and isinstance(named, list) and index < len(named):
-        return str(named[index])
+        return market_name(str(named[index]), context["params"].get("listing", SALE))
     return f"number {index} of the run's list (map index)"
 
 

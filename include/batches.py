@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from include import claims
+from include.searches import SALE
 
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
 _COUNTS = (
@@ -53,6 +54,7 @@ class ReadySet:
     `contract_version` is the contract it was cleaned under, empty in markers older than this field; `replay` is
     the id of the replay that had it cleaned again. `market_name` is the market as it was asked for, `pages_claimed` and
     `listings_claimed` what the API said exists; None: the marker is older than these, or the API did not say.
+    `listing` is what was searched for: sale, rent or sold; markers older than this field are of homes for sale.
     """
 
     set_id: str
@@ -78,6 +80,7 @@ class ReadySet:
     pages_read: int | None = None
     pages_claimed: int | None = None
     listings_claimed: int | None = None
+    listing: str = SALE
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)

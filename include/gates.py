@@ -16,6 +16,7 @@ from include.contract import load_contract
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
 from include.ledger import Ledger
 from include.receipts import CleanReceipt
+from include.searches import SALE, listing_of, market_name
 from include.settings import Resources
 from include.sources import load_source
 
@@ -104,6 +105,7 @@ class Gatekeeper:
             )
         facts = json.loads(manifest)
         assert isinstance(facts, dict)
+        _check_listing(key, facts)
         return facts
 
     def _check_counts(self, key: SetKey, success: dict[str, Any]) -> None:
@@ -222,10 +224,11 @@ class Gatekeeper:
             rejects_bytes=files[REJECTS_FILE]["bytes"],
             contract_version=success["contract_version"],
             replay=replay,
-            market_name=manifest.get("location"),
+            market_name=_market_name(key, manifest),
             pages_read=success["pages"],
             pages_claimed=claims.count(manifest.get("pages_claimed")),
             listings_claimed=claims.count(manifest.get("listings_claimed")),
+            listing=listing_of(key.market),
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:
@@ -240,6 +243,20 @@ def _extraction(key: SetKey, manifest: bytes) -> _Extraction:
         return _Extraction((datetime.fromisoformat(facts["observed_at"]), key.extract_id), int(facts["listings"]), key)
     except (ValueError, KeyError, TypeError) as fault:
         raise GateClosed(f"{key.manifest}: expected a manifest with observed_at and listings ({fault!r})") from fault
+
+
+def _check_listing(key: SetKey, manifest: dict[str, Any]) -> None:
+    """Homes for rent in the market of those for sale would take their place. A manifest without it is of sale."""
+    if (listing := manifest.get("listing", SALE)) != (expected := listing_of(key.market)):
+        raise GateClosed(
+            f"{key.manifest}: its listing is {str(listing)[:40]!r}, but the market {key.market} is of homes for "
+            f"{expected!r}: nothing was loaded. Extract the market again"
+        )
+
+
+def _market_name(key: SetKey, manifest: dict[str, Any]) -> str | None:
+    location = manifest.get("location")
+    return market_name(location, listing_of(key.market)) if location else None
 
 
 def _mend_the_adapter(key: SetKey, what: str) -> str:

@@ -107,6 +107,7 @@ class LandingSet:
             "source": self.request.source,
             "market": self.request.market,
             "location": self.request.location,
+            "listing": self.request.listing,
             "date": self.request.date,
             "extract_id": self.request.extract_id,
             "run_id": self.request.run_id,

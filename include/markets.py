@@ -11,10 +11,12 @@ from hashlib import sha256
 
 from include.keys import extract_id
 from include.receipts import ExtractRequest
+from include.searches import SALE, listing_of, market_of
 from include.sources import load_source
 
 LONGEST_LOCATION = 120
 LONGEST_SLUG = 80
+LONGEST_MARKET = LONGEST_SLUG + len("-0123abcd") + len("-rent")
 LONGEST_REASON = 500
 # A JSON schema's pattern: no line break, no NUL, which the metadata database cannot hold, no other control character.
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -39,14 +41,21 @@ def plan(
     tolerance: timedelta,
     most: int,
     date_override: str | None = None,
+    listing: str = SALE,
 ) -> list[ExtractRequest]:
     """One request per market, all for the run's date: the partition key, or the day of `run_after`.
 
     Raises PlanRefused when a market is unusable or named twice, when there are more than `most`, the tasks that
-    Airflow makes of one, and when the date is further than `tolerance` from `started_at` without an override: the APIs
-    serve only today, so that what they answer now is not the state of another date.
+    Airflow makes of one, when the family is not known to offer the search `listing`, and when the date is further than
+    `tolerance` from `started_at` without an override: the APIs serve only today, so that what they answer now is not
+    the state of another date.
     """
     adapter = load_source(source)
+    if listing not in (offered := adapter.request.listing):
+        raise PlanRefused(
+            f"listing {listing[:60]!r}: {adapter.name} is not known to offer such a search, but {', '.join(offered)}: "
+            "choose one of these, or another family"
+        )
     date = _date(partition_key, run_after)
     refuse_far_date(date.isoformat(), started_at, date_override, tolerance)
     names = _clean(locations)
@@ -59,15 +68,16 @@ def plan(
     return [
         ExtractRequest(
             source=adapter.name,
-            market=market,
+            market=market_of(place, listing),
             location=location,
             date=date.isoformat(),
             extract_id=identity,
             run_id=run_id,
             page_limit=min(page_limit, adapter.request.page_cap),
             date_override=date_override or None,
+            listing=listing,
         )
-        for market, location in names.items()
+        for place, location in names.items()
     ]
 
 
@@ -95,14 +105,15 @@ def refuse_far_date(date: str, started_at: datetime, date_override: str | None, 
 
 
 def slug(location: str) -> str:
-    """The market's name in keys: `Houston, TX` is `houston-tx`; always 1 to 89 of a-z, 0-9 and dashes.
+    """The name in keys of a location's homes for sale: `Houston, TX` is `houston-tx`; 1 to 89 of a-z, 0-9 and dashes.
 
     Two locations that differ in more than case, spaces and commas get different slugs: what the
-    plain form loses is made up for by a short hash of the location.
+    plain form loses is made up for by a short hash of the location. So is an ending that another search's slug has.
     """
     folded = " ".join(unicodedata.normalize("NFC", location).casefold().replace(",", " ").split())
     plain = folded.replace(" ", "-")
-    if _PLAIN.fullmatch(folded) and len(plain) <= LONGEST_SLUG and not _LIKE_A_HASH.search(plain):
+    is_taken = _LIKE_A_HASH.search(plain) or listing_of(plain) != SALE
+    if _PLAIN.fullmatch(folded) and len(plain) <= LONGEST_SLUG and not is_taken:
         return plain
     name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
     return "-".join(filter(None, (name, sha256(folded.encode()).hexdigest()[:8])))

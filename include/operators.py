@@ -82,6 +82,11 @@ class LandListingsOperator(HttpOperator):
         event.extra = receipt.to_dict()
         return receipt.to_dict()
 
+    @property
+    def market_name(self) -> str:
+        """The market in words, which the mapped task is named by."""
+        return self._ask.market_name
+
     @cached_property
     def _ask(self) -> ExtractRequest:
         return ExtractRequest.from_dict(self.request)
@@ -181,7 +186,7 @@ class LandListingsOperator(HttpOperator):
         number = len(self._pages) + 1
         if self._pages and (self._pages[-1][0].listings == 0 or number > self._last_page()):
             return None
-        return {"data": self._source.request_params(self._ask.location, number)}
+        return {"data": self._source.request_params(self._ask.location, number, listing=self._ask.listing)}
 
     def _last_page(self) -> int:
         """The number of the last page to ask for, as far as is known yet."""
@@ -215,7 +220,7 @@ class LandListingsOperator(HttpOperator):
         number = len(self._pages) + 1
         kept = f"Pages 1 to {number - 1} are kept" if number > 1 else "Nothing landed yet"
         lines = (
-            f"{self._ask.location} ({self._source.name}), page {number}: {words.rstrip('.')}.",
+            f"{self.market_name} ({self._source.name}), page {number}: {words.rstrip('.')}.",
             f"{kept}; clear this task and it asks only for what is missing. A wrong market or family needs a new run.",
             *more,
         )

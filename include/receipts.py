@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from include.searches import SALE, market_name
+
 
 class Record:
     """A frozen dataclass of JSON scalars, lists and dicts."""
@@ -26,7 +28,10 @@ class Record:
 
 @dataclass(frozen=True)
 class ExtractRequest(Record):
-    """What one mapped extraction is to fetch: one market of one source for one date."""
+    """What one mapped extraction is to fetch: one market of one source for one date.
+
+    `listing` is the kind of search: sale, rent or sold.
+    """
 
     source: str
     market: str
@@ -36,6 +41,12 @@ class ExtractRequest(Record):
     run_id: str
     page_limit: int
     date_override: str | None = None
+    listing: str = SALE
+
+    @property
+    def market_name(self) -> str:
+        """The market in words: the location as typed, and the search unless it is for sale."""
+        return market_name(self.location, self.listing)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from include.audit import held_sets
 from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, replay_key
 from include.ledger import Ledger
-from include.markets import LONGEST_LOCATION, slug
+from include.markets import LONGEST_LOCATION, LONGEST_MARKET, slug
 from include.migrations import migrate
 from include.resend import send_again
 from include.settings import Resources
@@ -38,7 +38,7 @@ MOST_SETS = 3000
 """All are asked for at once: with four transforms at a time each has nine seconds before `wait` gives up."""
 NAMED_AT_MOST = 10
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_SLUG = re.compile(r"[a-z0-9-]{1,89}")
+_SLUG = re.compile(rf"[a-z0-9-]{{1,{LONGEST_MARKET}}}")
 
 Held = Callable[[Date, Date], Collection[SetKey]]
 """Asks the warehouse which sets of a span of dates it has."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from include import claims
 from include.adapters import Adapter, AdapterError, Request, Rule, parse_adapter
+from include.searches import SALE
 from include.yaml_files import read_yaml
 
 __all__ = [
@@ -82,14 +83,18 @@ class Source:
         """Path, host, method, first page and page cap."""
         return self.adapter.request
 
-    def request_params(self, location: str, page: int, page_size: int | None = None) -> dict[str, str]:
+    def request_params(
+        self, location: str, page: int, page_size: int | None = None, listing: str = SALE
+    ) -> dict[str, str]:
         """Query parameters for the page numbered `page` from 1, in the family's own counting.
 
-        ValueError where a page size is asked of a family that has none.
+        `listing` is a search that the family offers (`request.listing`). ValueError where a page size is asked of a
+        family that has none.
         """
         request = self.request
         number = request.first_page + page - 1
-        params = {**request.params, request.location_param: location, request.page_param: str(number)}
+        params = {**request.params, **request.listing[listing], request.location_param: location}
+        params[request.page_param] = str(number)
         if request.page_size_param:
             params[request.page_size_param] = str(page_size or request.page_size)
         elif page_size is not None:

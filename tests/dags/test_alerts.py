@@ -119,11 +119,21 @@ def test_nobody_is_told_where_nobody_is_named(mailbox: Mailbox, monkeypatch: pyt
     assert [] == mailbox.mails
 
 
-def tell(words: str, location: str, **of_ti: str) -> None:
+def tell(words: str, location: str, listing: str = "sale", **of_ti: str) -> None:
     """What Airflow does at the end of a failed task for a market, but for running it."""
-    request = {"location": location, "date": "2026-11-22"}
+    request = {"location": location, "date": "2026-11-22", "listing": listing}
     ti = SimpleNamespace(dag_id="extract_listings", task_id="land_listings", try_number=1, max_tries=0, **of_ti)
     alerts.tell_failure({"ti": ti, "task": SimpleNamespace(request=request), "exception": ValueError(words)})
+
+
+def test_the_mail_tells_two_searches_of_a_place_apart(mailbox: Mailbox) -> None:
+    """A failed search for rent is not taken for that of homes for sale."""
+    tell("HTTP 403", "tampa, fl")
+    tell("HTTP 403", "tampa, fl", listing="rent")
+
+    assert ["tampa, fl, 2026-11-22", "tampa, fl (rent), 2026-11-22"] == [
+        mail.subject.split(": ", 1)[1] for mail in mailbox.mails
+    ]
 
 
 def test_hostile_words_stay_words(mailbox: Mailbox) -> None:
@@ -172,7 +182,7 @@ def test_no_secret_is_mailed(mailbox: Mailbox) -> None:
     assert "HTTP 401 with ***" in mail.text()
 
 
-def ended_from_outside(map_index: int, partition_key: str | None = None) -> TaskCallbackRequest:
+def ended_from_outside(map_index: int, partition_key: str | None = None, **params: str) -> TaskCallbackRequest:
     """What the scheduler asks of the DAG processor when a task of extract_listings stopped giving signs of life."""
     moment = datetime(2026, 11, 22, 6, tzinfo=UTC)
     run = DagRun(
@@ -186,7 +196,7 @@ def ended_from_outside(map_index: int, partition_key: str | None = None) -> Task
         end_date=None,
         run_type=DagRunType.MANUAL,
         state=DagRunState.RUNNING,
-        conf={"markets": ["elko, nv", "tampa, fl"]},
+        conf={"markets": ["elko, nv", "tampa, fl"], **params},
         consumed_asset_events=[],
         partition_key=partition_key,
     )
@@ -217,12 +227,12 @@ def test_tasks_ended_from_outside_are_told_each_with_its_market(
     for module in (alerts, dag_defaults):  # as in a process that starts where mail is configured
         monkeypatch.setattr(include, module.__name__.split(".")[1], module)
         monkeypatch.delitem(sys.modules, module.__name__)
-    requests = [ended_from_outside(1), ended_from_outside(0, "2026-11-21")]
+    requests = [ended_from_outside(1), ended_from_outside(0, "2026-11-21", listing="rent")]
     _execute_callbacks(DagBag(DAGS_FOLDER), requests, structlog.get_logger())
 
     first, second = [mail.text().splitlines() for mail in mailbox.mails]
     assert {"Market: tampa, fl", "Date: 2026-11-22", "Try: 2 of 2 (failed)", f"Reason: {alerts.NO_REASON}"} <= {*first}
-    assert {"Market: elko, nv", "Date: 2026-11-21"} <= {*second}
+    assert {"Market: elko, nv (rent)", "Date: 2026-11-21"} <= {*second}
     assert "http://127.0.0.1:18080/dags/extract_listings/runs/manual__1/tasks/land_listings/mapped/1" in first[-1]
 
 

@@ -113,7 +113,15 @@ def test_a_market_that_fails_holds_up_no_other(
 
 
 @pytest.mark.parametrize(
-    "params", [{"source": "zillow57"}, {"markets": []}, {"markets": [7]}, {"page_limit": 21}, {"page_limit": "all"}]
+    "params",
+    [
+        {"source": "zillow57"},
+        {"markets": []},
+        {"markets": [7]},
+        {"listing": "lease"},
+        {"page_limit": 21},
+        {"page_limit": "all"},
+    ],
 )
 def test_params_out_of_bounds_start_no_run(
     dags: dict[str, Any], metadata_database: None, extraction: Extraction, params: dict[str, Any]
@@ -129,6 +137,7 @@ def plan(dags: dict[str, Any], dag_run: _Run, partition_key: str | None = None, 
     ordinary = {
         "markets": ["houston, tx"],
         "source": "zillow56",
+        "listing": "sale",
         "page_limit": 2,
         "date_override": None,
         "quota_override": None,
@@ -177,13 +186,26 @@ def test_the_plan_refuses_what_is_no_market(dags: dict[str, Any]) -> None:
         plan(dags, today, markets=["houston, tx", "Houston TX"])
 
 
+def test_a_search_that_a_family_does_not_offer_reserves_nothing(dags: dict[str, Any], extraction: Extraction) -> None:
+    """It is refused with what the family offers, before the quota; another family takes it for a market of its own."""
+    today = _Run(datetime.now(UTC))
+
+    with pytest.raises(
+        AirflowFailException, match=r"listing 'rent': zillow-com4 is not known to offer such a search, but sale:"
+    ):
+        plan(dags, today, source="zillow-com4", listing="rent")
+    assert ({}, []) == (extraction.asked(), extraction.landed())
+    assert [("houston-tx-rent", "rent")] == [(e["market"], e["listing"]) for e in plan(dags, today, listing="rent")]
+
+
 def test_the_plan_refuses_a_param_that_there_is_none_of(dags: dict[str, Any]) -> None:
     """A misspelt key in the run's conf is named with the known ones, and no request is planned on the defaults."""
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
     today.conf = {"page_limt": 2}
 
     with pytest.raises(
-        AirflowFailException, match="page_limt; known are date_override, markets, page_limit, quota_override, source"
+        AirflowFailException,
+        match="page_limt; known are date_override, listing, markets, page_limit, quota_override, source",
     ):
         plan(dags, today)
 

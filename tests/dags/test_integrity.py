@@ -179,7 +179,7 @@ def test_extraction_waits_for_its_turn(dags: dict[str, Any]) -> None:
 
     assert isinstance(task, MappedOperator)
     assert LandListingsOperator is task.operator_class
-    assert ("zillow_api", "{{ task.request['location'] }}") == (
+    assert ("zillow_api", "{{ task.market_name }}") == (
         setting(task, "pool"),
         setting(task, "map_index_template"),
     )
@@ -227,6 +227,7 @@ def test_a_form_explains_each_of_its_fields(dags: dict[str, Any]) -> None:
     assert {
         "extract_listings.markets",
         "extract_listings.source",
+        "extract_listings.listing",
         "extract_listings.page_limit",
         "extract_listings.date_override",
         "extract_listings.quota_override",

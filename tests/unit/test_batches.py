@@ -26,6 +26,13 @@ def test_a_batch_comes_back_from_json() -> None:
     assert READY == ReadySet.from_dict(READY.to_dict() | {"rejects_by_reason": {}})
 
 
+def test_a_marker_from_before_searches_is_of_homes_for_sale() -> None:
+    """A ready set that says nothing of its search is read as one for sale."""
+    old = READY.to_dict()
+    del old["listing"]
+    assert "sale" == ReadySet.from_dict(old).listing
+
+
 @pytest.mark.parametrize("batch_id", ["", "B1", "b-1", "b;drop table core.listings", "b\n", "é", "b" * 41, "b 1"])
 def test_an_id_that_is_no_plain_name_is_refused(batch_id: str) -> None:
     """Only what is safe as part of a table name becomes a batch id."""

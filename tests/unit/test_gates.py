@@ -56,6 +56,44 @@ def test_a_claim_that_no_column_holds_is_not_handed_on() -> None:
     assert (None, 820) == (marker["pages_claimed"], marker["listings_claimed"])
 
 
+@pytest.mark.parametrize(
+    ("market", "said", "listing", "name"),
+    [
+        ("houston-tx", "", "sale", "houston, tx"),  # landed before there were searches
+        ("houston-tx", ', "listing": "sale"', "sale", "houston, tx"),
+        ("houston-tx-rent", ', "listing": "rent"', "rent", "houston, tx (rent)"),
+        ("houston-tx-sold", ', "listing": "sold"', "sold", "houston, tx (sold)"),
+    ],
+)
+def test_the_marker_says_what_was_searched_for(market: str, said: str, listing: str, name: str) -> None:
+    """Search and name come from the manifest; one without a search is of homes for sale."""
+    s3, key = buckets(), replace(KEY, market=market)
+    put_clean_set(s3, key, market=market, manifest=f'{{"location": "houston, tx"{said}}}'.encode())
+
+    ready_key = Gatekeeper(s3, RESOURCES, 0.05).let_through(key).ready_key
+    marker = json.loads(s3.buckets["clean"][ready_key].body)
+    assert (listing, name) == (marker["listing"], marker["market_name"])
+
+
+@pytest.mark.parametrize(
+    ("market", "said", "words"),
+    [
+        ("houston-tx", '"rent"', "its listing is 'rent', but the market houston-tx is of homes for 'sale'"),
+        ("houston-tx-rent", '"sale"', "its listing is 'sale', but the market houston-tx-rent is of homes for 'rent'"),
+        ("houston-tx-rent", '"sold"', "its listing is 'sold', but the market houston-tx-rent is of homes for 'rent'"),
+        ("houston-tx", "7", "its listing is '7', but the market houston-tx is of homes for 'sale'"),
+    ],
+)
+def test_a_search_in_another_ones_market_is_held_back(market: str, said: str, words: str) -> None:
+    """Rents that would stand among prices, or a search that there is none of, are held back in words."""
+    s3, key = buckets(), replace(KEY, market=market)
+    put_clean_set(s3, key, market=market, manifest=f'{{"location": "houston, tx", "listing": {said}}}'.encode())
+
+    with pytest.raises(GateClosed, match=f"{words}: nothing was loaded. Extract the market again"):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(key)
+    assert [] == [each for each in s3.keys("clean") if each.startswith("ready/")]
+
+
 def test_letting_through_twice_leaves_one_marker() -> None:
     """The gates may be passed again: same receipt, same marker."""
     s3 = buckets()

@@ -137,6 +137,7 @@ def test_the_manifest_says_all_there_is_to_know() -> None:
         "source": "zillow56",
         "market": "houston-tx",
         "location": "houston, tx",
+        "listing": "sale",
         "date": "2026-11-22",
         "extract_id": "20261122T060003Z-1f3a9c",
         "run_id": "manual__example",

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.markets import PlanRefused, plan, refuse_far_date, slug
+from include.markets import LONGEST_MARKET, PlanRefused, plan, refuse_far_date, slug
 from include.receipts import ExtractRequest
+from include.searches import SEARCHES, listing_of, market_of
 from include.sources import UnknownSource
 
 RUN_AFTER = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)
@@ -45,6 +46,9 @@ ODD = [
     "z" * 9_999,
     "z" * 80,
     "z" * 81,
+    "houston, tx rent",
+    "houston, tx sold",
+    "sold",
 ]
 LOCATIONS = st.one_of(
     st.text(min_size=1, max_size=40), st.text("ab-., '/", min_size=1, max_size=8), st.sampled_from(ODD)
@@ -117,6 +121,19 @@ def test_two_markets_never_share_a_name(one: str, other: str) -> None:
         assert slug(one) != slug(other)
 
 
+@given(LOCATIONS, LOCATIONS, st.sampled_from(SEARCHES), st.sampled_from(SEARCHES))
+@example("houston, tx rent", "houston, tx", "sale", "rent")
+@example("houston, tx sold", "houston, tx", "sale", "sold")
+@example("houston, tx rent", "houston, tx", "rent", "sold")
+def test_two_searches_never_share_a_market(one: str, other: str, its: str, others: str) -> None:
+    """Places or searches that differ make markets that differ, and a market's name tells its search."""
+    market = market_of(slug(one), its)
+    if (essence(one), its) != (essence(other), others):
+        assert market != market_of(slug(other), others)
+    assert its == listing_of(market)
+    assert len(market) <= LONGEST_MARKET
+
+
 @given(LOCATIONS)
 def test_nobody_can_name_another_markets_hash(location: str) -> None:
     """A location spelt like the name of another one gets a name of its own."""
@@ -142,6 +159,37 @@ def test_each_market_is_a_request_for_the_same_date() -> None:
     ]
 
     assert expected == request_plan()
+
+
+@pytest.mark.parametrize(
+    ("listing", "market", "name"),
+    [
+        ("sale", "houston-tx", "houston, tx"),
+        ("rent", "houston-tx-rent", "houston, tx (rent)"),
+        ("sold", "houston-tx-sold", "houston, tx (sold)"),
+    ],
+)
+def test_each_search_is_a_market_of_its_own(listing: str, market: str, name: str) -> None:
+    """Its slug ends with what was searched for, but for homes for sale, and so does its name."""
+    [request] = request_plan(locations=["houston, tx"], listing=listing)
+
+    assert (listing, market, name) == (request.listing, request.market, request.market_name)
+
+
+def test_a_request_from_before_searches_is_for_sale() -> None:
+    """A task that was planned before the field and is cleared now fetches what it was planned for."""
+    [request] = request_plan(locations=["houston, tx"])
+    old = request.to_dict()
+    del old["listing"]
+
+    assert request == ExtractRequest.from_dict(old)
+
+
+@pytest.mark.parametrize(("source", "listing"), [("zillow-com4", "rent"), ("zillow-com4", "sold"), ("zillow56", "x")])
+def test_a_search_that_the_family_does_not_offer_is_refused(source: str, listing: str) -> None:
+    """The refusal names search, family and what the family offers."""
+    with pytest.raises(PlanRefused, match=f"listing '{listing}': {source} is not known to offer .*, but sale"):
+        request_plan(source=source, listing=listing)
 
 
 def test_a_run_without_a_key_is_for_its_own_day_in_utc() -> None:

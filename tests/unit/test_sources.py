@@ -70,6 +70,25 @@ def test_a_request_says_where_and_which_page() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("family", "listing", "asked"),
+    [
+        ("zillow56", "sale", {"status": "forSale"}),
+        ("zillow56", "rent", {"status": "forRent"}),
+        ("zillow56", "sold", {"status": "recentlySold"}),
+        ("zillow-com1", "sale", {"status_type": "ForSale"}),
+        ("zillow-com1", "rent", {"status_type": "ForRent"}),
+        ("zillow-com1", "sold", {"status_type": "RecentlySold"}),
+        ("zillow-com4", "sale", {"status": "forSale"}),
+    ],
+)
+def test_a_search_is_asked_for_in_the_family_s_words(family: str, listing: str, asked: dict[str, str]) -> None:
+    """For sale, for rent or sold is what the family calls it, and no parameter of another search comes along."""
+    params = load_source(family).request_params("houston, tx", 1, listing=listing)
+
+    assert asked == {name: value for name, value in params.items() if "status" in name.lower()}
+
+
 @pytest.mark.parametrize(("first_page", "expected"), [(0, ["0", "1", "19"]), (1, ["1", "2", "20"])])
 def test_pages_are_counted_as_the_family_does(first_page: int, expected: list[str]) -> None:
     """Our pages 1, 2 and 20 are asked for by the numbers that the family gives them."""
@@ -180,6 +199,11 @@ def zillow56(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(ZILLOW56), **changes}
 
 
+def with_searches(listing: Any) -> dict[str, Any]:
+    """The zillow56 file with other searches."""
+    return zillow56(request={**ZILLOW56["request"], "listing": listing})
+
+
 def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
     """The zillow56 file with one column's rule changed."""
     document = zillow56()
@@ -195,6 +219,9 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         (zillow56(connection=None), "zillow56: connection is None, expected str"),
         (zillow56(listings={"at": []}), r"zillow56.listings.at: \[\], expected a list of texts"),
         (zillow56(request=5), "zillow56.request: 5, expected a mapping"),
+        (with_searches({}), "zillow56.request.listing: empty; it says how to ask for one or more of sale, rent, sold"),
+        (with_searches({"lease": {}}), "zillow56.request.listing: unknown key lease; there are rent, sale, sold"),
+        (with_searches({"rent": "forRent"}), "zillow56.request.listing.rent: 'forRent', expected a mapping"),
         (zillow56(columns={}), "zillow56.columns: no rule for zpid, price, which the contract requires"),
         (
             with_column("cost", {"path": "cost", "as": "number"}),
