@@ -17,8 +17,8 @@ ERROR_BYTES = 2000
 _INSERT_SUSPECT = """
 insert into core.load_audit (
     batch_id, set_id, source, market, snapshot_date, extract_id, transform_version, observed_at, status,
-    landed, clean, rejected, duplicates, unreadable, error, run_id, replay, recorded_at
-) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, %s, getdate())
+    landed, clean, rejected, duplicates, not_listings, unreadable, error, run_id, replay, recorded_at
+) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, %s, %s, getdate())
 """
 
 
@@ -33,7 +33,7 @@ def record_suspects(connection: Connection, batch: Batch, error: BaseException |
         with closing(connection.cursor()) as cursor:
             for each in batch.sets:
                 identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
-                counts = (each.landed, each.clean, each.rejected, each.duplicates, each.unreadable)
+                counts = (each.landed, each.clean, each.rejected, each.duplicates, each.not_listings, each.unreadable)
                 seen = (each.transform_version, each.observed)
                 cursor.execute(_INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay))
         connection.commit()

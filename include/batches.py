@@ -19,7 +19,7 @@ from include.searches import SALE
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
 _COUNTS = (
     "landed", "clean", "rejected", "duplicates", "unreadable",
-    "pages_unreadable", "listings_bytes", "rejects_bytes",
+    "pages_unreadable", "listings_bytes", "rejects_bytes", "not_listings",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ class ReadySet:
     the id of the replay that had it cleaned again. `market_name` is the market as it was asked for, `pages_claimed` and
     `listings_claimed` what the API said exists; None: the marker is older than these, or the API did not say.
     `listing` is what was searched for: sale, rent or sold; markers older than this field are of homes for sale.
+    `not_listings` counts buildings and groups of units; 0 in markers that are older than it.
     """
 
     set_id: str
@@ -81,6 +82,7 @@ class ReadySet:
     pages_claimed: int | None = None
     listings_claimed: int | None = None
     listing: str = SALE
+    not_listings: int = 0
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)

@@ -40,8 +40,9 @@ def tell_unknown_fields(
     gone, adapter = _claims_gone(key.source, success), f"include/schemas/sources/{key.source}.yaml"
     if not fields and not gone:
         return []
-    readable = success["counts"]["landed"] - success["counts"]["unreadable"]
-    lines = {path: f"{path}: in {count} of {readable} listings" for path, count in fields.items()}
+    counts = success["counts"]
+    searched = counts["landed"] - counts["unreadable"] - counts.get("not_listings", 0)
+    lines = {path: f"{path}: in {count} of {searched} listings" for path, count in fields.items()}
     lines |= {path: f"{path}: on no page, so that nobody knows how much there is" for path in gone}
     if fields:
         _log.warning(

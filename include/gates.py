@@ -59,6 +59,7 @@ class Gatekeeper:
         `replay` is the id of the replay that had it cleaned again; the marker carries it.
         """
         success = json.loads(self._read(key.success(self.where.transform_version)))
+        success["counts"].setdefault("not_listings", 0)  # a set that was cleaned before they were counted apart
         manifest = self._manifest(key, success, replay)
         self._check_counts(key, success)
         self._check_times(key, success)
@@ -84,6 +85,7 @@ class Gatekeeper:
             duplicates=ready.duplicates,
             unreadable=ready.unreadable,
             unknown_fields=len(success["unknown_fields"]),
+            not_listings=ready.not_listings,
         )
 
     def _manifest(self, key: SetKey, success: dict[str, Any], replay: str | None) -> dict[str, Any]:
@@ -110,11 +112,11 @@ class Gatekeeper:
 
     def _check_counts(self, key: SetKey, success: dict[str, Any]) -> None:
         counts = success["counts"]
-        accounted = counts["clean"] + counts["rejected"] + counts["duplicates"] + counts["unreadable"]
+        parts = ("clean", "rejected", "duplicates", "not_listings", "unreadable")
+        accounted = sum(counts[part] for part in parts)
         if counts["landed"] != accounted:
             raise GateClosed(
-                f"{key.manifest}: {counts['landed']} listings landed, but clean + rejected + duplicates + "
-                f"unreadable = {accounted} ({counts})"
+                f"{key.manifest}: {counts['landed']} listings landed, but {' + '.join(parts)} = {accounted} ({counts})"
             )
 
     def _check_columns(self, key: SetKey, success: dict[str, Any]) -> None:
@@ -123,7 +125,7 @@ class Gatekeeper:
             return
         unknown = list(success["unknown_fields"])
         raise GateClosed(
-            f"{key.manifest}: of {success['counts']['landed']} listings of {key.source}/{key.market} none has "
+            f"{key.manifest}: of {_listings(success)} listings of {key.source}/{key.market} none has "
             f"{_in_words([_with_paths(key.source, column) for column in absent])}. Nothing was loaded, the "
             "warehouse keeps the market's earlier state. "
             + (f"Fields that the adapter does not know: {_in_words(unknown)}. " if unknown else "")
@@ -141,19 +143,19 @@ class Gatekeeper:
             return
         columns = _in_words([_with_paths(key.source, column) for column in impossible])
         raise GateClosed(
-            f"{key.manifest}: of {success['counts']['landed']} listings of {key.source}/{key.market} none has a "
+            f"{key.manifest}: of {_listings(success)} listings of {key.source}/{key.market} none has a "
             f"time that can be meant in {columns}: before the year 2000, or only hours old. The API seems to send "
             "another unit than milliseconds. Nothing was loaded, the warehouse keeps the market's earlier state. "
             + _mend_the_adapter(key, "the times as they come now")
         )
 
     def _check_share(self, key: SetKey, success: dict[str, Any]) -> None:
-        counts = success["counts"]
+        counts, listings = success["counts"], _listings(success)
         lost = counts["rejected"] + counts["unreadable"]
-        if lost > 1 and lost / counts["landed"] > self.reject_share_limit:  # one bad row is no share
+        if lost > 1 and lost / listings > self.reject_share_limit:  # one bad row is no share
             raise GateClosed(
-                f"{key.manifest}: {lost} of {counts['landed']} listings were rejected "
-                f"({lost / counts['landed']:.1%}, limit {self.reject_share_limit:.1%}; mostly "
+                f"{key.manifest}: {lost} of {listings} listings were rejected "
+                f"({lost / listings:.1%}, limit {self.reject_share_limit:.1%}; mostly "
                 f"{_commonest(success['rejects_by_reason'])}): the warehouse keeps the market's earlier state. Look at "
                 f"{key.clean_prefix(self.where.transform_version)}{REJECTS_FILE}; if the rejects are right, raise "
                 "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
@@ -165,7 +167,7 @@ class Gatekeeper:
         The manifests decide, not what was let through: sets may come in any order. Once a later extraction has
         listings it holds the day, and the empty one takes nothing away.
         """
-        if success["counts"]["landed"]:
+        if _listings(success):
             return
         others = sorted(self._extractions(key, replay))
         own = (datetime.fromisoformat(success["observed_at"]), key.extract_id)
@@ -229,12 +231,18 @@ class Gatekeeper:
             pages_claimed=claims.count(manifest.get("pages_claimed")),
             listings_claimed=claims.count(manifest.get("listings_claimed")),
             listing=listing_of(key.market),
+            not_listings=counts["not_listings"],
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:
         body = self.client.get_object(Bucket=bucket or self.where.clean_bucket, Key=key)["Body"].read()
         assert isinstance(body, bytes)
         return body
+
+
+def _listings(success: Mapping[str, Any]) -> int:
+    """Return how many of the landed rows may be listings. Buildings and groups never were: no share is of them."""
+    return int(success["counts"]["landed"] - success["counts"]["not_listings"])
 
 
 def _extraction(key: SetKey, manifest: bytes) -> _Extraction:

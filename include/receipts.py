@@ -69,7 +69,10 @@ class LandedReceipt(Record):
 
 @dataclass(frozen=True)
 class CleanReceipt(Record):
-    """A set that passed its gates and has a ready marker in the clean bucket; counts are of listings and of fields."""
+    """A set that passed its gates and has a ready marker in the clean bucket; counts are of listings and of fields.
+
+    `not_listings` counts buildings and groups of units. 0 in a receipt that is older than this field.
+    """
 
     set_id: str
     ready_key: str
@@ -79,3 +82,4 @@ class CleanReceipt(Record):
     duplicates: int
     unreadable: int
     unknown_fields: int = 0
+    not_listings: int = 0

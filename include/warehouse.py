@@ -142,6 +142,7 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "pages_read": ready.pages_read,
         "pages_claimed": ready.pages_claimed,
         "listings_claimed": ready.listings_claimed,
+        "not_listings": ready.not_listings,
     }
     places = ", ".join(["%s"] * len(values))
     into = f"insert into {batch.staging_sets} ({', '.join(values)}) values ({places})"  # noqa: S608

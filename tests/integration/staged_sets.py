@@ -70,12 +70,13 @@ def seen(
     claimed: int | None = None,
     rejected_zpids: Sequence[int] = (),
     market_name: str | None = None,
+    not_listings: int = 0,
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
     `rows`: other values for the listing of a zpid. `claimed`: how many listings the API said exist; `rejected_zpids`:
-    whose the first rejected rows are; `market_name`: what was asked for.
+    whose the first rejected rows are; `market_name`: what was asked for; `not_listings`: buildings among the rows.
     """
     date = f"2026-11-{day:02d}"
     observed = f"2026-11-{observed_day or day:02d}"
@@ -86,10 +87,11 @@ def seen(
         "clean": len(prices),
         "rejected": len(reasons) - unreadable,
         "duplicates": 0,
+        "not_listings": not_listings,
         "unreadable": 41 * unreadable,
         "pages_unreadable": unreadable,
     }
-    counts["landed"] = sum(counts[name] for name in ("clean", "rejected", "duplicates", "unreadable"))
+    counts["landed"] = sum(counts[name] for name in ("clean", "rejected", "not_listings", "unreadable"))
     files = {
         f"{name}_{what}": value
         for name in ("listings", "rejects")

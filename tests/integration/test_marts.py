@@ -69,6 +69,28 @@ def test_an_unknown_claim_and_an_unreadable_page_are_no_complete_coverage(mart_t
     assert [(False,), (False,), (True,)] == found
 
 
+@pytest.mark.parametrize(
+    ("claimed", "found"),
+    [
+        (5, ([(2.0, 1.0, True)], [(5, 3)])),
+        (6, ([(2.0, 0.833333, False)], [(5, 3)])),
+    ],
+)
+def test_no_listings_count_towards_the_claim(mart_tables: Connection, claimed: int, found: object) -> None:
+    """Two listings and three buildings are five of what the API claims to have, but two listings."""
+    load(mart_tables, "b1", seen({1: 200_000, 2: 200_000}, claimed=claimed, not_listings=3))
+    build(mart_tables)
+    accounted = rows(mart_tables, "select on_pages, not_listings from marts.coverage")
+    assert found == (column(mart_tables, "listings_seen, coverage_share, is_complete"), accounted)
+
+
+def test_buildings_alone_are_no_market_seen_whole(mart_tables: Connection) -> None:
+    """Where the API shows the three buildings that it claims, and no listing, nothing is known to have left."""
+    load(mart_tables, "b1", seen({}, claimed=3, not_listings=3))
+    build(mart_tables)
+    assert [(False,)] == rows(mart_tables, "select is_complete from marts.coverage")
+
+
 def test_a_listing_that_was_rejected_has_not_left(mart_tables: Connection) -> None:
     """A listing rejected on the day is not gone, and when it is clean again it is neither new nor back."""
     load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))

@@ -62,6 +62,13 @@ def test_a_set_loaded_twice_leaves_core_equal(core_tables: Connection) -> None:
     assert (SetLoad(first.set_id, 2, 1, 2, 0, None),) == receipt.sets
 
 
+def test_no_listings_are_accounted_for_apart(core_tables: Connection) -> None:
+    """Three buildings beside two listings and a reject: six rows landed, two snapshots, and the audit has the three."""
+    load(core_tables, "b1", seen({1: 100, 2: 200}, reasons=["price_missing"], not_listings=3))
+    counted = "landed, clean, rejected, duplicates, not_listings, unreadable, accepted"
+    assert [(6, 2, 1, 0, 3, 0, 2)] == rows(core_tables, f"select {counted} from core.load_audit")
+
+
 def test_a_finished_batch_run_again_yields_its_receipt(core_tables: Connection) -> None:
     """A load task that is cleared after its commit finds the batch loaded and returns the same receipt."""
     first = seen({1: 100})

@@ -49,6 +49,11 @@ def changed(row: dict[str, Any]) -> Seen:
     [
         (seen({1: 100}, day=23, says={"landed": 3}), "checks/010_landed_counts.sql", {"landed": 3, "unaccounted": 2}),
         (
+            seen({1: 100}, day=23, not_listings=3, says={"landed": 1}),
+            "checks/010_landed_counts.sql",
+            {"not_listings": 3, "unaccounted": -3},
+        ),
+        (
             seen({1: 100}, day=23, says={"clean": 2, "landed": 2}),
             "checks/020_staged_counts.sql",
             {"staged_table": "listings", "expected_rows": 2, "staged_rows": 1},

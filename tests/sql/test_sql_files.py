@@ -59,9 +59,10 @@ def test_every_file_of_a_folder_is_in_its_list_in_order(folder: str) -> None:
     assert on_disk == list(FOLDERS[folder])
 
 
-def test_migrations_are_numbered_without_a_gap() -> None:
-    """Migration numbers count from 1, each once."""
-    assert list(range(1, len(DDL_FILES) + 1)) == [int(Path(name).name[:3]) for name in DDL_FILES]
+def test_migrations_are_numbered_in_order_each_once() -> None:
+    """No number stands twice, as the ledger goes by it; one may be missing, taken by a change that is still to come."""
+    numbers = [int(Path(name).name[:3]) for name in DDL_FILES]
+    assert sorted(set(numbers)) == numbers
 
 
 @pytest.mark.parametrize("name", ALL_FILES)

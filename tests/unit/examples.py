@@ -69,7 +69,7 @@ def success(**changes: Any) -> dict[str, Any]:
         "transform_version": VERSION,
         "contract_version": load_contract().version,
         "manifest_sha256": sha256(MANIFEST_TEXT).hexdigest(),
-        "counts": {"landed": 41, "clean": 38, "rejected": 1, "duplicates": 2, "unreadable": 0},
+        "counts": {"landed": 41, "clean": 38, "rejected": 1, "duplicates": 2, "not_listings": 0, "unreadable": 0},
         "pages": 1,
         "pages_unreadable": 0,
         "rejects_by_reason": {"price_missing": 1},

@@ -33,6 +33,13 @@ def test_a_marker_from_before_searches_is_of_homes_for_sale() -> None:
     assert "sale" == ReadySet.from_dict(old).listing
 
 
+def test_a_marker_without_a_count_of_no_listings_has_none() -> None:
+    """It was written before they were counted apart."""
+    older = READY.to_dict()
+    del older["not_listings"]
+    assert 0 == ReadySet.from_dict(older).not_listings
+
+
 @pytest.mark.parametrize("batch_id", ["", "B1", "b-1", "b;drop table core.listings", "b\n", "é", "b" * 41, "b 1"])
 def test_an_id_that_is_no_plain_name_is_refused(batch_id: str) -> None:
     """Only what is safe as part of a table name becomes a batch id."""
@@ -68,6 +75,7 @@ def test_two_cleanings_of_one_extraction_do_not_share_a_batch() -> None:
         ({"market": "humble-tx"}, "its parts say"),
         ({"clean": -1}, "clean must be a count, not -1"),
         ({"clean": "40"}, "clean must be a count, not '40'"),
+        ({"not_listings": None}, "not_listings must be a count, not None"),
         ({"landed": True}, "landed must be a count, not True"),
         ({"observed_at": "2026-11-22T06:00:05"}, "lacks its offset from UTC"),
         ({"observed_at": "yesterday"}, "Invalid isoformat string: 'yesterday'"),

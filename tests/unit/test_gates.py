@@ -20,16 +20,20 @@ FILES = {
     "rejects.parquet": {"rows": 1, "bytes": 10, "sha256": "0" * 64},
 }
 
+PARTS = "clean + rejected + duplicates + not_listings + unreadable"
 TEN = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
 
 
-def counts(landed: int, clean: int, rejected: int = 0, duplicates: int = 0, unreadable: int = 0) -> dict[str, int]:
+def counts(
+    landed: int, clean: int, rejected: int = 0, duplicates: int = 0, not_listings: int = 0, unreadable: int = 0
+) -> dict[str, int]:
     """The counts of a `_SUCCESS.json`."""
     return {
         "landed": landed,
         "clean": clean,
         "rejected": rejected,
         "duplicates": duplicates,
+        "not_listings": not_listings,
         "unreadable": unreadable,
     }
 
@@ -112,11 +116,19 @@ def test_letting_through_twice_leaves_one_marker() -> None:
             f"a manifest with checksum {'f' * 64}, but the one in landing has ",
         ),
         ({"contract_version": "0.0.1"}, "cleaned under contract 0.0.1, expected "),
-        ({"counts": counts(41, 38)}, "41 listings landed, but clean + rejected + duplicates + unreadable = 38"),
-        ({"counts": counts(40, 38, 1, 2)}, "40 listings landed, but clean + rejected + duplicates + unreadable = 41"),
+        ({"counts": counts(41, 38)}, f"41 listings landed, but {PARTS} = 38"),
+        ({"counts": counts(40, 38, 1, 2)}, f"40 listings landed, but {PARTS} = 41"),
         (
             {"counts": counts(41, 38, rejected=3)},
             "3 of 41 listings were rejected (7.3%, limit 5.0%; mostly 1 price_missing): the warehouse keeps",
+        ),
+        (
+            {"counts": counts(41, 38, not_listings=2)},
+            f"41 listings landed, but {PARTS} = 40",
+        ),
+        (
+            {"counts": counts(41, 18, rejected=2, not_listings=21)},
+            "2 of 20 listings were rejected (10.0%, limit 5.0%",
         ),
         ({"counts": counts(41, 1, unreadable=40)}, "40 of 41 listings were rejected (97.6%"),
         ({"counts": counts(41, 0, rejected=41)}, "41 of 41 listings were rejected (100.0%"),
@@ -284,6 +296,26 @@ def test_duplicates_are_not_rejects() -> None:
     assert 40 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).duplicates
 
 
+def test_no_listings_are_not_rejects() -> None:
+    """A set that is half buildings passes: nothing of it is lost, and receipt and marker tell how many they are."""
+    s3 = buckets()
+    put_clean_set(s3, counts=counts(41, 21, not_listings=20))
+
+    assert 20 == Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).not_listings
+    assert 20 == json.loads(s3.buckets["clean"][MARKER].body)["not_listings"]
+
+
+def test_a_set_that_was_cleaned_before_no_listings_were_counted_passes() -> None:
+    """A `_SUCCESS.json` without the count had every row among the others."""
+    s3 = buckets()
+    before = counts(41, 38, rejected=1, duplicates=2)
+    del before["not_listings"]
+    put_clean_set(s3, counts=before)
+
+    assert 0 == Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY).not_listings
+    assert 0 == json.loads(s3.buckets["clean"][MARKER].body)["not_listings"]
+
+
 def test_an_empty_market_passes() -> None:
     """A market without a listing is no fault and divides nothing by zero."""
     s3 = buckets()
@@ -350,6 +382,16 @@ def test_an_empty_answer_passes_where_it_takes_nothing_away(others: list[tuple[S
     put_seen(s3, *others, seen(10, 0))
 
     assert 0 == Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN).landed
+
+
+def test_buildings_alone_take_nothing_away() -> None:
+    """An answer with nothing but buildings has no listing, whatever landed."""
+    s3 = buckets()
+    put_seen(s3, seen(8, 41))
+    put_clean_set(s3, TEN, observed_at=f"{KEY.date}T10:00:05Z", counts=counts(3, 0, not_listings=3))
+
+    with pytest.raises(GateClosed, match="with no listing"):
+        Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN)
 
 
 def test_an_incomplete_extraction_opens_no_gate() -> None:

@@ -37,7 +37,8 @@ insert into core.load_audit (
     market_name,
     pages_read,
     pages_claimed,
-    listings_claimed
+    listings_claimed,
+    not_listings
 )
 with staged as (
     select
@@ -93,7 +94,8 @@ select
     batch_sets.market_name,
     batch_sets.pages_read,
     batch_sets.pages_claimed,
-    batch_sets.listings_claimed
+    batch_sets.listings_claimed,
+    batch_sets.not_listings
 from {{ batch.staging_sets }} as batch_sets
 inner join {{ batch.staging_winners }} as winners
     on

@@ -68,7 +68,12 @@ left join zips
 where
     coalesce(kept.listings, 0) <> coverage.loaded
     or coverage.loaded <> coverage.clean
-    or coverage.on_pages <> coverage.clean + coverage.rejected + coverage.duplicates + coverage.unreadable
+    or coverage.on_pages
+    <> coverage.clean
+    + coverage.rejected
+    + coverage.duplicates
+    + coverage.not_listings
+    + coverage.unreadable
     or coalesce(days.active, -1) <> coverage.loaded
     or coalesce(zips.listings, 0) <> coverage.loaded
     or coalesce(zips.measured, 0) <> coalesce(days.measured, 0);

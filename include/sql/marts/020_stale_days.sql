@@ -23,6 +23,7 @@ select
     clean,
     rejected,
     duplicates,
+    not_listings,
     unreadable,
     staged_rejects,
     accepted
@@ -89,6 +90,7 @@ counted as (
         held.market,
         held.snapshot_date,
         held.listings_claimed,
+        held.not_listings,
         held.clean + coalesce(rejected.only_rejected, 0) + coalesce(rejected.without_zpid, 0) as listings_seen,
         (
             held.unreadable = 0
@@ -113,7 +115,12 @@ select
     market,
     snapshot_date,
     listings_seen,
-    is_readable and listings_seen > 0 and coalesce(listings_seen >= listings_claimed, false) as is_complete
+    (
+        is_readable
+        and listings_seen > 0
+        -- An API counts the buildings and groups that it shows among what it claims.
+        and coalesce(listings_seen + not_listings >= listings_claimed, false)
+    ) as is_complete
 from counted;
 
 create temp table stale_markets as

@@ -30,7 +30,8 @@ insert into marts.coverage (
     rejected,
     duplicates,
     unreadable,
-    loaded
+    loaded,
+    not_listings
 )
 select
     held.source,
@@ -48,7 +49,10 @@ select
     case
         when held.listings_claimed = 0 then 1
         when held.listings_claimed > 0
-            then cast(cast(seen.listings_seen as decimal(18, 0)) / held.listings_claimed as decimal(18, 6))
+            then cast(
+                cast(seen.listings_seen + held.not_listings as decimal(18, 0)) / held.listings_claimed
+                as decimal(18, 6)
+            )
     end as coverage_share,
     seen.is_complete,
     held.landed as on_pages,
@@ -56,7 +60,8 @@ select
     held.rejected,
     held.duplicates,
     held.unreadable,
-    held.accepted as loaded
+    held.accepted as loaded,
+    held.not_listings
 from held_days as held
 inner join seen_days as seen
     on
