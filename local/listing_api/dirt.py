@@ -15,8 +15,8 @@ class Dirt(Enum):
 
 
 def dirt_of(listing: Listing, share: float) -> Dirt | None:
-    """What is wrong with a listing where this share (0 to 1) of all houses is spoilt; the same every day."""
-    if listing.house.dirt >= share:
+    """What is wrong with a listing where this share (0 to 1) of all homes is spoilt; the same every day."""
+    if listing.units or listing.house.dirt >= share:
         return None
     kinds = list(Dirt)
     return kinds[min(len(kinds) - 1, int(listing.house.dirt / share * len(kinds)))]

@@ -78,7 +78,7 @@ class Gateway:
         page = 0
         try:
             page = whole_number(query, family.page_param, 1)
-            family.check(query)
+            family.search(query)
             body = self.pages.body(family, query, page, now)
         except BadRequest as error:
             return page, _message(400, str(error))

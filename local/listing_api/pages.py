@@ -10,7 +10,8 @@ from local.listing_api.families import Family
 from local.listing_api.families.family import BadRequest, Json, PageFacts
 from local.listing_api.market import listing_of, rows_on
 from local.listing_api.places import UnknownLocation, known_markets, parse_market
-from local.listing_api.stays import Stay, active_stays
+from local.listing_api.searches import is_building
+from local.listing_api.stays import Stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,14 @@ class SimulatedPages:
             market = parse_market(query.get(family.location_param, ""), self.seed)
         except UnknownLocation as error:
             raise BadRequest(str(error)) from error
-        size, day = family.page_size(query, self.page_size), now.date()
-        rows = rows_on(self.seed, market, day)
+        size, day, search = family.page_size(query, self.page_size), now.date(), family.search(query)
+        rows = rows_on(self.seed, market, day, search)
+        if family.building is None:
+            rows = [stay for stay in rows if not is_building(stay)]
         pages = min(self.pages_cap, -(-len(rows) // size))
         shown = rows[(page - 1) * size : page * size] if page <= pages else ()
-        render = family.by_query(query) if family.by_query else family.listing
-        listings = [render(listing_of(stay, day), now, self.dirty_share) for stay in shown]
-        facts = PageFacts(page, size, pages, len(active_stays(self.seed, market, day)))
+        listings = [family.row(listing_of(stay, day, search), now, self.dirty_share) for stay in shown]
+        facts = PageFacts(page, size, pages, len({stay.zpid for stay in rows}))
         return page_bytes(family.envelope(listings, facts))
 
 

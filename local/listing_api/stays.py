@@ -52,18 +52,22 @@ class Stay:
 def active_stays(seed: int, market: Market, day: date) -> tuple[Stay, ...]:
     """The stays shown on a date, in search order: the same houses keep their order from day to day."""
     today = day.toordinal()
-    found = [stay for stay in _candidates(seed, market, today) if stay.is_active(today)]
+    found = [stay for stay in stays_around(seed, market, today, market.size) if stay.is_active(today)]
     if market.size >= _BORDER_NEEDS:
         found += _border_stays(seed, market, today)
     return tuple(sorted(found, key=lambda stay: (stay.rank, stay.zpid)))
 
 
-def _candidates(seed: int, market: Market, today: int) -> Iterator[Stay]:
-    if market.size < _STEADY_BELOW:
-        yield from _steady_stays(seed, market, today)
+def stays_around(seed: int, market: Market, today: int, size: int, series: str = "") -> Iterator[Stay]:
+    """Yield every stay that may be active on a day, of a market with about `size` houses at a time.
+
+    A series such as "rent-" has houses and zpids of its own.
+    """
+    if size < _STEADY_BELOW:
+        yield from _steady_stays(seed, market.name, today, size, series)
         return
     for listed in range(today - LONGEST_STAY, today + 1):
-        yield from _cohort(seed, market.name, market.size / _MEAN_STAY, listed)
+        yield from _cohort(seed, market.name, size / _MEAN_STAY, listed, series)
 
 
 def _border_stays(seed: int, market: Market, today: int) -> Iterator[Stay]:
@@ -77,13 +81,13 @@ def _border_stays(seed: int, market: Market, today: int) -> Iterator[Stay]:
 
 
 @lru_cache(maxsize=60_000)
-def _cohort(seed: int, place: str, mean: float, listed: int) -> tuple[Stay, ...]:
+def _cohort(seed: int, place: str, mean: float, listed: int, series: str = "") -> tuple[Stay, ...]:
     """The houses that a place lists for the first time on a day: the second zpid of a twin is among them."""
-    chance = draws(f"cohort/{seed}/{place}/{listed}")
-    offset = draws(f"zpid/{seed}/{place}").getrandbits(31)
+    chance = draws(f"cohort/{seed}/{place}/{series}{listed}")
+    offset = draws(f"zpid/{seed}/{series}{place}").getrandbits(31)
     stays = []
     for index in range(min(_poisson(chance, mean), _PER_COHORT // 2)):
-        house = f"{seed}/{place}/{listed}/{index}"
+        house = f"{seed}/{place}/{listed}/{series}{index}"
         length = min(LONGEST_STAY, max(1, round(chance.lognormvariate(3.72, 0.9))))
         away = _away(chance, listed, length)
         stays.append(Stay(house, _zpid(offset, listed, index), listed, listed + length, away, chance.random()))
@@ -93,14 +97,14 @@ def _cohort(seed: int, place: str, mean: float, listed: int) -> tuple[Stay, ...]
     return tuple(stays)
 
 
-def _steady_stays(seed: int, market: Market, today: int) -> Iterator[Stay]:
+def _steady_stays(seed: int, place: str, today: int, size: int, series: str) -> Iterator[Stay]:
     """A tiny market: each of its places on the list is handed from one house to the next without a gap."""
-    offset = draws(f"zpid/{seed}/{market.name}").getrandbits(31)
-    for slot in range(market.size):
-        shift = slot * _STEADY_STAY // market.size
+    offset = draws(f"zpid/{seed}/{series}{place}").getrandbits(31)
+    for slot in range(size):
+        shift = slot * _STEADY_STAY // size
         listed = today - (today + shift) % _STEADY_STAY
-        house = f"{seed}/{market.name}/{listed}/{slot}"
-        yield Stay(house, _zpid(offset, listed, slot), listed, listed + _STEADY_STAY, None, slot / market.size)
+        house = f"{seed}/{place}/{listed}/{series}{slot}"
+        yield Stay(house, _zpid(offset, listed, slot), listed, listed + _STEADY_STAY, None, slot / size)
 
 
 def _away(chance: Random, listed: int, length: int) -> tuple[int, int] | None:

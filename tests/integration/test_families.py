@@ -15,6 +15,7 @@ from local.listing_api.dirt import Dirt, dirt_of
 from local.listing_api.families import FAMILIES
 from local.listing_api.market import listing_of, listings_on, rows_on
 from local.listing_api.places import parse_market
+from local.listing_api.searches import Search
 from tests.integration.listing_api_server import serving
 from tests.unit.transform_code import clean
 
@@ -30,19 +31,20 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
-def extracted(api: httpx.Client, family: str) -> list[tuple[bytes, int]]:
-    """Every page of the market, asked for as the adapter says, with the listings that landing counts on it."""
+def extracted(api: httpx.Client, family: str, search: Search = Search.SALE) -> list[tuple[bytes, int]]:
+    """Every page of a search, asked for as the adapter says, with the listings that landing counts on it."""
     source = load_source(family)
     headers = {"x-rapidapi-key": "example-key-not-real", "x-rapidapi-host": source.request.host}
+    claimed = [each for each in listings_on(SEED, PLACE, DAY, search) if FAMILIES[family].building or not each.units]
     pages: list[tuple[bytes, int]] = []
     last = 1
     while len(pages) < last:
         # 100 listings a page, whether the family asks for that or the server is set to it.
         size = 100 if source.request.page_size_param else None
-        params = source.request_params(PLACE, len(pages) + 1, size)
+        params = source.request_params(PLACE, len(pages) + 1, size, search)
         answer = api.request(source.request.method, source.request.path, params=params, headers=headers)
         facts = source.read_page(answer.raise_for_status().content)
-        assert len(listings_on(SEED, PLACE, DAY)) == facts.total_listings
+        assert len(claimed) == facts.total_listings
         assert facts.total_pages is not None
         last = facts.total_pages
         pages.append((answer.content, facts.listings))
@@ -50,7 +52,7 @@ def extracted(api: httpx.Client, family: str) -> list[tuple[bytes, int]]:
 
 
 def test_the_local_api_speaks_every_family_that_has_an_adapter() -> None:
-    """Adapters and families of the local API are the same, with the same host, path and parameters."""
+    """Adapters and families of the local API are the same, with the same host, path, parameters and searches."""
     assert known_sources() == tuple(sorted(FAMILIES))
     for name, family in FAMILIES.items():
         request = load_source(name).request
@@ -60,6 +62,8 @@ def test_the_local_api_speaks_every_family_that_has_an_adapter() -> None:
             family.location_param,
             family.page_param,
         )
+        offered = {search: {family.search_param: value} for search, value in family.searches.items()}
+        assert offered == {listing: dict(params) for listing, params in load_source(name).request.listing.items()}
 
 
 @pytest.mark.parametrize("family", known_sources())
@@ -106,9 +110,32 @@ def test_every_family_says_the_same_of_a_house(api: httpx.Client, family: str) -
         assert may_lack if street is None else street.startswith(house.street_address)
 
 
+@pytest.mark.parametrize(
+    ("family", "search"),
+    [
+        (family, Search(listing))
+        for family in known_sources()
+        for listing in load_source(family).request.listing
+        if listing != Search.SALE
+    ],
+)
+def test_homes_to_let_and_sold_are_cleaned_as_such(api: httpx.Client, family: str, search: Search) -> None:
+    """Status and price of every clean listing are the market's; no home is missing but those that are spoilt."""
+    market = {each.zpid: each for each in listings_on(SEED, PLACE, DAY, search) if not each.units}
+    sound = {zpid for zpid, each in market.items() if dirt_of(each, SPOILT) in (None, Dirt.ZPID_TEXT)}
+    status = {Search.RENT: "FOR_RENT", Search.SOLD: "RECENTLY_SOLD"}[search]
+
+    rows = clean(*extracted(api, family, search), source=family).listings
+
+    assert sound == set(rows["zpid"].to_pylist())
+    assert {(status, zpid, market[zpid].price) for zpid in sound} == {
+        (row["home_status"], row["zpid"], row["price"]) for row in rows.to_pylist()
+    }
+
+
 def test_a_search_for_rent_is_cleaned_with_its_groups_as_rejects(api: httpx.Client) -> None:
     """Each group of flats is a reject without a price, each other listing a clean row with its rent."""
-    params = {"query": PLACE, "listingStatus": "forRent", "resultsPerPage": "200"}
+    params = {"location": PLACE, "listingStatus": "For_Rent", "resultsPerPage": "200"}
     source = load_source("zillow-working-api")
     headers = {"x-rapidapi-key": "example-key-not-real", "x-rapidapi-host": source.request.host}
     answer = api.get(source.request.path, params=params, headers=headers).raise_for_status()

@@ -109,8 +109,9 @@ def test_zillow_com1_has_its_own_shape(api: httpx.Client) -> None:
 
 
 def test_zillow_working_api_has_its_own_shape(api: httpx.Client) -> None:
-    """zillow-working-api is asked by query, wraps each listing and tells of its pages in pagesInfo."""
-    body = _ask(api, "zillow-working-api", "/search/byaddress", query="austin, tx", page=20, resultsPerPage=200)
+    """zillow-working-api is told what to look for, wraps each listing and tells of its pages in pagesInfo."""
+    asked = {"location": "austin, tx", "listingStatus": "For_Sale", "page": 20, "resultsPerPage": 200}
+    body = _ask(api, "zillow-working-api", "/search/byaddress", **asked)
     total = len(listings_on(7, "austin, tx", date(2026, 11, 20)))
     assert total == body["resultsCount"]
     assert {"totalPages": 20, "currentPage": 20, "resultsPerPage": 200} == body["pagesInfo"]
@@ -118,31 +119,27 @@ def test_zillow_working_api_has_its_own_shape(api: httpx.Client) -> None:
     assert {"forSale"} == {each["property"]["listing"]["listingStatus"] for each in body["searchResults"]}
 
 
-def test_a_search_for_rent_returns_groups_without_price_or_bedrooms(api: httpx.Client) -> None:
-    """The flats of a building come as one propertyGroup; every other listing has a rent."""
-    asked = {"query": "austin, tx", "listingStatus": "forRent", "resultsPerPage": 200}
-    found = _ask(api, "zillow-working-api", "/search/byaddress", **asked)["searchResults"]
-    groups = [each["property"] for each in found if each["resultType"] == "propertyGroup"]
-    others = [each["property"] for each in found if each["resultType"] == "property"]
-    assert 4 <= len(groups) <= 40
-    assert not any({"price", "bedrooms"} & set(group) for group in groups)
-    assert all(800 <= other["price"]["value"] < 30_000 for other in others)
-
-
 @pytest.mark.parametrize(
-    ("family", "path", "wrong", "words"),
+    ("family", "path", "asked", "words"),
     [
-        ("zillow-com1", "/propertyExtendedSearch", {"status_type": "ForRent"}, "Expected ForSale"),
-        ("zillow-working-api", "/search/byaddress", {"listingStatus": "sold"}, "Expected forSale or forRent"),
-        ("zillow-working-api", "/search/byaddress", {"resultsPerPage": 201}, "Expected a whole number from 1 to 200"),
+        ("zillow56", "/search", {"status": "sold"}, "Expected forSale or forRent or recentlySold"),
+        ("zillow-com1", "/propertyExtendedSearch", {"status_type": "forRent"}, "Expected ForSale or ForRent or Recent"),
+        ("zillow-com4", "/properties/search", {"status": "forRent"}, "status='forRent' is not valid. Expected forSale"),
+        ("zillow-working-api", "/search/byaddress", {"listingStatus": "sold"}, "Expected For_Sale or For_Rent or Sold"),
+        ("zillow-working-api", "/search/byaddress", {}, "listingStatus='' is not valid. Expected For_Sale"),
+        (
+            "zillow-working-api",
+            "/search/byaddress",
+            {"listingStatus": "Sold", "resultsPerPage": 201},
+            "Expected a whole number from 1 to 200",
+        ),
     ],
 )
 def test_each_family_refuses_what_it_does_not_know(
-    api: httpx.Client, family: str, path: str, wrong: dict[str, Any], words: str
+    api: httpx.Client, family: str, path: str, asked: dict[str, Any], words: str
 ) -> None:
-    """A status or page size that the family has not is 400 with what was expected."""
-    place = {"location": "austin, tx", "query": "austin, tx"}
-    answer = api.get(path, params={**place, **wrong}, headers=_headers(family))
+    """A status or page size that the family has not is 400 with what was expected, and so is one that it wants."""
+    answer = api.get(path, params={"location": "austin, tx", **asked}, headers=_headers(family))
     assert (400, True) == (answer.status_code, words in answer.json()["message"])
 
 
@@ -162,7 +159,7 @@ def _headers(family: str) -> dict[str, str]:
         ({"location": ""}, "Expected a city and a state code"),
         ({"page": 0}, "page='0' is not valid. Expected a whole number from 1"),
         ({"page": "two"}, "page='two' is not valid"),
-        ({"status": "forRent"}, "status='forRent' is not valid. Expected forSale"),
+        ({"status": "toLet"}, "status='toLet' is not valid. Expected forSale"),
     ],
 )
 def test_a_search_that_makes_no_sense_gets_a_message(api: httpx.Client, params: Any, words: str) -> None:

@@ -104,15 +104,17 @@ def many() -> list[Listing]:
     return listings_on(SEED, "tampa, fl", DAY)
 
 
-def test_another_process_makes_the_same_page() -> None:
+@pytest.mark.parametrize("status", ["forSale", "forRent", "recentlySold"])
+def test_another_process_makes_the_same_page(status: str) -> None:
     """A page is byte for byte the same in a process with another hash seed that asked other dates before."""
     pages = SimulatedPages(SEED, page_size=41, pages_cap=20, dirty_share=0.005)
-    here = pages.body(FAMILIES["zillow56"], {"location": "boston, ma"}, 3, NOW)
+    here = pages.body(FAMILIES["zillow56"], {"location": "boston, ma", "status": status}, 3, NOW)
     script = (
         "import hashlib; from datetime import UTC, datetime, timedelta\n"
         "from local.listing_api.families import FAMILIES; from local.listing_api.pages import SimulatedPages\n"
         "pages = SimulatedPages(7, 41, 20, 0.005); now = datetime(2026, 11, 20, 6, tzinfo=UTC)\n"
-        "ask = lambda moment: pages.body(FAMILIES['zillow56'], {'location': 'Boston,MA'}, 3, moment)\n"
+        f"query = {{'location': 'Boston,MA', 'status': {status!r}}}\n"
+        "ask = lambda moment: pages.body(FAMILIES['zillow56'], query, 3, moment)\n"
         "ask(now + timedelta(days=9)); ask(now - timedelta(days=30))\n"
         "print(hashlib.sha256(ask(now)).hexdigest())"
     )

@@ -12,6 +12,7 @@ from include.contract import compile_contract
 from include.sources import compile_adapter, known_sources, load_source
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
+from local.listing_api.searches import Search
 from tests.unit.test_sources import zillow56
 from tests.unit.transform_code import PREFIX, ROOT, clean, clean_rows, cleaner, manifest_of, row
 
@@ -28,7 +29,8 @@ def listings_of(source: str) -> list[dict[str, Any]]:
 @cache
 def _served(source: str) -> bytes:
     pages, family = SimulatedPages(seed=7, page_size=50, pages_cap=20, dirty_share=0.0), FAMILIES[source]
-    return pages.body(family, {family.location_param: "tampa, fl"}, 1, datetime(2026, 11, 22, 6, tzinfo=UTC))
+    query = {family.location_param: "tampa, fl", family.search_param: family.searches[Search.SALE]}
+    return pages.body(family, query, 1, datetime(2026, 11, 22, 6, tzinfo=UTC))
 
 
 def listing_in(source: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -67,10 +69,10 @@ def clean_under(document: dict[str, Any], rows: list[dict[str, Any]]) -> Cleaned
 
 @pytest.mark.parametrize("source", known_sources())
 def test_what_a_family_sends_today_is_all_known(source: str) -> None:
-    """The fixtures and the local API's pages, also of a search for rent, hold no unknown field."""
+    """The fixtures and the local API's pages, of homes for sale, for rent and sold, hold no unknown field."""
     served, family = SimulatedPages(seed=7, page_size=100, pages_cap=20, dirty_share=0.05), FAMILIES[source]
     at, fixed = datetime(2026, 11, 22, 6, tzinfo=UTC), (ROOT / "tests" / "fixtures" / source).glob("page-*.json")
-    queries = [{family.location_param: "tampa, fl", **rent} for rent in ({}, {"listingStatus": "forRent"})]
+    queries = [{family.location_param: "tampa, fl", family.search_param: kind} for kind in family.searches.values()]
     pages = [each.read_bytes() for each in fixed] + [served.body(family, query, 1, at) for query in queries]
     for page in pages:
         cleaned = clean((page, load_source(source).read_page(page).listings), source=source)

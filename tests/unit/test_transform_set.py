@@ -124,6 +124,7 @@ def test_a_new_family_is_a_file_and_no_code(page_text: str) -> None:
             "page_param": "page",
             "first_page": 0,
             "page_cap": 5,
+            "listing": {"sale": {}},
         },
         "listings": {"at": ["searchResults", "data.searchResults"], "each": "property"},
         "page_facts": {},

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.listing_api.chance import draws
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 Json = dict[str, Any]
 
@@ -30,29 +31,48 @@ class PageFacts:
 class Family:
     """One API family: how it is asked and how it answers.
 
-    `check` raises BadRequest for parameters that this family would not understand. `page_size` gives the
-    listings per page for a query and the server's own default. `listing` renders one listing as of a time,
-    with the share of rows to spoil; `envelope` puts listings into a page. `listings_in` gives the list of
-    listings in a body of this family, or None where the body is not of it. `empty` is a body's page facts
-    with no listings, as page `page`. `by_query` picks another way to render listings by what was asked for.
+    `search_param` asks for sale, rent or sold by the values in `searches`; without it sale is meant, unless
+    `search_required`. `page_size` gives the listings per page for a query and the server's own default. `listing`
+    renders one listing as of a time, with the share of rows to spoil; `envelope` puts listings into a page.
+    `listings_in` gives the list of listings in a body of this family, or None where the body is not of it. `empty` is a
+    body's page facts with no listings, as page `page`. `building` renders a building to let, None where the family
+    shows none. `check` raises BadRequest for other parameters that the family would not understand.
     """
 
     name: str
     path: str
     location_param: str
     page_param: str
-    check: Callable[[Mapping[str, str]], None]
+    search_param: str
+    searches: Mapping[Search, str]
     page_size: Callable[[Mapping[str, str], int], int]
     listing: Callable[[Listing, datetime, float], Json]
     envelope: Callable[[Sequence[Json], PageFacts], Json]
     listings_in: Callable[[Any], list[Any] | None]
     empty: Callable[[Json, int], Json]
-    by_query: Callable[[Mapping[str, str]], Callable[[Listing, datetime, float], Json]] | None = None
+    building: Callable[[Listing], Json] | None = None
+    search_required: bool = False
+    check: Callable[[Mapping[str, str]], None] | None = None
 
     @property
     def host(self) -> str:
         """The value of x-rapidapi-host that asks for this family."""
         return f"{self.name}.p.rapidapi.com"
+
+    def search(self, query: Mapping[str, str]) -> Search:
+        """Return what a query looks for. Raises BadRequest for what this family would not understand."""
+        if self.check is not None:
+            self.check(query)
+        asked = query.get(self.search_param, "" if self.search_required else self.searches[Search.SALE])
+        for search, value in self.searches.items():
+            if value == asked:
+                return search
+        expected = " or ".join(self.searches.values())
+        raise BadRequest(f"The parameter {self.search_param}={asked[:40]!r} is not valid. Expected {expected}.")
+
+    def row(self, listing: Listing, now: datetime, dirty_share: float) -> Json:
+        """Render what a page shows: one listing, or a building with its units."""
+        return self.building(listing) if self.building and listing.units else self.listing(listing, now, dirty_share)
 
 
 def whole_number(query: Mapping[str, str], name: str, default: int, most: int | None = None) -> int:
@@ -77,6 +97,11 @@ def one_of(query: Mapping[str, str], name: str, *allowed: str) -> None:
 def family_chance(family: str, listing: Listing) -> Random:
     """The draws by which a family leaves a field out: the same for a listing on every day."""
     return draws(f"{family}/{listing.zpid}")
+
+
+def building_name(listing: Listing) -> str:
+    """What a building to let is called."""
+    return f"The {listing.house.street_address.partition(' ')[2]} Lofts"
 
 
 def milliseconds(moment: datetime) -> int:

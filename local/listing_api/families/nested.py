@@ -9,6 +9,7 @@ from local.listing_api.dirt import Dirt, dirt_of
 from local.listing_api.families.family import Json, family_chance, milliseconds
 from local.listing_api.house import SQFT_PER_ACRE
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 _NO_TAX, _NO_LISTING_SERVICE, _NO_BATHROOMS, _NO_YEAR, _NO_LOT = 0.08, 0.22, 0.008, 0.016, 0.03
 _TYPES = {
@@ -20,6 +21,7 @@ _TYPES = {
     "MANUFACTURED": "manufactured",
     "APARTMENT": "apartment",
 }
+_STATUSES = {Search.SALE: "forSale", Search.RENT: "forRent", Search.SOLD: "recentlySold"}
 _PHOTO_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835
 _PHOTO_MASK = (1 << 128) - 1
 
@@ -35,8 +37,8 @@ class EstimateShares:
 
 
 def nested_listing(family: str, estimates: EstimateShares, listing: Listing, now: datetime, dirty_share: float) -> Json:
-    """One listing for sale as of a time, with the share of rows to spoil."""
-    house, chance = listing.house, family_chance(family, listing)
+    """One listing as of a time, with the share of rows to spoil."""
+    house, chance, status = listing.house, family_chance(family, listing), _STATUSES[listing.search]
     draw = chance.random
     row: Json = {
         "zpid": listing.zpid,
@@ -47,13 +49,13 @@ def nested_listing(family: str, estimates: EstimateShares, listing: Listing, now
         "currency": "usd",
         "propertyType": _TYPES[house.home_type],
         "price": _price(listing),
-        "listing": {"listingStatus": "forSale", "listingSubType": _sub_type(listing)},
+        "listing": {"listingStatus": status, "listingSubType": _sub_type(listing)},
         "listingDateTimeOnZillow": milliseconds(listing.listed_at),
         "daysOnZillow": max(0, (now - listing.listed_at).days),
         "media": _media(listing, chance),
         "hdpView": {
             "hdpUrl": f"/homedetail/ExamplePage.htm?fromApp=true&zpid={listing.zpid}",
-            "listingStatus": "forSale",
+            "listingStatus": status,
             "price": listing.price,
         },
         "isFeatured": draw() < 0.04,
@@ -75,6 +77,8 @@ def nested_listing(family: str, estimates: EstimateShares, listing: Listing, now
         row["newConstruction"] = {"isPremierBuilder": draw() < 0.5, "newConstructionType": "builderPlan"}
     if draw() < 0.34:
         row["mapDotTag"] = {"name": "showcase"}
+    if listing.sold_at is not None:
+        row["dateSold"] = milliseconds(listing.sold_at)
     _spoil(row, listing, dirty_share)
     return row
 
@@ -107,7 +111,7 @@ def _sub_type(listing: Listing) -> Json:
     """Only what is true is there."""
     house = listing.house
     flags = {
-        "isFSBA": not house.is_plan,
+        "isFSBA": listing.search is Search.SALE and not house.is_plan,
         "isBankOwned": house.is_bank_owned,
         "isForAuction": house.is_auction,
         "isNewConstruction": house.is_plan,

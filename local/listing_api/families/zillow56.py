@@ -9,16 +9,18 @@ from local.listing_api.dirt import Dirt, dirt_of
 from local.listing_api.families.family import Family, Json, PageFacts, family_chance, milliseconds, one_of
 from local.listing_api.house import SQFT_PER_ACRE
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 # How often a field that could be there is not, beyond what a plot or a plan lacks anyway.
 _NO_TIME, _NO_ZESTIMATE, _NO_RENT, _NO_TAX = 0.42, 0.16, 0.10, 0.08
 _NO_ROOMS, _NO_PLACE, _NO_SHOWCASE, _NOT_BY_AGENT = 0.012, 0.01, 0.28, 0.2
 _NO_LOT, _NO_LOT_OF_FLAT = 0.07, 0.55
 
+_STATUSES = {Search.SALE: "FOR_SALE", Search.RENT: "FOR_RENT", Search.SOLD: "RECENTLY_SOLD"}
+
 
 def _check(query: Mapping[str, str]) -> None:
     one_of(query, "output", "json")
-    one_of(query, "status", "forSale")
 
 
 def _page_size(query: Mapping[str, str], default: int) -> int:
@@ -35,8 +37,8 @@ def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
         "country": "USA",
         "currency": "USD",
         "daysOnZillow": -1,
-        "homeStatus": "FOR_SALE",
-        "homeStatusForHDP": "FOR_SALE",
+        "homeStatus": _STATUSES[listing.search],
+        "homeStatusForHDP": _STATUSES[listing.search],
         "homeType": house.home_type,
         "imgSrc": f"https://photos.example.com/fp/{photo}-p_e.jpg",
         "isFeatured": draw() < 0.05,
@@ -61,6 +63,8 @@ def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
     if house.unit:
         row["unit"] = house.unit
     row |= _size(listing, chance) | _money(listing, chance) | _times(listing, now, draw() < _NO_TIME)
+    if listing.sold_at is not None:
+        row["dateSold"] = milliseconds(listing.sold_at)
     _spoil(row, listing, dirty_share)
     return dict(sorted(row.items()))
 
@@ -69,7 +73,7 @@ def _sub_type(listing: Listing, not_by_agent: bool) -> Json:
     """Only what is true is there."""
     house = listing.house
     flags = {
-        "is_FSBA": not (not_by_agent or house.is_plan),
+        "is_FSBA": listing.search is Search.SALE and not (not_by_agent or house.is_plan),
         "is_bankOwned": house.is_bank_owned,
         "is_forAuction": house.is_auction,
         "is_newHome": house.is_new,
@@ -163,6 +167,8 @@ ZILLOW56 = Family(
     path="/search",
     location_param="location",
     page_param="page",
+    search_param="status",
+    searches={Search.SALE: "forSale", Search.RENT: "forRent", Search.SOLD: "recentlySold"},
     check=_check,
     page_size=_page_size,
     listing=_listing,

@@ -9,18 +9,24 @@ from random import Random
 from typing import Any
 
 from local.listing_api.dirt import Dirt, dirt_of
-from local.listing_api.families.family import Family, Json, PageFacts, family_chance, milliseconds, one_of
+from local.listing_api.families.family import (
+    Family,
+    Json,
+    PageFacts,
+    building_name,
+    family_chance,
+    milliseconds,
+)
 from local.listing_api.house import SQFT_PER_ACRE, House
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 # How often a value is null, beyond what a plot or a plan lacks anyway.
 _NO_ZESTIMATE, _NO_RENT, _NO_SIZE, _NO_LOT = 0.23, 0.11, 0.01, 0.02
 _NO_STREET, _NO_ZIPCODE = 0.2, 0.1  # of plots
 _NOT_BY_AGENT = 0.07
-
-
-def _check(query: Mapping[str, str]) -> None:
-    one_of(query, "status_type", "ForSale")
+_NO_BUILDING_NAME = 0.5
+_STATUSES = {Search.SALE: "FOR_SALE", Search.RENT: "FOR_RENT", Search.SOLD: "RECENTLY_SOLD"}
 
 
 def _page_size(query: Mapping[str, str], default: int) -> int:
@@ -48,8 +54,8 @@ def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
         "hasVideo": draw() < 0.1,
         "imgSrc": f"https://photos.example.com/fp/{house.photo:032x}-p_e.jpg",
         "latitude": house.latitude,
-        "listingStatus": "FOR_SALE",
-        "listingSubType": _sub_type(house, draw() < _NOT_BY_AGENT),
+        "listingStatus": _STATUSES[listing.search],
+        "listingSubType": _sub_type(listing, draw() < _NOT_BY_AGENT),
         "livingArea": None if draw() < _NO_SIZE else house.living_area,
         "longitude": house.longitude,
         "price": listing.price,
@@ -67,8 +73,30 @@ def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
         row["newConstructionType"] = "BUILDER_PLAN" if house.is_plan else "BUILDER_SPEC"
     if house.is_plan:
         row["priceSuffix"] = "+"
+    if listing.search is not Search.SALE:
+        row["dateSold"] = None if listing.sold_at is None else milliseconds(listing.sold_at)
     _spoil(row, listing, dirty_share)
     return dict(sorted(row.items()))
+
+
+def _building(listing: Listing) -> Json:
+    """Render a building: its zpid is its place, and its rents are text by the number of bedrooms."""
+    house, chance = listing.house, family_chance("zillow-com1", listing)
+    units = [{"beds": str(each.bedrooms), "price": f"${each.rent:,}+", "roomForRent": False} for each in listing.units]
+    return {
+        "address": f"{house.street_address}, {house.city}, {house.state}",
+        "buildingName": None if chance.random() < _NO_BUILDING_NAME else building_name(listing),
+        "detailUrl": f"/b/example-{listing.zpid}/",
+        "hasImage": True,
+        "imgSrc": f"https://photos.example.com/fp/{house.photo:032x}-p_e.jpg",
+        "isBuilding": True,
+        "latitude": house.latitude,
+        "listingStatus": _STATUSES[listing.search],
+        "longitude": house.longitude,
+        "lotId": listing.zpid,
+        "units": units,
+        "zpid": f"{house.latitude}-{house.longitude}",
+    }
 
 
 def _address(house: House, chance: Random) -> str:
@@ -93,10 +121,11 @@ def _zestimate(house: House, draw: float) -> int | None:
     return None if house.is_plan or house.is_lot or draw < _NO_ZESTIMATE else round(house.worth / 100) * 100
 
 
-def _sub_type(house: House, not_by_agent: bool) -> Json:
+def _sub_type(listing: Listing, not_by_agent: bool) -> Json:
     """Only what is true is there."""
+    house = listing.house
     flags = {
-        "is_FSBA": not (not_by_agent or house.is_plan),
+        "is_FSBA": listing.search is Search.SALE and not (not_by_agent or house.is_plan),
         "is_bankOwned": house.is_bank_owned,
         "is_forAuction": house.is_auction,
         "is_newHome": house.is_new,
@@ -141,10 +170,12 @@ ZILLOW_COM1 = Family(
     path="/propertyExtendedSearch",
     location_param="location",
     page_param="page",
-    check=_check,
+    search_param="status_type",
+    searches={Search.SALE: "ForSale", Search.RENT: "ForRent", Search.SOLD: "RecentlySold"},
     page_size=_page_size,
     listing=_listing,
     envelope=_envelope,
     listings_in=_listings_in,
     empty=_empty,
+    building=_building,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from local.listing_api.families.family import Family, Json, PageFacts, whole_number
 from local.listing_api.families.nested import EstimateShares, nested_listing
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 _NAME = "zillow-com4"
 _MOST_PER_PAGE = 250
@@ -51,6 +52,8 @@ ZILLOW_COM4 = Family(
     path="/properties/search",
     location_param="location",
     page_param="page",
+    search_param="status",
+    searches={Search.SALE: "forSale"},
     check=_check,
     page_size=_page_size,
     listing=_listing,

@@ -1,25 +1,24 @@
 """zillow-working-api: GET /search/byaddress; nested listings, each wrapped beside its resultType.
 
-A search for rent (listingStatus=forRent) gives rents as prices, and flats as groups without price or rooms.
+A search must say what it looks for. One for rent shows buildings as groups, which have neither price nor bedrooms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from local.listing_api.families.family import Family, Json, PageFacts, one_of, whole_number
+from local.listing_api.families.family import Family, Json, PageFacts, building_name, whole_number
 from local.listing_api.families.nested import EstimateShares, nested_listing
 from local.listing_api.market import Listing
+from local.listing_api.searches import Search
 
 _NAME = "zillow-working-api"
 _MOST_PER_PAGE = 200
 _ESTIMATES = EstimateShares(absent=0.0, empty=0.07, no_zestimate=0.09, no_rent=0.03)
-_GROUPED = ("CONDO", "APARTMENT")
-_OF_ONE_HOME = ("price", "bedrooms", "bathrooms", "livingArea", "yearBuilt", "estimates", "lotSizeWithUnit")
+_OF_A_GROUP = ("zpid", "address", "location", "country", "currency", "listing", "media", "propertyDisplayRules")
 
 
 def _check(query: Mapping[str, str]) -> None:
-    one_of(query, "listingStatus", "forSale", "forRent")
     whole_number(query, "resultsPerPage", 1, _MOST_PER_PAGE)
 
 
@@ -27,24 +26,22 @@ def _page_size(query: Mapping[str, str], default: int) -> int:
     return whole_number(query, "resultsPerPage", default, _MOST_PER_PAGE)
 
 
-def _for_sale(listing: Listing, now: datetime, dirty_share: float) -> Json:
+def _listing(listing: Listing, now: datetime, dirty_share: float) -> Json:
     return {"property": nested_listing(_NAME, _ESTIMATES, listing, now, dirty_share), "resultType": "property"}
 
 
-def _for_rent(listing: Listing, now: datetime, dirty_share: float) -> Json:
-    house, row = listing.house, nested_listing(_NAME, _ESTIMATES, listing, now, dirty_share)
-    row["listing"]["listingStatus"] = row["hdpView"]["listingStatus"] = "forRent"
-    row["hdpView"].pop("price", None)
-    if house.home_type in _GROUPED:
-        group = {name: value for name, value in row.items() if name not in _OF_ONE_HOME}
-        return {"property": group | {"title": house.street_address}, "resultType": "propertyGroup"}
-    if isinstance(row["price"].get("value"), int):
-        row["price"] = {"value": house.monthly_rent}
-    return {"property": row, "resultType": "property"}
-
-
-def _by_query(query: Mapping[str, str]) -> Callable[[Listing, datetime, float], Json]:
-    return _for_rent if query.get("listingStatus") == "forRent" else _for_sale
+def _building(listing: Listing) -> Json:
+    """Render a group: what one home has is left out, and rents are told by the number of bedrooms."""
+    whole = nested_listing(_NAME, _ESTIMATES, listing, listing.listed_at, 0)
+    rents = [unit.rent for unit in listing.units]
+    group = {name: whole[name] for name in _OF_A_GROUP} | {
+        "propertyType": "apartment",
+        "title": building_name(listing),
+        "minPrice": min(rents),
+        "maxPrice": max(rents),
+        "unitsGroup": [{"bedrooms": unit.bedrooms, "minPrice": unit.rent} for unit in listing.units],
+    }
+    return {"property": group, "resultType": "propertyGroup"}
 
 
 def _envelope(listings: Sequence[Json], facts: PageFacts) -> Json:
@@ -71,13 +68,16 @@ def _empty(body: Json, page: int) -> Json:
 ZILLOW_WORKING_API = Family(
     name=_NAME,
     path="/search/byaddress",
-    location_param="query",
+    location_param="location",
     page_param="page",
+    search_param="listingStatus",
+    searches={Search.SALE: "For_Sale", Search.RENT: "For_Rent", Search.SOLD: "Sold"},
     check=_check,
     page_size=_page_size,
-    listing=_for_sale,
+    listing=_listing,
     envelope=_envelope,
     listings_in=_listings_in,
     empty=_empty,
-    by_query=_by_query,
+    building=_building,
+    search_required=True,
 )
