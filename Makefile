@@ -26,6 +26,8 @@ yes := $(if $(YES),--yes)
 # What a command cannot do without is asked for here, before anything is set up.
 $(foreach goal,$(filter replay backfill,$(MAKECMDGOALS)),$(if $(and $(FROM),$(TO)),,\
   $(error Say which dates: make $(goal) FROM=2026-11-01 TO=2026-11-22)))
+$(foreach goal,$(filter withdraw,$(MAKECMDGOALS)),$(if $(and $(value SET),$(value REASON)$(GIVE_BACK)),,\
+  $(error Say which set and why: make withdraw SET=zillow56/houston-tx/2026-11-22/… REASON="another town", or GIVE_BACK=1)))
 $(foreach goal,$(filter deploy secrets destroy,$(MAKECMDGOALS)),$(if $(STAGE),,\
   $(error Say which stage: make $(goal) STAGE=dev)))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
@@ -79,6 +81,13 @@ backfill: run-environments ## The same, but only for sets that the warehouse lac
 .PHONY: redrive
 redrive: run-environments ## Put dead-lettered messages back on their queues
 	@$(local) -m local.replay redrive
+
+.PHONY: withdraw
+# As of a statement, no shell reads the quotes of a reason.
+withdraw: override export SET := $(value SET)
+withdraw: override export REASON := $(value REASON)
+withdraw: run-environments ## Withdraw a set that must not count, or give it back: SET=source/market/date/extraction REASON="why" [GIVE_BACK=1]
+	@$(local) -m local.withdraw --set="$$SET" --reason="$$REASON" $(if $(GIVE_BACK),--give-back)
 
 ##@ AWS
 

@@ -29,8 +29,8 @@ from include.settings import resources
 
 
 @task(outlets=[CLEAN_LISTINGS])
-def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None) -> str:
-    """Withdraw the set or give it back, and wake its load. Returns what came of it, in words."""
+def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None) -> dict[str, str]:
+    """Withdraw the set or give it back, and wake its load. Returns what came of it, in words, and the partition."""
     s3, where = S3Hook(AWS_CONN_ID).get_conn(), resources()
     try:
         markets.refuse_unknown(dag_run.conf or {}, dag.params)
@@ -44,7 +44,7 @@ def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outle
         raise AirflowFailException(str(refused)) from refused
     outlet_events[CLEAN_LISTINGS].add_partitions([key.partition])
     outlet_events[CLEAN_LISTINGS].extra = {"by": "withdraw_listings", "set": key.name}
-    return said
+    return {"said": said, "partition": key.partition}
 
 
 @dag(

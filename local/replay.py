@@ -75,7 +75,7 @@ def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
     run_id = airflow.trigger(DAG, conf=conf)
     with console.status(f"{DAG}: {conf['from_date']} to {conf['to_date']}"):
         state = airflow.wait_for_run(DAG, run_id, PATIENCE)
-        complaints = _words(airflow, DAG, run_id)
+        unfinished = complaints(airflow, DAG, run_id)
         dates = airflow.returned(DAG, run_id, "plan_dates") or []
         asked, passed = (
             [int(airflow.returned(DAG, run_id, f"{GROUP}.{task}", at) or 0) for at in range(len(dates))]
@@ -85,7 +85,7 @@ def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
         loaded, errors = wait_until_loaded(stack, [Through.read(stack, url) for url in urls if url])
     lines = [Line(day, asked[at], passed[at], loaded.get(day, 0)) for at, day in enumerate(dates)]
     show(lines, console)
-    for words in complaints + errors:
+    for words in unfinished + errors:
         console.print(words, style="red", markup=False, soft_wrap=True)
     if not lines and state == "success":
         console.print("Nothing is missing: the warehouse holds every set of these dates that lies in raw.")
@@ -100,7 +100,7 @@ def redrive(stack: Stack, console: Console) -> int:
     for at, function in enumerate(("copy_raw", "transform_listings")):
         if moved := airflow.returned(REDRIVE, run_id, "move_back", at):
             console.print(f"{function}: {moved['messages']} message(s) back on its queue")
-    for words in _words(airflow, REDRIVE, run_id):
+    for words in complaints(airflow, REDRIVE, run_id):
         console.print(words, style="red", markup=False, soft_wrap=True)
     return 0 if state == "success" else 1
 
@@ -117,7 +117,15 @@ def show(lines: Sequence[Line], console: Console) -> None:
     console.print(table)
 
 
-def _words(airflow: AirflowApi, dag_id: str, run_id: str) -> list[str]:
+def running_stack() -> Stack:
+    """The stack of this home; StackError where it is not up."""
+    stack = Stack(say=lambda line: None)
+    if not stack.is_up():
+        raise StackError("no stack is up; start one with `make up`")
+    return stack
+
+
+def complaints(airflow: AirflowApi, dag_id: str, run_id: str) -> list[str]:
     """What the failed tasks of a run say, each thing once."""
     failed = [task for task in airflow.tasks(dag_id, run_id) if task["state"] == "failed"]
     return list(dict.fromkeys(f"{task['task_id']}: {airflow.reason(dag_id, run_id, task)}" for task in failed))
@@ -181,9 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
 
     def work() -> int:
-        stack = Stack(say=lambda line: None)
-        if not stack.is_up():
-            raise StackError("no stack is up; start one with `make up`")
+        stack = running_stack()
         if asked.command == "redrive":
             return redrive(stack, console)
         conf = {

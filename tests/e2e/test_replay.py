@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import replay
+from local import replay, withdraw
 from local.clients import loader_connection
 from tests.e2e.pipeline import Pipeline
 
@@ -79,6 +79,35 @@ def test_lost_rows_come_again_without_a_request(pipeline: Pipeline) -> None:
     code, words = command(pipeline, only_missing=True)
     assert (0, True) == (code, "Nothing is missing" in words)
     assert requests == [pipeline.asked(market) for market in MARKETS]
+
+
+@pytest.mark.wave
+def test_a_set_is_withdrawn_and_given_back_by_a_command(pipeline: Pipeline) -> None:
+    """Each time the object is put or gone, and the load of the date was woken and ended well."""
+    assert "success" == pipeline.finish(pipeline.extract(["lodi, ca"]))
+    pipeline.wait_until_loaded("lodi-ca")
+    [(set_id,)] = pipeline.warehouse("select set_id from core.load_audit where market = 'lodi-ca'")
+    for conf, said, left in (
+        ({"reason": "a test"}, "is withdrawn: a test", 1),
+        ({"reason": "again"}, "was withdrawn before, and the first reason stays: a test", 1),
+        ({"give_back": True}, "is given back. It had been withdrawn: a test", 0),
+    ):
+        words = io.StringIO()
+        code = withdraw.withdraw(pipeline.stack, {"set": set_id, **conf}, Console(file=words, width=200))
+
+        assert 0 == code, words.getvalue()
+        assert f"{set_id.rpartition('/')[0]} {said}\n" in words.getvalue()
+        assert f"load_listings was woken for {pipeline.today}" in words.getvalue()
+        assert left == len(pipeline.keys("raw", f"withdrawn/date={pipeline.today}/zillow56~lodi-ca~"))
+
+
+def test_what_cannot_be_withdrawn_is_said(pipeline: Pipeline) -> None:
+    """A set that raw does not have fails the command with the DAG's words."""
+    words = io.StringIO()
+    conf = {"set": f"zillow56/atlantis/{pipeline.today}/x", "reason": "a test"}
+
+    assert 1 == withdraw.withdraw(pipeline.stack, conf, Console(file=words, width=200))
+    assert f"no set zillow56/atlantis/{pipeline.today}/x lies in listings-local-raw-" in words.getvalue()
 
 
 def test_a_replay_of_nothing_says_what_it_looked_for(pipeline: Pipeline) -> None:

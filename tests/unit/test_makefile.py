@@ -40,6 +40,9 @@ def test_nothing_that_turns_python_reaches_a_command(tmp_path: Path) -> None:
         (["replay"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
         (["replay", "FROM=2026-11-01"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
         (["backfill", "TO=2026-11-01"], "Say which dates: make backfill FROM=2026-11-01 TO=2026-11-22"),
+        (["withdraw", "SET=a"], "Say which set and why: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
+        (["withdraw", "REASON=a"], "Say which set and why: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
+        (["withdraw", "GIVE_BACK=1"], "Say which set and why: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
         (["deploy"], "Say which stage: make deploy STAGE=dev"),
         (["secrets"], "Say which stage: make secrets STAGE=dev"),
         (["destroy"], "Say which stage: make destroy STAGE=dev"),
@@ -67,6 +70,22 @@ def test_a_statement_may_begin_with_a_dash(tmp_path: Path) -> None:
     ran = make(tmp_path, "sql", "SQL=--help")
 
     assert "--command=--help" in ran.stdout
+
+
+@pytest.mark.parametrize("reason", ['it\'s "ours"; exit 1', "$(shell exit 1)", "`exit 1`", "--give-back"])
+def test_a_reason_is_handed_on_as_it_was_given(tmp_path: Path, reason: str) -> None:
+    """Neither make nor the shell reads what stands in REASON=."""
+    ran = make(tmp_path, "withdraw", "SET=a/b/2026-11-22/c", f"REASON={reason}")
+
+    assert 0 == ran.returncode, ran.stderr
+    assert f"ran: -m local.withdraw --set=a/b/2026-11-22/c --reason={reason}\n" in ran.stdout
+
+
+def test_a_set_is_given_back_without_a_reason(tmp_path: Path) -> None:
+    """GIVE_BACK=1 stands in for the reason."""
+    ran = make(tmp_path, "withdraw", "SET=a", "GIVE_BACK=1")
+
+    assert "ran: -m local.withdraw --set=a --reason= --give-back" in ran.stdout
 
 
 def test_what_the_floors_run_needs_nothing_of_the_stand_in() -> None:

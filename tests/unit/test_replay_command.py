@@ -1,4 +1,4 @@
-"""How `make replay` and `make redrive` end when they cannot be run; what they do is tested end to end."""
+"""How `make replay` and its like end when they cannot be run; what they do is tested end to end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,18 @@ def test_a_span_that_is_none_is_refused_with_an_example(
     assert (1, 0) == (said.count("\n"), said.count("--"))
 
 
-@pytest.mark.parametrize("command", [["redrive"], ["backfill", "--from", "2026-11-01", "--to", "2026-11-02"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["replay", "redrive"],
+        ["replay", "backfill", "--from", "2026-11-01", "--to", "2026-11-02"],
+        ["withdraw", "--set", "a", "--reason", "b"],
+    ],
+)
 def test_without_a_stack_it_says_so(command: list[str], tmp_path: Path) -> None:
     """Where nothing is up the exit code is 1 and the sentence names the command that helps."""
     ended = subprocess.run(
-        [sys.executable, "-m", "local.replay", *command],
+        [sys.executable, "-m", f"local.{command[0]}", *command[1:]],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "LISTINGS_HOME": str(tmp_path)},
         capture_output=True,
