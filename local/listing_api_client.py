@@ -23,7 +23,7 @@ class ListingApi:
         self._call("PUT", "clock", {"now": now.isoformat() if now else None})
 
     def set_faults(self, faults: Sequence[dict[str, Any]]) -> None:
-        """Replaces the scripted faults."""
+        """Replaces the scripted faults; `listing_api/faults.py` says what one may be."""
         self._call("PUT", "faults", list(faults))
 
     def add_faults(self, faults: Sequence[dict[str, Any]]) -> None:

@@ -1,25 +1,31 @@
 """Faults that a test scripts: which requests they hit, how often, and what goes wrong.
 
-A fault is a JSON object. What it hits: `family`, `location`, `page` (each optional), after `skip` hits
-(default 0), `times` times (default 1; null for ever). What it does, in this order: `delay_seconds`; `reset`
-(the connection is reset); `status`, `headers`, `body` (an object, or text sent as it is) replace the answer;
-`raw_body_bytes` sends so many spaces instead, `gzip_bytes` a gzip that unpacks to about so many; `truncate_at`
-sends the first so many bytes as if they were all; `chunked` announces no length; `drip_seconds` sends byte after
-byte with so long a pause; `cut_at` announces all, sends so many bytes, waits `stall_seconds` and resets.
+A fault is a JSON object. What it hits: `family`, `location`, `search` (sale, rent or sold), `page` (each optional),
+after `skip` hits (default 0), `times` times (default 1; null for ever). What it does, in this order: `delay_seconds`;
+`reset` (the connection is reset); `status`, `headers`, `body` (an object, or text sent as it is) replace the answer, a
+header that is null is left away; `date_skew_seconds` sets the Date header ahead, or back where it is negative; `merge`
+changes the page as RFC 7396 says (a value replaces what is there, also within an object, null leaves it away);
+`raw_body_bytes` sends so many spaces instead, `gzip_bytes` a gzip that unpacks to about so many; `truncate_at` sends
+the first so many bytes as if they were all; `chunked` announces no length; `drip_seconds` sends byte after byte with so
+long a pause; `cut_at` announces all, sends so many bytes, waits `stall_seconds` and resets.
 """
 
 import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from local.listing_api.places import slug_of
+from local.listing_api.searches import Search
 
 _NUMBER, _TEXT = (int, float), (str,)
 _FIELDS: dict[str, tuple[type, ...]] = {
     "family": _TEXT,
     "location": _TEXT,
+    "search": _TEXT,
     "page": (int,),
     "skip": (int,),
     "times": (int, type(None)),
@@ -27,7 +33,9 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "reset": (bool,),
     "status": (int,),
     "headers": (dict,),
+    "date_skew_seconds": _NUMBER,
     "body": (dict, list, str),
+    "merge": (dict,),
     "raw_body_bytes": (int,),
     "gzip_bytes": (int,),
     "chunked": (bool,),
@@ -70,12 +78,13 @@ class Fault:
         """Seconds to wait in the middle of the body before the connection is reset."""
         return float(self.script.get("stall_seconds", 0))
 
-    def hits(self, family: str, location: str, page: int) -> bool:
+    def hits(self, family: str, location: str, search: str, page: int) -> bool:
         """Whether the fault is meant for such a request."""
         wanted = self.script
         return (
             wanted.get("family", family) == family
             and slug_of(wanted.get("location", location)) == slug_of(location)
+            and wanted.get("search", search) == search
             and wanted.get("page", page) == page
         )
 
@@ -88,17 +97,22 @@ class Fault:
             given = script["body"]
             body = given.encode() if isinstance(given, str) else json.dumps(given).encode()
             headers["content-type"] = "text/html" if isinstance(given, str) else "application/json"
+        if "merge" in script:
+            body = json.dumps(_merged(json.loads(body), script["merge"]), ensure_ascii=False).encode()
         if "raw_body_bytes" in script:
             body = b" " * script["raw_body_bytes"]
         if "gzip_bytes" in script:
             body = _bomb(script["gzip_bytes"])
             headers["content-encoding"] = "gzip"
         body = body[: script.get("truncate_at", len(body))]
-        headers |= {name.lower(): str(value) for name, value in script.get("headers", {}).items()}
+        if "date_skew_seconds" in script:
+            shown = parsedate_to_datetime(headers["date"]) + timedelta(seconds=script["date_skew_seconds"])
+            headers["date"] = format_datetime(shown, usegmt=True)
+        headers = _merged(headers, {name.lower(): value for name, value in script.get("headers", {}).items()})
         return Answer(
             script.get("status", answer.status),
             body,
-            headers,
+            {name: str(value) for name, value in headers.items()},
             script.get("cut_at"),
             script.get("chunked", False),
             script.get("drip_seconds"),
@@ -127,10 +141,10 @@ class Faults:
         """The faults with how often each one still strikes."""
         return [{**fault.script, "left": fault.left} for fault in self._faults]
 
-    def strike(self, family: str, location: str, page: int) -> Fault | None:
+    def strike(self, family: str, location: str, search: str, page: int) -> Fault | None:
         """The first fault that is due for this request; counts the strike."""
         for fault in self._faults:
-            if fault.left == 0 or not fault.hits(family, location, page):
+            if fault.left == 0 or not fault.hits(family, location, search, page):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1
@@ -145,6 +159,19 @@ def _bomb(unpacked: int) -> bytes:
     """A gzip that unpacks to `unpacked` spaces, rounded up to whole members: packed once, then repeated."""
     member = min(unpacked, _MEMBER) or 1
     return gzip.compress(b" " * member, mtime=0) * -(-unpacked // member)
+
+
+def _merged(document: Any, patch: Any) -> Any:
+    """Return the document with a JSON merge patch applied (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
 
 
 def _parse_all(scripts: object) -> list[Fault]:
@@ -163,6 +190,10 @@ def _parse(number: int, script: object) -> Fault:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             expected = " or ".join(kind.__name__ for kind in kinds)
             raise ValueError(f"Fault {number}: expected {name} to be {expected}, got {value!r}.")
-        if isinstance(value, int | float) and value < 0:
+        if isinstance(value, int | float) and value < 0 and name != "date_skew_seconds":
             raise ValueError(f"Fault {number}: expected {name} to be 0 or more, got {value!r}.")
+    if "merge" in script and not isinstance(script.get("body", {}), dict):
+        raise ValueError(f"Fault {number}: expected merge to change an object, and body is none.")
+    if script.get("search", Search.SALE) not in tuple(Search):
+        raise ValueError(f"Fault {number}: expected search to be {', '.join(Search)}, got {script['search']!r}.")
     return Fault(script, script.get("skip", 0), script.get("times", 1))

@@ -47,10 +47,10 @@ class Gateway:
         family = _BY_HOST.get(request.headers.get("x-rapidapi-host", ""))
         key = request.headers.get("x-rapidapi-key")
         location = request.query_params.get(family.location_param, "") if family else ""
-        page, answer, fault = 0, self._refuse(request, family, key, now), None
+        page, search, answer, fault = 0, "", self._refuse(request, family, key, now), None
         if family is not None and answer is None:
-            page, answer = self._search(family, request.query_params, now)
-            fault = self.faults.strike(family.name, location, page)
+            page, search, answer = self._search(family, request.query_params, now)
+            fault = self.faults.strike(family.name, location, search, page)
         assert answer is not None  # without a family it was refused
         answer.headers |= {"date": format_datetime(now, usegmt=True), **self.subscriptions.headers(key, now)}
         if fault is not None:
@@ -59,7 +59,7 @@ class Gateway:
         name = family.name if family else "unknown"
         slug = slug_of(location[:100])
         moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.log.add(Request(moment, name, slug, location[:100], page, answer.status, fault is not None))
+        self.log.add(Request(moment, name, slug, location[:100], search, page, answer.status, fault is not None))
         await _send(answer, fault, scope, send)
 
     def _refuse(self, request: HttpRequest, family: Family | None, key: str | None, now: datetime) -> Answer | None:
@@ -73,16 +73,16 @@ class Gateway:
         refusal = self.subscriptions.admit(key, now)
         return _message(refusal.status, refusal.message, refusal.headers) if refusal else None
 
-    def _search(self, family: Family, query: Mapping[str, str], now: datetime) -> tuple[int, Answer]:
-        """The page's number (0 where it is none) and what is answered."""
-        page = 0
+    def _search(self, family: Family, query: Mapping[str, str], now: datetime) -> tuple[int, str, Answer]:
+        """Return the page's number (0 where it is none), what is looked for ("" likewise), and the answer."""
+        page, search = 0, ""
         try:
             page = whole_number(query, family.page_param, 1)
-            family.search(query)
+            search = family.search(query)
             body = self.pages.body(family, query, page, now)
         except BadRequest as error:
-            return page, _message(400, str(error))
-        return page, Answer(200, body, {"content-type": "application/json; charset=utf-8"})
+            return page, search, _message(400, str(error))
+        return page, search, Answer(200, body, {"content-type": "application/json; charset=utf-8"})
 
 
 def _message(status: int, text: str, headers: dict[str, str] | None = None) -> Answer:

@@ -9,12 +9,16 @@ _KEPT = 5000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it was answered; status 0 means that the connection was cut. `market` is a slug."""
+    """One request as it was answered; status 0 means that the connection was cut.
+
+    `market` is a slug. `search` is sale, rent or sold, empty where the request was refused before it was understood.
+    """
 
     at: str
     family: str
     market: str
     location: str
+    search: str
     page: int
     status: int
     fault: bool

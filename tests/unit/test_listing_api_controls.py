@@ -1,6 +1,7 @@
 """Clock, quota and faults: what is kept over a restart, and what is refused when it is set."""
 
 import gzip
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,6 +78,8 @@ def test_a_broken_state_file_is_named(tmp_path: Path, content: str) -> None:
         ([{"page": "3"}], "Fault 1: expected page to be int, got '3'"),
         ([{"times": True}], "Fault 1: expected times to be int or NoneType, got True"),
         ([{"truncate_at": -1}], "Fault 1: expected truncate_at to be 0 or more"),
+        ([{"search": "rental"}], "Fault 1: expected search to be sale, rent, sold, got 'rental'"),
+        ([{"body": "<html>", "merge": {}}], "Fault 1: expected merge to change an object, and body is none"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(scripts: object, message: str) -> None:
@@ -90,8 +93,28 @@ def test_a_fault_strikes_where_and_as_often_as_it_is_told() -> None:
     faults = Faults()
     faults.put([{"location": "Austin, TX", "page": 3, "skip": 1, "times": 2, "status": 500}])
     asked = [("austin, tx", 2), ("houston, tx", 3), *[("austin, tx", 3)] * 4]
-    struck = [faults.strike("zillow56", location, page) is not None for location, page in asked]
+    struck = [faults.strike("zillow56", location, "sale", page) is not None for location, page in asked]
     assert [False, False, False, True, True, False] == struck
+
+
+@pytest.mark.parametrize(
+    ("page", "patch", "expected"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"a": "b"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_page_is_changed_as_the_standard_says(page: object, patch: object, expected: object) -> None:
+    """The cases are those of the standard's own appendix (RFC 7396)."""
+    faults = Faults()
+    faults.put([{"merge": patch}])
+    [fault] = faults_struck(faults, 1)
+    assert expected == json.loads(fault.spoil(Answer(200, json.dumps(page).encode())).body)
 
 
 def test_a_gzip_fault_unpacks_to_what_was_asked_for() -> None:
@@ -107,4 +130,4 @@ def test_a_gzip_fault_unpacks_to_what_was_asked_for() -> None:
 
 def faults_struck(faults: Faults, times: int) -> list[Fault]:
     """The faults that strike so many requests for one page."""
-    return [fault for _ in range(times) if (fault := faults.strike("zillow56", "houston, tx", 1))]
+    return [fault for _ in range(times) if (fault := faults.strike("zillow56", "houston, tx", "sale", 1))]
