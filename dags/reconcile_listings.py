@@ -9,8 +9,9 @@ ready markers in clean, `core.load_audit` and the rows of `core.listing_snapshot
 younger than ten minutes may still arrive by itself and is left alone.
 **Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and `landed_listings`
 is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same event. Ready but not
-loaded, or suspect: `clean_listings` is emitted again. Rows other than the audit counts: the ready marker is put
-again for a new turn. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
+loaded, or suspect, or a day that the warehouse has otherwise than the rule of the day: `clean_listings` is emitted again,
+and the load brings what is due. A set that should hold its day and that only an earlier transform cleaned is sent to be
+cleaned again. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
 
 **When `report_the_rest` fails**, its error is one message, mailed once a day: a heading per kind, the names, what to
 do. It tells of partitions that are overdue, extractions that stopped half-way, dead letters, sets stuck for six
@@ -31,7 +32,6 @@ from include import alerts, reconcile
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.gaps import Gaps
-from include.keys import extract_id
 from include.settings import tuning
 
 
@@ -64,11 +64,9 @@ def announce_landed(gaps: dict[str, Any], outlet_events: Any = None) -> list[str
 
 
 @task(outlets=[CLEAN_LISTINGS])
-def announce_ready(gaps: dict[str, Any], outlet_events: Any = None, dag_run: Any = None) -> list[str]:
-    """Emits for every partition that is ready and not, or not wholly, loaded; skipped when there is none."""
-    found = Gaps.from_dict(gaps)
-    reconcile.repeat_turns(S3Hook(AWS_CONN_ID).get_conn(), found, extract_id(dag_run.run_after, dag_run.run_id))
-    return _announce(outlet_events[CLEAN_LISTINGS], reconcile.ready_partitions(found))
+def announce_ready(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]:
+    """Emits for every partition that the load is to be woken for; skipped when there is none."""
+    return _announce(outlet_events[CLEAN_LISTINGS], reconcile.ready_partitions(Gaps.from_dict(gaps)))
 
 
 @task(on_failure_callback=None, on_retry_callback=None)

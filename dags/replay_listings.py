@@ -1,7 +1,8 @@
 """
 ### Cleans and loads again what lies in raw, without asking the API
 
-**Wakes** by hand only. With "only missing" it is a backfill: the sets that the warehouse does not hold whole.
+**Wakes** by hand only. With "only missing" it is a backfill: the sets that the warehouse lacks, and
+those that should hold their day and do not.
 
 **Reads** the sets of these dates in the raw bucket. **Writes**, date by date: `ask` sends each set's manifest to
 `transform_listings` once more, `wait` until each `_SUCCESS.json` is newer than the request, `let_through` checks them
@@ -44,7 +45,7 @@ def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list
     markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
     try:
         wanted = replay.Wanted.from_params(params)
-        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _held)
+        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
     except replay.ReplayRefused as refused:
         raise AirflowFailException(str(refused)) from refused
 
@@ -53,7 +54,7 @@ def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list
 def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
     """The number of sets of the date that were sent to the transform again."""
     its = _date_of(dag_run, date)
-    sets = replay.Wanted.from_params(params).sets(Ledger(its.client, its.where), _held, date)
+    sets = replay.Wanted.from_params(params).sets(Ledger(its.client, its.where), _missing, date)
     return its.ask(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), sets)
 
 
@@ -82,9 +83,9 @@ def tell_the_rest(date: str, dag_run: Any = None, ti: Any = None) -> None:
         raise AirflowFailException(f"{date}: {words}")
 
 
-def _held(*span: Any) -> Any:
+def _missing(*asked: Any) -> Any:
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return replay.held(connection, *span)
+        return replay.missing(connection, *asked)
 
 
 def _date_of(run: Any, date: str) -> replay.DateReplay:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from include import claims
+from include.keys import SetKey, set_of
 from include.searches import SALE
 
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
@@ -106,6 +107,11 @@ class ReadySet:
         return Turn(self.set_id, self.replay)
 
     @property
+    def key(self) -> SetKey:
+        """The set, whatever version cleaned it."""
+        return SetKey(self.source, self.market, self.snapshot_date, self.extract_id)
+
+    @property
     def staged_rejects(self) -> int:
         """Rows of the set's rejects file: a page that cannot be read is one row, whatever was on it."""
         return self.rejected + self.pages_unreadable
@@ -130,6 +136,15 @@ class ReadySet:
         known = {field.name for field in fields(cls)}
         bounded = {name: claims.count(values.get(name)) for name in ("pages_claimed", "listings_claimed")}
         return cls(**{name: value for name, value in values.items() if name in known} | bounded)
+
+
+class Exclusion(NamedTuple):
+    """An extraction that cannot hold its day in a load: with a reason, a person withdrew it; with none, its rows
+    cannot be brought.
+    """
+
+    key: SetKey
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,16 @@ class StagingNames:
         return f"staging.sets_{self.batch_id}"
 
     @property
+    def staging_days(self) -> str:
+        """The days whose holder the load decides."""
+        return f"staging.days_{self.batch_id}"
+
+    @property
+    def staging_exclusions(self) -> str:
+        """The extractions of these days that cannot hold them."""
+        return f"staging.exclusions_{self.batch_id}"
+
+    @property
     def staging_winners(self) -> str:
         """Which set holds each (source, market, date) once the batch is loaded."""
         return f"staging.winners_{self.batch_id}"
@@ -173,29 +198,57 @@ class StagingNames:
 
 @dataclass(frozen=True)
 class Batch(StagingNames):
-    """The sets that one transaction loads, and whom they load for.
+    """What one transaction loads: sets, and days to be decided anew.
 
     A batch holds one cleaning of an extraction at most: staged rows carry their extract id, not the version
-    of the transform.
+    of the transform. `days` are partitions that are decided without a set of theirs, as one was withdrawn;
+    `exclusions` are the extractions of all its days that cannot hold them. `returning` are ids of sets that were loaded
+    before by the same turn and whose day is theirs again.
     """
 
     run_id: str
     sets: tuple[ReadySet, ...]
+    days: tuple[str, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    returning: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.sets:
+        if not (self.sets or self.days):
             raise InvalidBatch(f"batch {self.batch_id} has no sets: skip the load when nothing is ready")
-        slots = Counter((s.source, s.market, s.snapshot_date, s.extract_id) for s in self.sets)
-        if twice := ["/".join(slot) for slot, times in slots.items() if times > 1]:
+        slots = Counter(s.key for s in self.sets)
+        if twice := [key.name for key, times in slots.items() if times > 1]:
             raise InvalidBatch(f"batch {self.batch_id} holds {twice[0]} more than once: load one cleaning of it")
+
+    @property
+    def decided(self) -> list[str]:
+        """The partitions whose holder the load decides."""
+        return sorted({each.key.partition for each in self.sets} | set(self.days))
+
+    @property
+    def suspects(self) -> tuple[ReadySet, ...]:
+        """Whom a failure makes suspect: the sets that are new, or those that return where there are no others."""
+        return tuple(each for each in self.sets if each.set_id not in self.returning) or self.sets
 
     def to_dict(self) -> dict[str, Any]:
         """The batch as plain JSON types."""
-        return {"batch_id": self.batch_id, "run_id": self.run_id, "sets": [s.to_dict() for s in self.sets]}
+        return {
+            "batch_id": self.batch_id,
+            "run_id": self.run_id,
+            "sets": [s.to_dict() for s in self.sets],
+            "days": list(self.days),
+            "exclusions": [{"set": each.key.name, "reason": each.reason} for each in self.exclusions],
+            "returning": list(self.returning),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Batch:
         """The batch back from `to_dict`."""
-        sets = tuple(ReadySet.from_dict(each) for each in values["sets"])
-        return cls(values["batch_id"], values["run_id"], sets)
+        return cls(
+            values["batch_id"],
+            values["run_id"],
+            tuple(map(ReadySet.from_dict, values["sets"])),
+            tuple(values.get("days", ())),
+            tuple(Exclusion(set_of(each["set"]), each["reason"]) for each in values.get("exclusions", ())),
+            tuple(values.get("returning", ())),
+        )

@@ -22,6 +22,7 @@ def for_a_person(gaps: Gaps) -> list[str]:
         _given_up(gaps.given_up),
         _to_replay(gaps.to_replay),
         _without_set(gaps.without_set),
+        _older(gaps.older),
         _lost(gaps.lost),
     ]
     found = [part for part in parts if part]
@@ -96,9 +97,20 @@ def _given_up(set_ids: Sequence[str]) -> list[str]:
 def _to_replay(set_ids: Sequence[str]) -> list[str]:
     dates = sorted({parse_partition(partition_of(set_id))[2] for set_id in set_ids})
     return _part(
-        f"{len(set_ids)} set(s), cleaned by an earlier transform, have other rows than core.load_audit counts",
+        f"{len(set_ids)} set(s), cleaned by an earlier transform, should hold their day and do not, or have rows that "
+        "core.load_audit does not know; landing has them no more",
         set_ids,
         "Trigger replay_listings for their dates, or " + _either(f"`make replay FROM={d} TO={d}`" for d in dates) + ".",
+    )
+
+
+def _older(partitions: Sequence[str]) -> list[str]:
+    dates = sorted({parse_partition(each)[2] for each in partitions})
+    return _part(
+        f"{len(partitions)} older day(s) are held by another set than the one that should hold them "
+        "(core.load_audit, should_hold), as it was not loaded last. Said once",
+        partitions,
+        *(f"To bring what is due: `make backfill FROM={dates[0]} TO={dates[-1]}`." for _ in dates[:1]),
     )
 
 

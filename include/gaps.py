@@ -8,11 +8,13 @@ from datetime import date as Date
 from datetime import datetime
 from typing import Any
 
+from include import withdrawals
 from include.batches import Turn
+from include.days import Day, days, holder, pick
 from include.holdings import Holding
 from include.horizon import Beyond
-from include.keys import MANIFEST, SUCCESS, SetKey, page_number, partition_of, set_of
-from include.ledger import Ledger, Marker
+from include.keys import MANIFEST, SUCCESS, SetKey, page_number, parse_partition, partition_of, set_of
+from include.ledger import Cleaned, Ledger, Marker
 from include.notices import given
 
 _OF_SETS = ("not_copied", "not_clean", "not_sensed", "half_extracted")
@@ -22,8 +24,8 @@ _OF_SETS = ("not_copied", "not_clean", "not_sensed", "half_extracted")
 class Gaps:
     """Sets and partitions that stopped on their way, each named once, at the place where it stopped.
 
-    The first group is mended by sending on: `suspect` sets failed in a batch and are tried in halves, `without_rows`
-    are those whose rows in the warehouse are not as many as its audit says. The others wait for a person:
+    The first group is mended by sending on: `suspect` sets failed in a batch and are tried in halves, `unsettled` are
+    partitions that the warehouse has otherwise than the rule of the day. The others wait for a person:
 
     - `given_up`: sets that failed alone too often.
     - `stuck`: manifests that were sent again for hours, and where they stopped.
@@ -32,7 +34,9 @@ class Gaps:
     - `overdue`: partitions that are expected, not in the warehouse, and can still be extracted or sent on.
     - `lost`: partitions that are not in the warehouse, nor landed, and whose date no API serves any more.
     - `without_set`: sets that have rows in the warehouse and pages nowhere.
-    - `to_replay`: sets whose rows and audit differ, and that only another transform than the running one cleaned.
+    - `to_replay`: sets that should hold their day, or have rows and no audit, and that no sending brings: only another
+      transform than the running one cleaned them, and landing has them no more.
+    - `older`: partitions before the window that another set holds than the one that should.
     """
 
     not_copied: tuple[SetKey, ...] = ()
@@ -40,7 +44,7 @@ class Gaps:
     not_sensed: tuple[SetKey, ...] = ()
     not_loaded: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
-    without_rows: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
     given_up: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
@@ -51,14 +55,15 @@ class Gaps:
     lost: tuple[str, ...] = ()
     without_set: tuple[str, ...] = ()
     to_replay: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
 
     def partitions(self) -> frozenset[str]:
         """The partitions with a set that stopped; those that are overdue or lost without one are not among them."""
         keys = (*self.not_copied, *self.not_clean, *self.not_sensed, *self.half_extracted)
         stuck = (SetKey.from_key(line) for line in self.stuck)
-        set_ids = (*self.not_loaded, *self.suspect, *self.without_rows, *self.given_up)
-        named = (*set_ids, *self.without_set, *self.to_replay)
-        return frozenset({key.partition for key in (*keys, *stuck)} | {partition_of(each) for each in named})
+        named = (*self.not_loaded, *self.suspect, *self.given_up, *self.without_set, *self.to_replay)
+        partitions = {key.partition for key in (*keys, *stuck)} | {partition_of(each) for each in named}
+        return frozenset(partitions | set(self.unsettled))
 
     def to_dict(self) -> dict[str, Any]:
         """The gaps as plain JSON types."""
@@ -91,10 +96,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Landing:
-    """What lies in the landing bucket: when each set was completed, and the pages of those that are not."""
+    """What lies in the landing bucket: when each set was completed, and when each page of each set was put."""
 
     completed: Mapping[SetKey, datetime]
-    unfinished: Mapping[SetKey, list[datetime]]
+    pages: Mapping[SetKey, list[datetime]]
 
     @classmethod
     def read(cls, ledger: Ledger, limits: Limits) -> _Landing:
@@ -105,114 +110,164 @@ class _Landing:
                 completed[key] = put_at
             elif page_number(f"/{name}"):
                 pages.setdefault(key, []).append(put_at)
-        return cls(completed, {key: put for key, put in pages.items() if key not in completed})
+        return cls(completed, pages)
 
     def half_extracted(self, before: datetime) -> list[SetKey]:
-        """Sets whose newest page is older than `before`, unless a later extraction of their partition is complete."""
-        newest = _newest(self.completed)
+        """Sets whose newest page is older than `before`, unless a later one of their day is complete with as many.
+
+        One with fewer pages may be the poorer look, which does not make good for the rest of a fuller one.
+        """
+        unfinished = self.pages.keys() - self.completed.keys()
         return sorted(
             key
-            for key, put in self.unfinished.items()
-            if max(put) < before and key.extract_id > newest.get(key.partition, "")
+            for key in unfinished
+            if max(self.pages[key]) < before
+            and not any(
+                each.partition == key.partition
+                and each.extract_id > key.extract_id
+                and len(self.pages.get(each, ())) >= len(self.pages[key])
+                for each in self.completed
+            )
         )
 
 
 def find(
-    ledger: Ledger, limits: Limits, *, loaded: Collection[Turn], failed: Mapping[Turn, bool], held: Iterable[Holding]
+    ledger: Ledger, limits: Limits, *, failed: Mapping[Turn, bool], held: Iterable[Holding]
 ) -> tuple[Gaps, frozenset[str]]:
     """Where sets stopped, and the partitions that have a complete set in landing.
 
-    `loaded` and `failed` are turns of the warehouse's audit; `failed` says of each whether it was given up. `held`
-    is what the warehouse holds. A set loaded as any version cleaned it has arrived.
+    `held` is what the warehouse holds and its audit knows. `failed` are turns that failed since they were loaded, and
+    whether each was given up. A set loaded as any version cleaned it has arrived, unless its day wants it again.
     """
     since, also = limits.since, limits.beyond.partitions
     landing = _Landing.read(ledger, limits)
-    landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before}
     raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since, also)}
     success = f"transform={ledger.where.transform_version}/{SUCCESS}"
     clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, since, also)}
-    held = [each for each in held if _is_looked_at(set_of(each.set_id), limits)]
-    holdings = {set_of(each.set_id): each for each in held if each.rows}
-    dates = {key.date for key in (*landed, *raw, *holdings)} | {set_of(turn.set_id).date for turn in loaded}
-    dates |= limits.beyond.dates
+    held = list(held)
+    loaded = {each.key: each for each in held if each.accepted is not None}
+    turns = {each.turn for each in held if each.accepted is not None}
+    with_rows = {each.key: each for each in held if each.rows and _is_looked_at(each.key, limits)}
+    dates = {key.date for key in (*landing.completed, *raw, *with_rows, *loaded)} | limits.beyond.dates
     ready = {key: marker for date in dates for key, marker in ledger.markers(date).items()}
-    arrived = landed & (ready.keys() | {set_of(turn.set_id) for turn in loaded})
+    withdrawn = _withdrawn(ledger, dates)
+    landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before} - withdrawn.keys()
+    its_days = days((each for each in held if each.accepted is not None), withdrawn)
+    claims = _Claims(its_days, ready, failed)
+    wanted = claims.wanted()
+    arrived = landed & ((ready.keys() | loaded.keys()) - wanted)
     # As the loader sees it: what is ready and not loaded, wherever its pages are. What is young is on its way by
     # itself; before the window it is named at once, lest it be forgotten.
     waiting = [key for key in ready if ready[key].put_at < limits.put_before or key.date < since.isoformat()]
-    unloaded = {ready[key].turn for key in waiting} - set(loaded)
+    unloaded = {ready[key].turn for key in waiting} - turns
+    given_up = {turn for turn in unloaded if failed.get(turn)} | claims.given_up()
     halted = {
         # Raw is kept for good: also what is loaded belongs there.
-        "not copied": landed - raw - (arrived - holdings.keys()),
+        "not copied": landed - raw - (arrived - with_rows.keys()),
         "not clean": (landed & raw) - clean - arrived,
         "not let through": (landed & raw & clean) - arrived,
     }
     sent_on = {key for keys in halted.values() for key in keys}
     sent = _first_sent(ledger, sent_on)
 
-    newest = _newest(arrived)
-
     def is_stuck(key: SetKey) -> bool:
         return key in sent and sent[key] < limits.stuck_before
-
-    def is_made_good(key: SetKey) -> bool:
-        """Held back at a gate for hours, and a later extraction of its partition has the day."""
-        return key in halted["not let through"] and key.extract_id < newest.get(key.partition, "")
 
     def recent(place: str) -> tuple[SetKey, ...]:
         return tuple(sorted(key for key in halted[place] if not is_stuck(key)))
 
+    def made_good(place: str, key: SetKey) -> bool:
+        return place == "not let through" and key not in wanted and _would_lose(ledger, key, its_days)
+
     half = landing.half_extracted(limits.half_before)
     pages_somewhere = raw | landing.completed.keys()
-    without_rows, differing = _differing(held, ready, loaded)
+    without_audit = {key for key, each in with_rows.items() if each.accepted is None} - ready.keys()
     # What is sent on anyhow comes to another turn by itself; what has no pages cannot be cleaned again.
-    to_replay = tuple(each for each in differing if set_of(each) in pages_somewhere - sent_on)
+    to_replay = (without_audit | wanted) & (pages_somewhere - sent_on) - withdrawn.keys()
     gaps = Gaps(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),
         not_sensed=recent("not let through"),
-        not_loaded=_waking(unloaded - failed.keys(), since),
+        not_loaded=_waking((turn.set_id for turn in unloaded - failed.keys()), since),
         suspect=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn) is False)),
-        given_up=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn))),
+        unsettled=_waking(claims.unsettled(), since),
+        given_up=tuple(sorted(turn.set_id for turn in given_up if set_of(turn.set_id) not in withdrawn)),
         stuck=tuple(
             sorted(
-                f"{key.manifest} ({place})"
+                f"{key.manifest} ({place}{', and should hold its day' if key in wanted else ''})"
                 for place, keys in halted.items()
                 for key in keys
-                if is_stuck(key) and not is_made_good(key)
+                if is_stuck(key) and not made_good(place, key)
             )
         ),
-        without_rows=without_rows,
-        to_replay=to_replay,
-        without_set=tuple(sorted(each.set_id for key, each in holdings.items() if key not in pages_somewhere)),
+        to_replay=tuple(sorted((loaded.get(key) or with_rows[key]).set_id for key in to_replay)),
+        without_set=tuple(sorted(each.set_id for key, each in with_rows.items() if key not in pages_somewhere)),
         half_extracted=tuple(half),
-        pages=tuple(len(landing.unfinished[key]) for key in half),
+        pages=tuple(len(landing.pages[key]) for key in half),
     )
     return gaps, frozenset(key.partition for key in landing.completed)
 
 
-def _newest(keys: Iterable[SetKey]) -> dict[str, str]:
-    """The id of the latest extraction of each partition."""
-    newest: dict[str, str] = {}
-    for key in keys:
-        newest[key.partition] = max(key.extract_id, newest.get(key.partition, ""))
-    return newest
+@dataclass(frozen=True)
+class _Claims:
+    """Which loaded sets the rule of the day would have where the warehouse has them not."""
+
+    days: Mapping[str, Day]
+    ready: Mapping[SetKey, Marker]
+    failed: Mapping[Turn, bool]
+
+    def unsettled(self) -> list[str]:
+        """Partitions that a wake of the load would change."""
+        return [name for name, day in self.days.items() if not day.is_held_by(self._pick(day))]
+
+    def wanted(self) -> set[SetKey]:
+        """Rightful holders without their rows that the running transform has not cleaned."""
+        rightful = [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
+        return {each.key for each in rightful if each.key not in self.ready}
+
+    def given_up(self) -> set[Turn]:
+        """Turns of rightful holders that failed too often since they were loaded."""
+        rightful = [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
+        return {each.turn for each in rightful if self.failed.get(each.turn)}
+
+    def _pick(self, day: Day) -> Holding | None:
+        can = [each for each in day.counting if each.is_at_hand or self._can_return(each)]
+        return pick(day.counting, can)
+
+    def _can_return(self, each: Holding) -> bool:
+        marker = self.ready.get(each.key)
+        return marker is not None and marker.set_id == each.set_id and not self.failed.get(each.turn)
+
+
+def _withdrawn(ledger: Ledger, dates: Iterable[str]) -> dict[SetKey, str]:
+    found = (withdrawals.of_date(ledger.client, ledger.where.raw_bucket, date) for date in dates)
+    return {key: reason for each in found for key, reason in each.items()}
+
+
+def _would_lose(ledger: Ledger, key: SetKey, its_days: Mapping[str, Day]) -> bool:
+    """Whether a set that a gate holds back would leave its day to another set: then nobody misses it."""
+    if not (day := its_days.get(key.partition)) or not day.counting:
+        return False
+    if not (look := ledger.cleaned(key)):
+        return False
+    looks: list[Holding | Cleaned] = [*day.counting, look]
+    return holder(looks) is not look
 
 
 def _is_looked_at(key: SetKey, limits: Limits) -> bool:
     return key.date >= limits.since.isoformat() or key.partition in limits.beyond.partitions
 
 
-def _waking(turns: Iterable[Turn], since: Date) -> tuple[str, ...]:
-    """The sets of the turns; before the window one of each date.
+def _waking(names: Iterable[str], since: Date) -> tuple[str, ...]:
+    """The ids of sets, or partitions; before the window one of each date.
 
     One is enough to wake the load of its date, and a replay of years may wait with a hundred thousand.
     """
-    names: dict[str, str] = {}
-    for set_id in sorted(turn.set_id for turn in turns):
-        date = set_of(set_id).date
-        names.setdefault(date if date < since.isoformat() else set_id, set_id)
-    return tuple(sorted(names.values()))
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        date = parse_partition(name)[2] if "|" in name else set_of(name).date
+        found.setdefault(date if date < since.isoformat() else name, name)
+    return tuple(sorted(found.values()))
 
 
 def resent_notice(key: SetKey, transform_version: str) -> str:
@@ -227,21 +282,3 @@ def _first_sent(ledger: Ledger, keys: Collection[SetKey]) -> dict[SetKey, dateti
         found[date] = given(ledger.client, ledger.where.clean_bucket, date, f"resent~{version}~")
     names = {key: resent_notice(key, version) for key in keys}
     return {key: found[key.date][name] for key, name in names.items() if name in found[key.date]}
-
-
-def _differing(
-    held: Iterable[Holding], ready: Mapping[SetKey, Marker], loaded: Collection[Turn]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Sets with other rows than the audit says: those that a new turn of their marker mends, and the others.
-
-    Rows of a set that lost its day are mended by the set that holds it: its load replaces the whole day.
-    """
-    differing = {
-        each.superseded_by or each.set_id for each in held if each.accepted is not None and each.rows != each.accepted
-    }
-    without_audit = {each.set_id for each in held if each.accepted is None}
-    marked = {marker.set_id for marker in ready.values()}
-    # What is ready and not loaded by its newest turn waits anyhow; one more turn after a failed one would begin its
-    # tries anew for ever.
-    mendable = {marker.set_id for marker in ready.values() if marker.turn in loaded}
-    return tuple(sorted(differing & mendable)), tuple(sorted((differing | without_audit) - marked))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date as Date
-from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,6 @@ from include import claims
 from include.batches import ReadySet
 from include.contract import load_contract
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
-from include.ledger import Ledger
 from include.receipts import CleanReceipt
 from include.searches import SALE, listing_of, market_name
 from include.settings import Resources
@@ -31,15 +28,6 @@ _NAMED_AT_MOST = 5
 
 class GateClosed(ValueError):
     """The set must not be loaded; the message names the set, the gate, what was expected and what came."""
-
-
-@dataclass(frozen=True, order=True)
-class _Extraction:
-    """A complete set: when it was observed, and how many listings it landed with."""
-
-    order: tuple[datetime, str]
-    listings: int
-    key: SetKey
 
 
 @dataclass(frozen=True)
@@ -65,7 +53,6 @@ class Gatekeeper:
         self._check_times(key, success)
         self._check_columns(key, success)
         self._check_share(key, success)
-        self._check_not_emptied(key, success, replay)
         for name in (LISTINGS_FILE, REJECTS_FILE):
             self._check_file(key, name, success["files"][name])
         ready = self._ready_set(key, success, manifest, replay)
@@ -161,36 +148,6 @@ class Gatekeeper:
                 "LISTINGS_REJECT_SHARE_LIMIT and clear pass_gates"
             )
 
-    def _check_not_emptied(self, key: SetKey, success: dict[str, Any], replay: str | None) -> None:
-        """An answer without listings would take away what an earlier extraction of the day brought.
-
-        The manifests decide, not what was let through: sets may come in any order. Once a later extraction has
-        listings it holds the day, and the empty one takes nothing away.
-        """
-        if _listings(success):
-            return
-        others = sorted(self._extractions(key, replay))
-        own = (datetime.fromisoformat(success["observed_at"]), key.extract_id)
-        earlier = [each for each in others if each.listings and each.order < own]
-        if earlier and not any(each.listings and each.order > own for each in others):
-            raise GateClosed(
-                f"{key.manifest}: the API answered with no listing, but {earlier[-1].key.manifest} of the same day has "
-                f"{earlier[-1].listings}: the warehouse keeps those. Extract the market again when the API has "
-                "recovered; the gate opens when a later extraction brings listings"
-            )
-
-    def _extractions(self, key: SetKey, replay: str | None) -> Iterator[_Extraction]:
-        """The complete sets of the partition, as their manifests describe them."""
-        ledger = Ledger(self.client, self.where)
-        if replay:
-            day = Date.fromisoformat(key.date)
-            bucket, sets = self.where.raw_bucket, ledger.kept(day, day, key.source, (key.market,))
-        else:
-            bucket, sets = self.where.landing_bucket, ledger.landed(key.source, key.market, key.date)
-        for each in sets:
-            if each != key:
-                yield _extraction(each, self._read(each.manifest, bucket))
-
     def _check_file(self, key: SetKey, name: str, stated: dict[str, Any]) -> None:
         path = key.clean_prefix(self.where.transform_version) + name
         body = self._read(path)
@@ -243,14 +200,6 @@ class Gatekeeper:
 def _listings(success: Mapping[str, Any]) -> int:
     """Return how many of the landed rows may be listings. Buildings and groups never were: no share is of them."""
     return int(success["counts"]["landed"] - success["counts"]["not_listings"])
-
-
-def _extraction(key: SetKey, manifest: bytes) -> _Extraction:
-    try:
-        facts = json.loads(manifest)
-        return _Extraction((datetime.fromisoformat(facts["observed_at"]), key.extract_id), int(facts["listings"]), key)
-    except (ValueError, KeyError, TypeError) as fault:
-        raise GateClosed(f"{key.manifest}: expected a manifest with observed_at and listings ({fault!r})") from fault
 
 
 def _check_listing(key: SetKey, manifest: dict[str, Any]) -> None:

@@ -7,14 +7,14 @@ what waits for a person would be forgotten as soon as its date is older than the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date as Date
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from include.keys import OPEN_PARTITIONS, parse_partition
+from include.keys import OPEN_PARTITIONS, SAID_PARTITIONS, parse_partition
 from include.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -58,15 +58,35 @@ def beyond(ledger: Ledger, since: Date) -> Beyond:
 
 def note(client: S3Client, bucket: str, partitions: Iterable[str]) -> None:
     """Writes down which partitions have something open, for the runs to come."""
+    _write(client, bucket, OPEN_PARTITIONS, partitions)
+
+
+def unsaid(client: S3Client, bucket: str, partitions: Collection[str]) -> tuple[str, ...]:
+    """Of the partitions whose day another set holds than the one that should, those that nobody was told of.
+
+    What is such no more is forgotten, so that it would be told of again.
+    """
+    told = set(_noted(client, bucket, SAID_PARTITIONS)) & set(partitions)
+    _write(client, bucket, SAID_PARTITIONS, told)
+    return tuple(sorted(set(partitions) - told))
+
+
+def said(client: S3Client, bucket: str, partitions: Collection[str]) -> None:
+    """Writes down of which such partitions a person was told."""
+    if partitions:
+        _write(client, bucket, SAID_PARTITIONS, {*_noted(client, bucket, SAID_PARTITIONS), *partitions})
+
+
+def _write(client: S3Client, bucket: str, key: str, partitions: Iterable[str]) -> None:
     names = sorted(set(partitions))
-    if names != _noted(client, bucket):
+    if names != _noted(client, bucket, key):
         body = json.dumps({"partitions": names}, indent=1).encode()
-        client.put_object(Bucket=bucket, Key=OPEN_PARTITIONS, Body=body, ContentType="application/json")
+        client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
-def _noted(client: S3Client, bucket: str) -> list[str]:
+def _noted(client: S3Client, bucket: str, key: str = OPEN_PARTITIONS) -> list[str]:
     try:
-        body = client.get_object(Bucket=bucket, Key=OPEN_PARTITIONS)["Body"].read()
+        body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise

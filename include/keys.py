@@ -15,6 +15,8 @@ REPORTS = "reports/"
 REPLAYS = "reports/replays/"
 OPEN_PARTITIONS = "reports/open-partitions.json"
 """Partitions that reconciliation must not forget, in the clean bucket."""
+SAID_PARTITIONS = "reports/said-partitions.json"
+"""Partitions before the window of reconciliation of which a person was told, in the clean bucket."""
 REPORT_DATES = "reports/date="
 """What the folders of the reports begin with, in the clean bucket."""
 

@@ -5,16 +5,16 @@ Events wake, ledgers decide: an asset event may be lost, so no consumer asks whi
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from datetime import date as Date
-from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include.batches import Batch, ReadySet, Suspicion, Turn
+from botocore.exceptions import ClientError
+
+from include.batches import ReadySet, Turn
 from include.keys import (
     REPLAYS,
     SetKey,
@@ -48,6 +48,15 @@ class Marker:
     def turn(self) -> Turn:
         """What the audit must have, or the set is not loaded."""
         return Turn(self.set_id, self.replay or None)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A set that is clean and perhaps not ready: when it was seen, in UTC without an offset, and its clean rows."""
+
+    extract_id: str
+    observed: datetime
+    clean: int
 
 
 @dataclass(frozen=True)
@@ -125,16 +134,29 @@ class Ledger:
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
         return ReadySet.from_dict(json.loads(body))
 
-    def repeat(self, key: SetKey, replay: str) -> None:
-        """Puts the set's ready marker again as that of the replay named, so that the set waits to be loaded anew."""
-        marker = self.markers(key.date)[key]
-        again = dataclasses.replace(self._read_ready(marker.key), replay=replay)
-        self.client.put_object(
-            Bucket=self.where.clean_bucket,
-            Key=key.ready(self.where.transform_version, replay),
-            Body=json.dumps(again.to_dict(), indent=1).encode(),
-            ContentType="application/json",
-        )
+    def cleaned(self, key: SetKey) -> Cleaned | None:
+        """How the stack's own transform cleaned a set, by its `_SUCCESS.json`; None where that cannot be read."""
+        try:
+            body = self.client.get_object(Bucket=self.where.clean_bucket, Key=key.success(self.where.transform_version))
+            facts = json.loads(body["Body"].read())
+            observed = datetime.fromisoformat(facts["observed_at"]).astimezone(UTC).replace(tzinfo=None)
+            return Cleaned(key.extract_id, observed, int(facts["counts"]["clean"]))
+        except (ClientError, ValueError, KeyError, TypeError):
+            return None
+
+    def has_files(self, ready: ReadySet) -> bool:
+        """Whether a ready set's clean files lie where it says, with the bytes that it says."""
+        files = {ready.listings_uri: ready.listings_bytes, ready.rejects_uri: ready.rejects_bytes}
+        return all(self._size(uri) == size for uri, size in files.items())
+
+    def _size(self, uri: str) -> int | None:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        try:
+            return self.client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
+            return None
 
     def replayed(self, since: Date) -> frozenset[str]:
         """The dates that replays asked for which were started on `since` or later: their ids begin with the day."""
@@ -174,44 +196,3 @@ class Ledger:
         pages = self.client.get_paginator("list_objects_v2")
         for part in pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after):
             yield from ((item["Key"], item["LastModified"]) for item in part.get("Contents", []))
-
-
-def batches(
-    ready: Collection[ReadySet],
-    *,
-    loaded: Collection[Turn],
-    suspects: Mapping[Turn, Suspicion],
-    retries: int | None,
-    run_id: str,
-) -> list[Batch]:
-    """What one wake loads: all unsuspected sets together, each batch that failed in halves; empty when nothing waits.
-
-    A set waits when its turn is not among those `loaded`. Halved again and again, the bad set stands alone in the end:
-    only then a failure counts against it. A set that failed alone is tried by every wake until it failed in `retries`
-    hours of the clock more (None: however many), then it waits for a person.
-    """
-    waiting = sorted((s for s in ready if s.turn not in loaded), key=lambda s: (s.observed_at, s.set_id))
-    together = [s for s in waiting if s.turn not in suspects]
-    failed: dict[str, list[ReadySet]] = {}
-    for s in waiting:
-        if s.turn in suspects and not is_given_up(suspects[s.turn], retries):
-            failed.setdefault(suspects[s.turn].batch_id, []).append(s)
-    groups = [tuple(together)] if together else []
-    groups += [half for sets in failed.values() for half in _halves(sets)]
-    return [Batch(_batch_id(run_id, sets), run_id, sets) for sets in groups]
-
-
-def _halves(sets: list[ReadySet]) -> list[tuple[ReadySet, ...]]:
-    middle = len(sets) // 2
-    return [tuple(half) for half in (sets[:middle], sets[middle:]) if half]
-
-
-def _batch_id(run_id: str, sets: Collection[ReadySet]) -> str:
-    """Names a batch by its run and its sets: a cleared run that plans others gets another name."""
-    names = ["~".join(filter(None, s.turn)) for s in sets]
-    return sha256("\n".join([run_id, *names]).encode()).hexdigest()[:16]
-
-
-def is_given_up(suspicion: Suspicion, retries: int | None) -> bool:
-    """Whether a set failed alone in so many hours of the clock that it waits for a person."""
-    return retries is not None and suspicion.hours_alone > retries

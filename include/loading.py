@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date as Date
 from typing import TYPE_CHECKING, Any
 
-from include import ledger, warehouse
+from include import load_plan, warehouse, withdrawals
 from include.batches import Batch, InvalidBatch, ReadySet
+from include.holdings import loaded_sets
 from include.keys import copy_manifest_key, parse_warehouse_partition, partition_of
+from include.ledger import Ledger
+from include.load_plan import Known
 from include.settings import resources, tuning
 from include.sql_files import Connection
 
@@ -21,6 +25,7 @@ else:
 NAMED_AT_MOST = 20
 FAULT = "fault"
 LONGEST_FAULT = 2000
+_SUMMED = ("staged", "accepted", "superseded", "withdrawn", "staged_rejects")
 
 
 @dataclass(frozen=True)
@@ -35,21 +40,24 @@ class CopySource:
 def plan(
     connection: Connection, client: S3Client, *, partition_key: str, run_id: str, retry_suspects: bool
 ) -> list[dict[str, Any]]:
-    """The batches of a date as dicts, none when nothing is ready; brings the warehouse's tables up to date first.
+    """The batches of a date as dicts, none when all is settled; brings the warehouse's tables up to date first.
 
     Puts each batch's two COPY manifests into the clean bucket.
     """
     warehouse.migrate(connection)
     where, date = resources(), parse_warehouse_partition(partition_key)
-    batches = ledger.batches(
-        ledger.Ledger(client, where).ready(date),
-        loaded=warehouse.loaded_turns(connection, date),
-        suspects=warehouse.suspicions(connection, date),
-        retries=None if retry_suspects else tuning().suspect_retries,
-        run_id=run_id,
+    ledger, day = Ledger(client, where), Date.fromisoformat(date)
+    known = Known(
+        ready=ledger.ready(date),
+        loaded=loaded_sets(connection, day),
+        suspects=warehouse.suspicions(connection, day),
+        withdrawn=withdrawals.of_date(client, where.raw_bucket, date),
+        has_files=ledger.has_files,
     )
+    batches = load_plan.batches(known, retries=None if retry_suspects else tuning().suspect_retries, run_id=run_id)
     for batch in batches:
-        _put_copy_manifests(client, where.clean_bucket, batch)
+        if batch.sets:
+            _put_copy_manifests(client, where.clean_bucket, batch)
     return [batch.to_dict() for batch in batches]
 
 
@@ -116,10 +124,13 @@ def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str
     A load that was killed after its commit has loaded them: such sets are no suspects.
     """
     planned = Batch.from_dict(batch)
+    if not planned.sets:
+        return Suspects(f"batch {planned.batch_id} failed, which decides {', '.join(planned.days)} anew: "
+                        f"{fault or 'see its log'}. Each wake of the load tries it again")  # fmt: skip
     if not (missing := _not_loaded(connection, planned)):
         words = f"batch {planned.batch_id} failed, but all its sets are loaded: nothing is lost; clear its `load`"
         return Suspects(words)
-    failed = replace(planned, sets=missing)
+    failed = replace(planned, sets=missing, days=(), returning=())
     reason = fault or "a task of the batch died without a word: see its log"
     warehouse.record_suspects(connection, failed, reason)
     names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
@@ -139,10 +150,21 @@ def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str
 
 
 def _not_loaded(connection: Connection, batch: Batch) -> tuple[ReadySet, ...]:
-    """The sets of the batch that the warehouse has taken neither by their own turn nor by a later one."""
-    dates = {each.snapshot_date for each in batch.sets}
-    turns = {turn.set_id: turn.replay or "" for date in dates for turn in warehouse.loaded_turns(connection, date)}
-    return tuple(s for s in batch.sets if s.set_id not in turns or turns[s.set_id] < (s.replay or ""))
+    """The batch's suspects that the warehouse has taken neither by their own turn nor by a later one.
+
+    A set that returns has been loaded by its turn before: what counts is whether this batch did it.
+    """
+    dates = {Date.fromisoformat(each.snapshot_date) for each in batch.sets}
+    there = {each.set_id: each for day in dates for each in loaded_sets(connection, day)}
+
+    def is_loaded(each: ReadySet) -> bool:
+        loaded = there.get(each.set_id)
+        if loaded is None or loaded.batch_id == batch.batch_id:
+            return loaded is not None
+        turns = loaded.replay or "", each.replay or ""
+        return turns[0] > turns[1] or (turns[0] == turns[1] and each.set_id not in batch.returning)
+
+    return tuple(each for each in batch.suspects if not is_loaded(each))
 
 
 def summary(receipt: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +173,7 @@ def summary(receipt: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "batch_id": receipt["batch_id"],
         "sets": len(sets),
-        **{name: sum(each[name] for each in sets) for name in ("staged", "accepted", "superseded", "staged_rejects")},
+        **{name: sum(each[name] for each in sets) for name in _SUMMED},
     }
 
 

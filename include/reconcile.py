@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from include import gaps as ledgers
 from include import horizon, notices, warehouse
-from include.audit import audit_since
+from include.audit import suspicions_since
 from include.dead_letters import peek
 from include.freshness import Expectation
 from include.gap_report import dead_letter_line, for_a_person
 from include.gaps import Gaps, Limits
-from include.holdings import holdings
-from include.keys import partition_of, set_of
-from include.ledger import Ledger, is_given_up
+from include.holdings import held_by_another, holdings
+from include.keys import partition_of
+from include.ledger import Ledger
+from include.load_plan import is_given_up
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
@@ -56,14 +57,15 @@ def find_gaps(
     beyond = horizon.beyond(ledger, limits.since)
     limits = replace(limits, beyond=beyond)
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
-    held = holdings(connection, limits.since, beyond.open_dates)
-    loaded, failed = audit_since(connection, limits.since, beyond.dates)
+    held = holdings(connection, limits.since, beyond.dates)
+    failed = suspicions_since(connection, limits.since, beyond.dates)
     given_up = {turn: is_given_up(suspicion, tuning().suspect_retries) for turn, suspicion in failed.items()}
-    gaps, landed = ledgers.find(ledger, limits, loaded=loaded, failed=given_up, held=held)
-    arrived = frozenset(partition_of(turn.set_id) for turn in loaded)
+    gaps, landed = ledgers.find(ledger, limits, failed=given_up, held=held)
+    arrived = frozenset(each.key.partition for each in held if each.accepted is not None)
     gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)
     horizon.note(client, resources().clean_bucket, gaps.partitions())
-    return replace(gaps, dead_lettered=_dead_letters(queues))
+    older = horizon.unsaid(client, resources().clean_bucket, held_by_another(connection, limits.since))
+    return replace(gaps, dead_lettered=_dead_letters(queues), older=older)
 
 
 def _limits(started_at: datetime, days: int, retry_stuck: bool) -> Limits:
@@ -120,12 +122,6 @@ def send_stopped(queues: SQSClient, client: S3Client, gaps: Gaps) -> int:
     return len(gaps.not_copied) + len(gaps.not_clean)
 
 
-def repeat_turns(client: S3Client, gaps: Gaps, replay: str) -> None:
-    """Puts the ready markers of sets without their rows again, as those of the replay named."""
-    for set_id in gaps.without_rows:
-        Ledger(client, resources()).repeat(set_of(set_id), replay)
-
-
 def landed_partitions(gaps: Gaps) -> list[str]:
     """Partitions whose `landed_listings` must be emitted again: no marker says that their sets were sensed."""
     keys = {*gaps.not_copied, *gaps.not_clean, *gaps.not_sensed}
@@ -133,14 +129,15 @@ def landed_partitions(gaps: Gaps) -> list[str]:
 
 
 def ready_partitions(gaps: Gaps) -> list[str]:
-    """Partitions whose `clean_listings` must be emitted again: their sets are ready and not, or not wholly, loaded."""
-    return sorted({partition_of(set_id) for set_id in (*gaps.not_loaded, *gaps.suspect, *gaps.without_rows)})
+    """Partitions whose `clean_listings` must be emitted again: a wake of the load would bring or settle something."""
+    return sorted({partition_of(set_id) for set_id in (*gaps.not_loaded, *gaps.suspect)} | set(gaps.unsettled))
 
 
 def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable[str]], bool]) -> str | None:
     """The message for a person, or None; the same news is mailed once a `day` (YYYY-MM-DD).
 
-    What is lost nobody can mend, so that it is said once: until the mail went, where somebody is to be told.
+    What is lost nobody can mend, and older days can wait, so that they are said once: until the mail went, where
+    somebody is to be told.
     """
     bucket = resources().clean_bucket
     lost = {each: notice for each in gaps.lost if not notices.is_given(client, bucket, *(notice := _lost(each)))}
@@ -148,11 +145,12 @@ def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable
         return None
     name = f"reconcile~{_fingerprint(gaps)}"
     is_mailed = False
-    if lost or not notices.is_given(client, bucket, day, name):
+    if lost or gaps.older or not notices.is_given(client, bucket, day, name):
         is_mailed = mail("[listings] reconcile_listings needs you", lines)
     if is_mailed:
         notices.first_time(client, bucket, day, name, {"lines": lines})
     if is_mailed or not tuning().alert_to:
+        horizon.said(client, bucket, gaps.older)
         for partition, notice in lost.items():
             notices.first_time(client, bucket, *notice, {"partition": partition})
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.audit import held_sets
+from include import holdings
 from include.gates import GateClosed, Gatekeeper
 from include.keys import SetKey, replay_key
 from include.ledger import Ledger
@@ -40,8 +40,8 @@ NAMED_AT_MOST = 10
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _SLUG = re.compile(rf"[a-z0-9-]{{1,{LONGEST_MARKET}}}")
 
-Held = Callable[[Date, Date], Collection[SetKey]]
-"""Asks the warehouse which sets of a span of dates it has."""
+Missing = Callable[[Date, Date, list[SetKey]], list[SetKey]]
+"""Asks the warehouse which of the sets kept of a span of dates it lacks."""
 
 
 class ReplayRefused(ValueError):
@@ -75,12 +75,11 @@ class Wanted:
         markets = ", ".join(self.markets[:NAMED_AT_MOST]) + (", …" if len(self.markets) > NAMED_AT_MOST else "")
         return f"{self.first} to {self.last}, source {self.source or 'any'}, markets {markets or 'any'}"
 
-    def sets(self, ledger: Ledger, held: Held, date: str | None = None) -> list[SetKey]:
+    def sets(self, ledger: Ledger, missing: Missing, date: str | None = None) -> list[SetKey]:
         """The sets to bring again, of one date or of all."""
         first, last = (Date.fromisoformat(date),) * 2 if date else (self.first, self.last)
         kept = ledger.kept(first, last, self.source, self.markets)
-        there = held(first, last) if self.only_missing and kept else ()
-        return [key for key in kept if key not in there]
+        return missing(first, last, kept) if self.only_missing and kept else kept
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,13 @@ class Outcome:
         )
 
 
-def held(connection: Connection, first: Date, last: Date) -> Collection[SetKey]:
-    """The sets of a span of dates that the warehouse has whole; its tables are brought up to date first."""
+def missing(connection: Connection, first: Date, last: Date, kept: list[SetKey]) -> list[SetKey]:
+    """Of the sets `kept` those that the warehouse lacks, or whose day is theirs and another's; migrates it first."""
     migrate(connection)
-    return held_sets(connection, first, last)
+    return holdings.missing(connection, first, last, kept)
 
 
-def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:
+def plan(ledger: Ledger, wanted: Wanted, missing: Missing) -> list[str]:
     """The dates that have sets to bring again; none when only what is missing was asked for and nothing is.
 
     ReplayRefused when raw has no set at all of the dates, or none of a market that was named, or too many.
@@ -123,7 +122,7 @@ def plan(ledger: Ledger, wanted: Wanted, held: Held) -> list[str]:
             + (f": nothing of {', '.join(absent[:NAMED_AT_MOST])}" if absent else "")
             + f". Of these dates it has {', '.join(there[:NAMED_AT_MOST]) or 'no market'}"
         )
-    dates = [key.date for key in wanted.sets(ledger, held)]
+    dates = [key.date for key in wanted.sets(ledger, missing)]
     if len(dates) > MOST_SETS:
         raise ReplayRefused(
             f"{wanted}: {len(dates)} sets, and a run takes {MOST_SETS}: make {-(-len(dates) // MOST_SETS)} or more of "
@@ -184,16 +183,14 @@ class DateReplay:
         )
 
     def let_through(self, gates: Gatekeeper, look_at: Callable[[SetKey], object] = lambda key: None) -> Outcome:
-        """Lets those that came through their gates, the newest extraction first, and writes the outcome down.
+        """Lets those that came through their gates and writes the outcome down; order of no account.
 
         `look_at` is given each set that came, before its gates.
-
-        The newest first: should a load begin meanwhile, it finds whoever holds the day.
         """
         request = self._request()
         missing = set(self._missing(request))
         passed, refused = [], {}
-        for key in sorted(request.sets, key=lambda key: key.extract_id, reverse=True):
+        for key in request.sets:
             if key in missing:
                 refused[key.manifest] = self.diagnosis(key)
                 continue

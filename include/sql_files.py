@@ -41,6 +41,7 @@ DDL_FILES = (
     "ddl/020_zestimate_gaps.sql",
     "ddl/021_jumps.sql",
     "ddl/022_seen_once.sql",
+    "ddl/023_which_set_holds.sql",
     "ddl/024_not_listings.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")

@@ -6,16 +6,17 @@ raises, `record_suspects`. Each of them may be run again: a batch that is alread
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from include.audit import loaded_turns, record_suspects, suspicions
+from include.audit import record_suspects, suspicions
 from include.batches import Batch, InvalidBatch, ReadySet, StagingNames
 from include.contract import load_contract
 from include.copy_manifests import copy_manifest
+from include.keys import SetKey, parse_partition
 from include.migrations import ChangedMigration, migrate, migrations
 from include.sql_files import (
     CHECK_FILES,
@@ -39,6 +40,7 @@ __all__ = [
     "Batch",
     "ChangedMigration",
     "ChecksFailed",
+    "DayLoad",
     "InvalidBatch",
     "LoadReceipt",
     "ReadySet",
@@ -49,7 +51,6 @@ __all__ = [
     "drop_stale_staging",
     "is_staged",
     "load_batch",
-    "loaded_turns",
     "migrate",
     "migrations",
     "record_suspects",
@@ -64,7 +65,10 @@ class StagingMissing(RuntimeError):
 
 @dataclass(frozen=True)
 class SetLoad:
-    """What a load did with one set: rows staged, accepted into core, or superseded by a newer set."""
+    """What a load did with one set: rows staged, accepted into core, superseded by another set, or withdrawn.
+
+    `verdict` says why it holds its day or does not, as `include/days.py` has it.
+    """
 
     set_id: str
     staged: int
@@ -72,14 +76,27 @@ class SetLoad:
     accepted: int
     superseded: int
     superseded_by: str | None
+    withdrawn: int
+    verdict: str
+
+
+@dataclass(frozen=True)
+class DayLoad:
+    """Who holds a day after a load, with how many listings; None: nobody. `should_hold`: who should in its place."""
+
+    partition: str
+    holder: str | None
+    listings: int
+    should_hold: str | None
 
 
 @dataclass(frozen=True)
 class LoadReceipt:
-    """What a load did, set by set, in the order of their ids."""
+    """What a load did: set by set in the order of their ids, and with which days."""
 
     batch_id: str
     sets: tuple[SetLoad, ...]
+    days: tuple[DayLoad, ...] = ()
 
     @property
     def accepted(self) -> int:
@@ -88,7 +105,7 @@ class LoadReceipt:
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as plain JSON types."""
-        return {"batch_id": self.batch_id, "sets": [asdict(each) for each in self.sets]}
+        return asdict(self)
 
 
 def create_staging(connection: Connection, batch: Batch) -> None:
@@ -105,6 +122,11 @@ def create_staging(connection: Connection, batch: Batch) -> None:
                 run(cursor, render(name, batch))
             for each in batch.sets:
                 _state(cursor, batch, each)
+            for partition in batch.decided:
+                _insert(cursor, batch.staging_days, _day(SetKey(*parse_partition(partition), "")))
+            for key, reason in batch.exclusions:
+                values = {**_day(key), "extract_id": key.extract_id, "reason": reason}
+                _insert(cursor, batch.staging_exclusions, values)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -144,8 +166,16 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "listings_claimed": ready.listings_claimed,
         "not_listings": ready.not_listings,
     }
+    _insert(cursor, batch.staging_sets, values)
+
+
+def _day(key: SetKey) -> dict[str, Any]:
+    return {"source": key.source, "market": key.market, "snapshot_date": date.fromisoformat(key.date)}
+
+
+def _insert(cursor: Cursor, table: str, values: Mapping[str, Any]) -> None:
     places = ", ".join(["%s"] * len(values))
-    into = f"insert into {batch.staging_sets} ({', '.join(values)}) values ({places})"  # noqa: S608
+    into = f"insert into {table} ({', '.join(values)}) values ({places})"  # noqa: S608 - names of ours
     cursor.execute(into, tuple(values.values()))
 
 
@@ -177,14 +207,37 @@ def _receipt(cursor: Cursor, batch: Batch) -> LoadReceipt:
     rows = query(
         cursor,
         """
-        select set_id, staged, staged_rejects, accepted, superseded, superseded_by
+        select set_id, staged, staged_rejects, accepted, superseded, superseded_by, withdrawn, verdict
         from core.load_audit
         where batch_id = %s and status = 'loaded'
         order by set_id
         """,
         (batch.batch_id,),
     )
-    return LoadReceipt(batch.batch_id, tuple(SetLoad(**row) for row in rows))
+    dates = sorted({parse_partition(each)[2] for each in batch.decided})
+    held = query(
+        cursor,
+        f"""
+        select source, market, snapshot_date,
+            max(case when verdict = 'holds' then set_id end) as holder,
+            sum(accepted) as listings,
+            max(should_hold) as should_hold
+        from core.load_audit
+        where status = 'loaded' and snapshot_date in ({", ".join(["%s"] * len(dates))})
+        group by source, market, snapshot_date
+        """,  # noqa: S608 - places alone
+        tuple(date.fromisoformat(each) for each in dates),
+    )
+    days = {f"{row['source']}/{row['market']}|{row['snapshot_date']}": row for row in held}
+    return LoadReceipt(
+        batch.batch_id,
+        tuple(SetLoad(**row) for row in rows),
+        tuple(
+            DayLoad(each, days[each]["holder"], int(days[each]["listings"]), days[each]["should_hold"])
+            for each in batch.decided
+            if each in days
+        ),
+    )
 
 
 def is_staged(connection: Connection, batch: Batch) -> bool:

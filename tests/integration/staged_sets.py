@@ -6,13 +6,19 @@ by INSERT, in place of COPY.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
+from include.audit import record_suspects, suspicions
+from include.batches import Turn
 from include.contract import load_contract
-from include.sql_files import Connection, query
+from include.holdings import loaded_sets
+from include.keys import SetKey
+from include.load_plan import Known, batches
+from include.sql_files import ChecksFailed, Connection, query
 from include.warehouse import (
     CHECK_FILES,
     LOAD_FILES,
@@ -135,12 +141,18 @@ def batch_of(batch_id: str, *sets: Seen) -> Batch:
 
 def stage(connection: Connection, batch_id: str, *sets: Seen) -> Batch:
     """Creates a batch's staging tables and fills them."""
-    batch = batch_of(batch_id, *sets)
+    return stage_planned(connection, batch_of(batch_id, *sets), sets)
+
+
+def stage_planned(connection: Connection, batch: Batch, known: Iterable[Seen]) -> Batch:
+    """Creates the staging tables of a batch that was planned and fills them from the `known` sets."""
     create_staging(connection, batch)
+    wanted = {each.set_id for each in batch.sets}
     with closing(connection.cursor()) as cursor:
-        for each in sets:
-            _insert(cursor, batch.staging_listings, each.listings)
-            _insert(cursor, batch.staging_rejects, each.rejects)
+        for each in known:
+            if each.set_id in wanted:
+                _insert(cursor, batch.staging_listings, each.listings)
+                _insert(cursor, batch.staging_rejects, each.rejects)
     connection.commit()
     return batch
 
@@ -154,6 +166,40 @@ def load_staged(connection: Connection, batch: Batch, sabotage: Sequence[str] = 
     """Loads a batch whose staging tables are filled."""
     load_sql = [*(render(name, batch) for name in LOAD_FILES), *sabotage]
     return load_batch(connection, load_sql, [render(name, batch) for name in CHECK_FILES], batch)
+
+
+def wake(
+    connection: Connection,
+    known: Iterable[Seen],
+    run_id: str,
+    *,
+    withdrawn: dict[SetKey, str] | None = None,
+    retries: int | None = None,
+    has_files: Callable[[ReadySet], bool] = lambda ready: True,
+    day: int = 22,
+) -> list[Batch]:
+    """One wake of the load: plans what of `known` is to be loaded, loads each batch, and returns the batches.
+
+    What fails its checks is recorded as suspect.
+    """
+    its = [each for each in known if each.ready.day == date(2026, 11, day)]
+    planned = batches(
+        Known(
+            [each.ready for each in its],
+            loaded_sets(connection, date(2026, 11, day)),
+            suspicions(connection, date(2026, 11, day)),
+            withdrawn or {},
+            has_files,
+        ),
+        retries=retries,
+        run_id=run_id,
+    )
+    for batch in planned:
+        try:
+            load_staged(connection, stage_planned(connection, batch, its))
+        except ChecksFailed as failed:
+            record_suspects(connection, batch, failed)
+    return planned
 
 
 def rows(connection: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -188,6 +234,18 @@ def audit(connection: Connection) -> dict[str, tuple[Any, ...]]:
     by_set = {row[0]: row[1:] for row in found}
     assert len(by_set) == len(found), "a set has two loaded rows"
     return by_set
+
+
+def verdicts(connection: Connection) -> dict[str, str]:
+    """Why each loaded set holds its day or does not."""
+    return dict(rows(connection, "select set_id, verdict from core.load_audit where status = 'loaded'"))  # type: ignore[arg-type]
+
+
+def loaded_turns(connection: Connection, day: str) -> frozenset[Turn]:
+    """The turns by which the warehouse took the sets of a date, one per set."""
+    loaded = "select set_id, replay from core.load_audit where status = 'loaded' and snapshot_date = "
+    found = rows(connection, f"{loaded}'{day}'")
+    return frozenset(Turn(*row) for row in found)
 
 
 def mart_rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from include import loading
 from include.batches import Batch, Suspicion
 from include.settings import resources
 from include.sql_files import CHECK_FILES, LOAD_FILES, Connection
-from include.warehouse import InvalidBatch, loaded_turns, render, suspicions
-from tests.integration.staged_sets import HUMBLE, batch_of, core, load, rows, seen, stage
+from include.warehouse import InvalidBatch, render, suspicions
+from tests.integration.staged_sets import HUMBLE, batch_of, core, load, loaded_turns, rows, seen, stage
 from tests.unit.examples import ENVIRONMENT
 
 OLD, NEW = "ffffffffffff", "000000000000"
@@ -93,7 +94,7 @@ def test_of_a_failed_batch_only_what_is_missing_is_suspect(core_tables: Connecti
     assert [missing.set_id] == suspects(core_tables)
     assert (True, False) == (missing.set_id in words, there.set_id in words)
     assert {there.ready.turn} == set(loaded_turns(core_tables, "2026-11-22"))
-    assert {missing.ready.turn: Suspicion("batch", 1)} == suspicions(core_tables, "2026-11-22")
+    assert {missing.ready.turn: Suspicion("batch", 1)} == suspicions(core_tables, date(2026, 11, 22))
 
 
 def suspects(connection: Connection) -> list[str]:

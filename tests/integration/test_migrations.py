@@ -12,8 +12,7 @@ import pytest
 
 from include.migrations import ChangedMigration, migrate
 from include.sql_files import DDL_FILES, Connection
-from include.warehouse import loaded_turns
-from tests.integration.staged_sets import drop_all, load, rows, seen
+from tests.integration.staged_sets import drop_all, load, loaded_turns, rows, seen
 
 
 def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:

@@ -8,18 +8,21 @@ from decimal import Decimal
 import pytest
 
 from include.sql_files import Connection
-from include.warehouse import SetLoad, StagingMissing, drop_stale_staging, loaded_turns
+from include.warehouse import SetLoad, StagingMissing, drop_stale_staging
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,
     audit,
     batch_of,
     core,
+    empty_core,
     load,
     load_staged,
+    loaded_turns,
     rows,
     seen,
     stage,
+    verdicts,
 )
 
 PRICES = "select market, snapshot_date, zpid, price from core.listing_snapshots order by 1, 2, 3"
@@ -35,7 +38,7 @@ def test_a_set_comes_into_every_table(core_tables: Connection) -> None:
     """A first load fills snapshots, listings, history, rejects and audit, and its receipt says so."""
     first = seen({1: 100, 2: 200.5}, reasons=["price_missing", "page_unreadable"])
     receipt = load(core_tables, "b1", first)
-    assert (SetLoad(first.set_id, 2, 2, 2, 0, None),) == receipt.sets
+    assert (SetLoad(first.set_id, 2, 2, 2, 0, None, 0, "holds"),) == receipt.sets
     assert [(HOUSTON, nov(22), 1, Decimal("100.00")), (HOUSTON, nov(22), 2, Decimal("200.50"))] == rows(
         core_tables, PRICES
     )
@@ -59,7 +62,7 @@ def test_a_set_loaded_twice_leaves_core_equal(core_tables: Connection) -> None:
     receipt = load(core_tables, "b2", first)
     assert before == core(core_tables)
     assert {first.set_id: (2, 2, 0, None)} == audit(core_tables)
-    assert (SetLoad(first.set_id, 2, 1, 2, 0, None),) == receipt.sets
+    assert (SetLoad(first.set_id, 2, 1, 2, 0, None, 0, "holds"),) == receipt.sets
 
 
 def test_no_listings_are_accounted_for_apart(core_tables: Connection) -> None:
@@ -86,19 +89,19 @@ def test_a_load_leaves_no_staging_tables(core_tables: Connection) -> None:
     """After the commit only the empty templates and the register stand in staging."""
     load(core_tables, "b1", seen({1: 100}))
     found = rows(core_tables, "select table_name from information_schema.tables where table_schema = 'staging'")
-    assert {"listings", "rejects", "sets", "batches"} == {name for (name,) in found}
+    assert {"listings", "rejects", "sets", "days", "exclusions", "batches"} == {name for (name,) in found}
     assert [] == rows(core_tables, "select batch_id from staging.batches")
 
 
 def test_an_older_set_after_a_newer_changes_nothing(core_tables: Connection) -> None:
     """The older set's rows count as superseded by the newer set, which is named."""
-    newer, older = seen({1: 110}, hour=9), seen({1: 100, 7: 70}, hour=6, reasons=["price_missing"])
+    newer, older = seen({1: 110}, hour=9), seen({1: 100}, hour=6, reasons=["price_missing"])
     load(core_tables, "b1", newer)
     load(core_tables, "b2", older)
     assert [(HOUSTON, nov(22), 1, Decimal(110))] == rows(core_tables, PRICES)
     assert [(1, HOUSTON, nov(22), Decimal(110))] == rows(core_tables, NEWEST)
     assert [(1, nov(22), None, Decimal(110), nov(22), 1)] == rows(core_tables, HISTORY)
-    assert {newer.set_id: (1, 1, 0, None), older.set_id: (2, 0, 2, newer.set_id)} == audit(core_tables)
+    assert {newer.set_id: (1, 1, 0, None), older.set_id: (1, 0, 1, newer.set_id)} == audit(core_tables)
     assert [(older.set_id,)] == rows(core_tables, "select set_id from core.listing_rejects")
 
 
@@ -115,19 +118,22 @@ def test_a_newer_set_drops_listings_that_vanished(core_tables: Connection) -> No
 
 def test_two_extractions_of_a_day_in_one_batch(core_tables: Connection) -> None:
     """Within one batch, too, the newer extraction holds the day and the older is superseded by it."""
-    older, newer = seen({1: 100, 7: 70}, hour=6), seen({1: 110}, hour=9)
+    older, newer = seen({7: 70}, hour=6), seen({1: 110}, hour=9)
     load(core_tables, "b1", newer, older)
     assert [(HOUSTON, nov(22), 1, Decimal(110))] == rows(core_tables, PRICES)
-    assert {older.set_id: (2, 0, 2, newer.set_id), newer.set_id: (1, 1, 0, None)} == audit(core_tables)
+    assert {older.set_id: (1, 0, 1, newer.set_id), newer.set_id: (1, 1, 0, None)} == audit(core_tables)
 
 
-def test_an_empty_newer_set_empties_the_day_for_good(core_tables: Connection) -> None:
-    """A newer set without a clean row holds its day as well: the older cannot come back."""
+def test_an_empty_newer_set_takes_no_day(core_tables: Connection) -> None:
+    """A set without a clean row does not replace one that has some, whichever comes first."""
     older, newer = seen({1: 100}, hour=6), seen({}, hour=9, reasons=["price_missing"])
-    for number, each in enumerate((older, newer, older)):
-        load(core_tables, f"b{number}", each)
-    assert [] == rows(core_tables, PRICES)
-    assert {older.set_id: (1, 0, 1, newer.set_id), newer.set_id: (0, 0, 0, None)} == audit(core_tables)
+    for name, order in (("a", (older, newer)), ("b", (newer, older))):
+        empty_core(core_tables)
+        for number, each in enumerate(order):
+            load(core_tables, f"{name}{number}", each)
+        assert [(HOUSTON, nov(22), 1, Decimal(100))] == rows(core_tables, PRICES)
+        assert {older.set_id: (1, 1, 0, None), newer.set_id: (0, 0, 0, older.set_id)} == audit(core_tables)
+        assert {older.set_id: "holds", newer.set_id: "poorer"} == verdicts(core_tables)
 
 
 def test_a_later_cleaning_replaces_the_earlier(core_tables: Connection) -> None:

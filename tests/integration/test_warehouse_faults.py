@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
 from include.batches import Suspicion
-from include.ledger import batches
 from include.sql_files import Connection
 from include.warehouse import (
     CHECK_FILES,
     LOAD_FILES,
     ChecksFailed,
     load_batch,
-    loaded_turns,
     record_suspects,
     render,
     suspicions,
@@ -34,6 +33,7 @@ from tests.integration.staged_sets import (
     rows,
     seen,
     stage,
+    wake,
 )
 
 GOOD = seen({1: 100, 2: 200}, reasons=["price_missing"])
@@ -163,10 +163,10 @@ def test_suspects_outlive_the_rollback_until_they_load(core_tables: Connection) 
     assert {
         (GOOD.set_id, None): Suspicion("b1", 0),
         (bad.set_id, None): Suspicion("b2", 1),
-    } == suspicions(core_tables, "2026-11-22")
-    assert {} == suspicions(core_tables, "2026-11-23")
+    } == suspicions(core_tables, date(2026, 11, 22))
+    assert {} == suspicions(core_tables, date(2026, 11, 23))
     load(core_tables, "b3", GOOD)
-    assert {(bad.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
+    assert {(bad.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, date(2026, 11, 22))
     errors = rows(core_tables, "select error from core.load_audit where status = 'suspect' and set_id = %s", bad.set_id)
     assert all("checks/010_landed_counts.sql failed" in error and bad.set_id in error for (error,) in errors)
 
@@ -179,36 +179,24 @@ def test_a_short_outage_counts_one_failure(core_tables: Connection) -> None:
             core_tables,
             f"update core.load_audit set recorded_at = '2026-11-22 07:5{number}:00' where batch_id = 'b{number}'",
         )
-    assert {(GOOD.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
+    assert {(GOOD.set_id, None): Suspicion("b2", 1)} == suspicions(core_tables, date(2026, 11, 22))
 
     run(core_tables, "update core.load_audit set recorded_at = '2026-11-22 08:01:00' where batch_id = 'b2'")
-    assert {(GOOD.set_id, None): Suspicion("b2", 2)} == suspicions(core_tables, "2026-11-22")
+    assert {(GOOD.set_id, None): Suspicion("b2", 2)} == suspicions(core_tables, date(2026, 11, 22))
 
 
 def test_1100_sets_that_failed_together_are_loaded_but_the_bad_one(core_tables: Connection) -> None:
     """Wake by wake, as planned from the audit: the bad set stands alone in the end, all others are in the warehouse."""
     sets = [seen({number: 100}, market=f"m-{number:04d}-tx") for number in range(1, 1101)]
     sets[700] = seen({701: 100}, market="m-0701-tx", says={"landed": 3})
-    by_turn = {each.ready.turn: each for each in sets}
     wakes = 0
-    while plan := batches(
-        [each.ready for each in sets],
-        loaded=loaded_turns(core_tables, "2026-11-22"),
-        suspects=suspicions(core_tables, "2026-11-22"),
-        retries=0,
-        run_id=f"run {wakes}",
-    ):
+    while plan := wake(core_tables, sets, f"run {wakes}", retries=0):
         wakes += 1
         assert len(plan) <= 2
-        for batch in plan:
-            try:
-                load(core_tables, batch.batch_id, *(by_turn[each.turn] for each in batch.sets))
-            except ChecksFailed as failed:
-                record_suspects(core_tables, batch, failed)
 
     assert set(range(1, 1101)) - {701} == {zpid for (zpid,) in rows(core_tables, "select zpid from core.listings")}
     assert {(sets[700].set_id, None): 1} == {
-        turn: known.hours_alone for turn, known in suspicions(core_tables, "2026-11-22").items()
+        turn: known.hours_alone for turn, known in suspicions(core_tables, date(2026, 11, 22)).items()
     }
     assert 12 >= wakes
 

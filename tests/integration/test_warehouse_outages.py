@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import psutil
@@ -114,7 +115,7 @@ def test_a_session_killed_in_the_middle_of_a_load_leaves_core_as_it_was(
     assert before == core(core_tables)
     record_suspects(core_tables, batch, loading.fault)
     assert 2 == load_staged(core_tables, batch).accepted
-    assert {} == suspicions(core_tables, "2026-11-23")
+    assert {} == suspicions(core_tables, date(2026, 11, 23))
 
 
 def test_a_held_table_is_waited_for(
@@ -155,7 +156,7 @@ def test_a_disk_without_room_fails_the_load_and_changes_nothing(
     assert loading.fault is not None
     record_suspects(core_tables, batch, loading.fault)
     assert 400 == load_staged(core_tables, batch).accepted
-    assert {} == suspicions(core_tables, "2026-11-23")
+    assert {} == suspicions(core_tables, date(2026, 11, 23))
 
 
 def limit_files(process: int, size: int) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from include.audit import held_sets
 from include.batches import Suspicion
 from include.sql_files import Connection
-from include.warehouse import InvalidBatch, loaded_turns, record_suspects, suspicions
+from include.warehouse import InvalidBatch, record_suspects, suspicions
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,
@@ -27,6 +27,7 @@ from tests.integration.staged_sets import (
     core,
     empty_core,
     load,
+    loaded_turns,
     rows,
     seen,
     stage,
@@ -169,10 +170,10 @@ def test_a_replay_that_fails_is_suspect_by_its_own_turn(core_tables: Connection)
     load(core_tables, "b1", seen({1: 100}))
     failed = seen({1: 100}, replay="20261123T080000Z-aaaaaa")
     record_suspects(core_tables, batch_of("b2", failed), "by hand")
-    assert {failed.ready.turn: Suspicion("b2", 1)} == suspicions(core_tables, "2026-11-22")
+    assert {failed.ready.turn: Suspicion("b2", 1)} == suspicions(core_tables, date(2026, 11, 22))
 
     load(core_tables, "b3", failed)
-    assert {} == suspicions(core_tables, "2026-11-22")
+    assert {} == suspicions(core_tables, date(2026, 11, 22))
 
 
 def test_whoever_holds_the_day_supersedes_all_others(core_tables: Connection) -> None:

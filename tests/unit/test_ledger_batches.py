@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from include.batches import ReadySet, Suspicion, Turn
-from include.ledger import batches, is_given_up
+from include.load_plan import batches, is_given_up
 from tests.unit.examples import KEY, ready_set
 
 

@@ -1,6 +1,6 @@
 -- load/030_touched.sql
--- What: the listings that this load changes: those of the sets that win their day, and those of the rows
---       that these sets replace. All that follows from the snapshots is built anew for them and only them.
+-- What: the listings that this load changes: those of the sets that take their day, and those of the rows
+--       that leave it. All that follows from the snapshots is built anew for them and only them.
 -- Grain: one row per source and zpid.
 -- Keys: (source, zpid).
 
@@ -27,7 +27,7 @@ with changed as (
             snapshots.source = winners.source
             and snapshots.market = winners.market
             and snapshots.snapshot_date = winners.snapshot_date
-    where winners.is_new
+    where winners.is_new or snapshots.set_id <> coalesce(winners.set_id, '')
 )
 
 select distinct

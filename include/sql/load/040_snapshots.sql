@@ -1,6 +1,7 @@
 -- load/040_snapshots.sql
 -- What: replaces the days that the batch's winning sets hold, whole: what the day had before goes, also
---       listings that the new set no longer has. Sets that lost their day leave no row.
+--       listings that the new set no longer has. Sets that lost their day leave no row, nor does a day that
+--       nobody holds.
 -- Grain: as core.listing_snapshots: source, market, snapshot_date, zpid.
 -- Keys: the same.
 
@@ -10,7 +11,7 @@ where
     listing_snapshots.source = winners.source
     and listing_snapshots.market = winners.market
     and listing_snapshots.snapshot_date = winners.snapshot_date
-    and winners.is_new;
+    and (winners.is_new or listing_snapshots.set_id <> coalesce(winners.set_id, ''));
 
 insert into core.listing_snapshots (
     source,

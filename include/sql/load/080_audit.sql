@@ -1,6 +1,7 @@
 -- load/080_audit.sql
--- What: writes down what became of each set of the batch, replacing the row of an earlier load of the same
---       set; and says of all other sets of the day who holds it now, in whatever order they came.
+-- What: writes down what was staged of each set of the batch, replacing the row of an earlier load of the same
+--       set; then says of every set of the days decided who holds its day now and why it does not itself, in
+--       whatever order they came.
 -- Grain: as core.load_audit: one row per set loaded.
 -- Keys: set_id among the loaded rows.
 
@@ -29,7 +30,6 @@ insert into core.load_audit (
     staged_rejects,
     accepted,
     superseded,
-    superseded_by,
     run_id,
     load_number,
     recorded_at,
@@ -38,6 +38,7 @@ insert into core.load_audit (
     pages_read,
     pages_claimed,
     listings_claimed,
+    withdrawn,
     not_listings
 )
 with staged as (
@@ -84,9 +85,8 @@ select
     batch_sets.unreadable,
     coalesce(staged.listings, 0) as staged,
     coalesce(staged_rejects.listings, 0) as staged_rejects,
-    case when winners.set_id = batch_sets.set_id then coalesce(staged.listings, 0) else 0 end as accepted,
-    case when winners.set_id = batch_sets.set_id then 0 else coalesce(staged.listings, 0) end as superseded,
-    case when winners.set_id = batch_sets.set_id then null else winners.set_id end as superseded_by,
+    0 as accepted,
+    0 as superseded,
     batch_sets.run_id,
     numbers.load_number,
     getdate() as recorded_at,
@@ -95,13 +95,9 @@ select
     batch_sets.pages_read,
     batch_sets.pages_claimed,
     batch_sets.listings_claimed,
+    0 as withdrawn,
     batch_sets.not_listings
 from {{ batch.staging_sets }} as batch_sets
-inner join {{ batch.staging_winners }} as winners
-    on
-        batch_sets.source = winners.source
-        and batch_sets.market = winners.market
-        and batch_sets.snapshot_date = winners.snapshot_date
 left join staged
     on
         batch_sets.source = staged.source
@@ -118,14 +114,44 @@ cross join numbers;
 
 update core.load_audit
 set
-    accepted = 0,
-    superseded = load_audit.staged,
-    superseded_by = winners.set_id
+    accepted = case when load_audit.set_id = winners.set_id then load_audit.staged else 0 end,
+    superseded = case when load_audit.set_id = winners.set_id then 0 else load_audit.staged end,
+    withdrawn = 0,
+    withdrawn_because = null,
+    superseded_by = case when load_audit.set_id = winners.set_id then null else winners.set_id end,
+    should_hold = winners.should_hold,
+    verdict = case
+        when load_audit.set_id = winners.set_id then 'holds'
+        when load_audit.set_id = winners.should_hold then 'not_at_hand'
+        when load_audit.extract_id = winners.extract_id then 'cleaned_again'
+        when 10 * load_audit.clean < 9 * winners.most then 'poorer'
+        when
+            load_audit.observed_at < winners.observed_at
+            or (load_audit.observed_at = winners.observed_at and load_audit.extract_id < winners.extract_id)
+            then 'older'
+        else 'not_at_hand'
+    end
 from {{ batch.staging_winners }} as winners
 where
     load_audit.source = winners.source
     and load_audit.market = winners.market
     and load_audit.snapshot_date = winners.snapshot_date
+    and load_audit.status = 'loaded';
+
+update core.load_audit
+set
+    accepted = 0,
+    superseded = 0,
+    withdrawn = load_audit.staged,
+    withdrawn_because = exclusions.reason,
+    superseded_by = null,
+    should_hold = null,
+    verdict = 'withdrawn'
+from {{ batch.staging_exclusions }} as exclusions
+where
+    load_audit.source = exclusions.source
+    and load_audit.market = exclusions.market
+    and load_audit.snapshot_date = exclusions.snapshot_date
+    and load_audit.extract_id = exclusions.extract_id
     and load_audit.status = 'loaded'
-    and load_audit.set_id <> winners.set_id
-    and coalesce(load_audit.superseded_by, '') <> winners.set_id;
+    and exclusions.reason is not null;

@@ -9,6 +9,10 @@ drop table if exists {{ batch.staging_rejects }};
 
 drop table if exists {{ batch.staging_sets }};
 
+drop table if exists {{ batch.staging_days }};
+
+drop table if exists {{ batch.staging_exclusions }};
+
 drop table if exists {{ batch.staging_winners }};
 
 drop table if exists {{ batch.staging_touched }};
