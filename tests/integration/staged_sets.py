@@ -202,6 +202,16 @@ def wake(
     return planned
 
 
+def settle(connection: Connection, known: Iterable[Seen], name: str = "settle", **situation: Any) -> int:
+    """Wakes the load of each date until nothing is planned any more, and returns how many wakes planned something."""
+    its, wakes = list(known), 0
+    for day in sorted({each.ready.day.day for each in its}):
+        while wake(connection, its, f"{name} {wakes}", day=day, **situation):
+            wakes += 1
+            assert wakes < 50, "the load plans for ever"
+    return wakes
+
+
 def rows(connection: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """The rows of a query, as tuples."""
     with closing(connection.cursor()) as cursor:

@@ -30,7 +30,7 @@ select
 from core.load_audit
 where
     status = 'loaded'
-    and superseded_by is null;
+    and verdict = 'holds';
 
 create temp table stale_days as
 select

@@ -21,5 +21,5 @@ inner join core.listing_rejects as rejects
         and audit.extract_id = rejects.extract_id
 where
     audit.status = 'loaded'
-    and audit.superseded_by is null
+    and audit.verdict = 'holds'
     and rejects.zpid is not null;
