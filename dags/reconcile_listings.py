@@ -9,7 +9,7 @@ ready markers in clean, `core.load_audit` and the rows of `core.listing_snapshot
 younger than ten minutes may still arrive by itself and is left alone.
 **Mends**: landed but not copied or not clean: the notification goes back on the Lambda's queue, and `landed_listings`
 is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same event. Ready but not
-loaded, or suspect, or a day that the warehouse has otherwise than the rule of the day: `clean_listings` is emitted again,
+loaded, or suspect, or a day that the warehouse has otherwise than the rule has it: `clean_listings` is emitted again,
 and the load brings what is due. A set that should hold its day and that only an earlier transform cleaned is sent to be
 cleaned again. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
 

@@ -77,7 +77,12 @@ class Day:
         return holder(self.counting)
 
     def is_held_by(self, picked: Holding | None) -> bool:
-        """Whether a load that gives the day to `picked` would change nothing: it has the day, whole, and alone."""
+        """Whether a load that gives the day to `picked` would change nothing: it has the day, whole, and alone.
+
+        A holder that lost rows keeps the others while nobody can be brought in its place.
+        """
+        if picked is None and any(each.verdict == HOLDS for each in self.counting):
+            return True
         rightful = self.rightful
         wanted = rightful.set_id if rightful and rightful != picked else None
         counting = [each for each in self.loaded if each.verdict != WITHDRAWN]

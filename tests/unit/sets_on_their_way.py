@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from include.batches import Turn
 from include.gaps import Gaps, Limits, find, resent_notice
 from include.holdings import Holding
 from include.horizon import Beyond
-from include.keys import SetKey, notice_key
+from include.keys import SetKey, notice_key, set_of, withdrawal_key
 from include.ledger import Ledger
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, ready_set
 from tests.unit.memory_s3 import MemoryS3
@@ -44,10 +45,12 @@ class Stack:
         for key in sets:
             self.put("raw", key.manifest)
 
-    def clean(self, *sets: SetKey, version: str = VERSION) -> None:
-        """Cleans sets."""
+    def clean(self, *sets: SetKey, version: str = VERSION, rows: int = 38) -> None:
+        """Cleans sets, each to so many rows, as seen at the hour that its extraction names."""
         for key in sets:
-            self.put("clean", key.success(version))
+            hour = key.extract_id[9:11]
+            facts = {"observed_at": f"{key.date}T{hour}:00:05Z", "counts": {"clean": rows}}
+            self.put("clean", key.success(version), json.dumps(facts).encode())
 
     def sense(self, *sets: SetKey, version: str = VERSION, replay: str | None = None) -> None:
         """Puts the ready markers of sets."""
@@ -71,6 +74,10 @@ class Stack:
         for key in sets:
             self.put("clean", notice_key(key.date, resent_notice(key, version)))
 
+    def withdraw(self, key: SetKey) -> None:
+        """Withdraws a set."""
+        self.put("raw", withdrawal_key(key), b'{"reason": "by hand"}')
+
     def gaps(
         self,
         loaded: tuple[Turn, ...] = (),
@@ -80,11 +87,23 @@ class Stack:
         since: date = SINCE,
         beyond: Beyond | None = None,
     ) -> Gaps:
-        """The gaps at noon: but for what was put in the ten minutes before, half after an hour without a page."""
+        """The gaps at noon: but for what was put in the ten minutes before, half after an hour without a page.
+
+        What is `loaded` holds its day with 38 rows, unless `held` says otherwise of the set.
+        """
         limits = Limits(
             since, NOON - timedelta(minutes=10), stuck_before, NOON - timedelta(hours=1), beyond or Beyond()
         )
-        return find(self.ledger, limits, loaded=loaded, failed=failed or {}, held=held)[0]
+        said = {each.set_id for each in held}
+        plain = [holding(each.set_id, replay=each.replay) for each in loaded if each.set_id not in said]
+        return find(self.ledger, limits, failed=failed or {}, held=[*plain, *held])[0]
+
+
+def holding(set_id: str, rows: int = 38, clean: int = 38, verdict: str = "holds", **more: Any) -> Holding:
+    """A loaded set of 38 clean rows that holds its day, or as said; seen at the hour that its extraction names."""
+    accepted = clean if verdict == "holds" else 0
+    observed = datetime.strptime(set_of(set_id).extract_id[:15], "%Y%m%dT%H%M%S")  # noqa: DTZ007 - as TIMESTAMP
+    return Holding(set_id, rows, accepted, observed=observed, clean=clean, verdict=verdict, **more)
 
 
 def turn(key: SetKey, version: str = VERSION, replay: str | None = None) -> Turn:

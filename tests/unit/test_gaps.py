@@ -13,6 +13,7 @@ from tests.unit.sets_on_their_way import (
     NOON,
     SIX_HOURS_BEFORE,
     Stack,
+    holding,
     turn,
 )
 
@@ -74,18 +75,27 @@ def test_a_long_outage_makes_nothing_stuck(stack: Stack) -> None:
     assert Gaps(not_copied=(KEY,)) == stack.gaps()
 
 
-def test_what_a_later_extraction_made_good_is_not_stuck(stack: Stack) -> None:
-    """A set held back at its gate is stuck until a later extraction of its day has arrived, and then no news."""
+@pytest.mark.parametrize(
+    ("later", "rows", "is_missed"),
+    [(True, 38, False), (True, 43, True), (False, 38, True), (False, 43, False)],
+    ids=["later and as full", "later and poorer", "earlier and as full", "earlier and fuller by far"],
+)
+def test_what_would_lose_its_day_is_not_stuck(stack: Stack, later: bool, rows: int, is_missed: bool) -> None:
+    """A set of 38 or 43 rows, held at its gate for hours, is named unless the day's set of 38 would keep the day."""
+    other = LATER_EXTRACTION if later else replace(KEY, extract_id="20261122T020003Z-aaaaaa")
+    mine, others = (rows, 38) if later else (38, rows)
     stack.land(KEY)
     stack.copy(KEY)
-    stack.clean(KEY)
+    stack.clean(KEY, rows=mine)
     stack.now = SIX_HOURS_BEFORE - timedelta(hours=1)
     stack.resend(KEY)
-    assert Gaps(stuck=(f"{KEY.manifest} (not let through)",)) == stack.gaps()
+    stuck = Gaps(stuck=(f"{KEY.manifest} (not let through)",))
+    assert stuck == stack.gaps()
 
     stack.now = NOON - timedelta(hours=1)
-    stack.bring(LATER_EXTRACTION)
-    assert Gaps() == stack.gaps(loaded=(turn(LATER_EXTRACTION),))
+    stack.bring(other)
+    held = (holding(other.set_id(VERSION), others, others),)
+    assert (stuck if is_missed else Gaps()) == stack.gaps(held=held)
 
 
 def test_a_new_transform_begins_with_all_its_patience(stack: Stack) -> None:
@@ -173,8 +183,18 @@ def test_a_later_extraction_makes_good_for_half_of_one(stack: Stack) -> None:
     assert (last,) == stack.gaps().half_extracted
 
 
+def test_a_later_extraction_with_fewer_pages_makes_good_for_nothing(stack: Stack) -> None:
+    """Seven pages landed, then an empty list was complete: the seven are still to be completed."""
+    stack.now = NOON - timedelta(hours=2)
+    for number in range(1, 8):
+        stack.page(KEY, number)
+    stack.land(LATER_EXTRACTION)
+
+    assert Gaps(not_copied=(LATER_EXTRACTION,), half_extracted=(KEY,), pages=(7,)) == stack.gaps()
+
+
 def test_a_hundred_markets_for_a_week_cost_some_three_hundred_calls(stack: Stack) -> None:
-    """A listing per market and bucket and one per date; what nobody looks back on costs nothing."""
+    """A listing per market and bucket and two per date; what nobody looks back on costs nothing."""
     sets = [
         replace(KEY, market=f"market-{market}", date=f"2026-11-{day}") for market in range(100) for day in range(13, 23)
     ]
@@ -184,7 +204,7 @@ def test_a_hundred_markets_for_a_week_cost_some_three_hundred_calls(stack: Stack
     stack.s3.calls.clear()
 
     assert Gaps() == stack.gaps(loaded=tuple(turn(key) for key in recent))
-    assert {"list_objects_v2": 3 * (1 + 1 + 100) + 8} == Counter(name for name, _ in stack.s3.calls)
+    assert {"list_objects_v2": 3 * (1 + 1 + 100) + 2 * 8} == Counter(name for name, _ in stack.s3.calls)
 
 
 def test_what_landed_just_now_is_left_alone(stack: Stack) -> None:
@@ -237,11 +257,11 @@ def test_loaded_as_another_version_cleaned_it_is_arrived(stack: Stack) -> None:
 
 
 def test_what_is_ready_needs_no_copy_any_more(stack: Stack) -> None:
-    """A ready set is no gap because its raw copy or its clean files are gone."""
+    """A set that was loaded without a row is no gap because its raw copy or its clean files are gone."""
     stack.land(KEY)
     stack.sense(KEY)
 
-    assert Gaps() == stack.gaps(loaded=(turn(KEY),))
+    assert Gaps() == stack.gaps(held=(holding(KEY.set_id(VERSION), 0, 0),))
 
 
 def test_of_two_cleanings_only_the_one_that_counts_must_be_loaded(stack: Stack) -> None:

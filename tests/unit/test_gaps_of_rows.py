@@ -7,8 +7,9 @@ import pytest
 from include.batches import Turn
 from include.gaps import Gaps
 from include.holdings import Holding
+from include.keys import withdrawal_key
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION
-from tests.unit.sets_on_their_way import FIRST_REPLAY, LATER_EXTRACTION, Stack, turn
+from tests.unit.sets_on_their_way import FIRST_REPLAY, LATER_EXTRACTION, Stack, holding, turn
 
 
 @pytest.fixture
@@ -18,28 +19,26 @@ def stack() -> Stack:
 
 
 def test_a_set_with_other_rows_than_its_audit_says_is_loaded_anew(stack: Stack) -> None:
-    """Too few, none or too many: with a marker of this transform the set gets another turn; one in order does not."""
+    """Too few, none or too many: the load is woken for the day, and brings the set; for one in order it is not."""
     sets = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c", "d", "e")]
     for key in sets:
         stack.bring(key)
     rows = [(38, 38), (37, 38), (0, 38), (39, 38), (0, 0)]
-    held = tuple(Holding(key.set_id(VERSION), *each) for key, each in zip(sets, rows, strict=True))
+    held = tuple(holding(key.set_id(VERSION), *each) for key, each in zip(sets, rows, strict=True))
 
-    assert Gaps(without_rows=tuple(key.set_id(VERSION) for key in sets[1:4])) == stack.gaps(
-        loaded=tuple(turn(key) for key in sets), held=held
-    )
+    assert Gaps(unsettled=tuple(key.partition for key in sets[1:4])) == stack.gaps(held=held)
 
 
-def test_rows_that_an_earlier_transform_brought_are_replayed_by_a_person(stack: Stack) -> None:
-    """Without a marker of this transform, a set with other rows than its audit says needs a replay."""
-    sets = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c")]
-    for key in sets:
+def test_rows_that_an_earlier_transform_brought_are_cleaned_again(stack: Stack) -> None:
+    """Without a marker of this transform, a set with other rows than its audit says is sent; in raw alone, named."""
+    sets = [replace(KEY, market=f"market-{name}") for name in ("a", "b", "c", "d")]
+    for key in sets[:3]:
         stack.bring(key, version=OTHER_VERSION)
-    names = tuple(key.set_id(OTHER_VERSION) for key in sets)
-    held = (Holding(names[0], 1, 38), Holding(names[1], 0, 38), Holding(names[2], 38, 38))
-    found = stack.gaps(loaded=tuple(turn(key, OTHER_VERSION) for key in sets), held=held)
+    stack.copy(sets[3])
+    names = [key.set_id(OTHER_VERSION) for key in sets]
+    held = tuple(holding(name, rows) for name, rows in zip(names, (1, 0, 38, 0), strict=True))
 
-    assert Gaps(to_replay=names[:2]) == found
+    assert Gaps(not_clean=tuple(sets[:2]), to_replay=(names[3],)) == stack.gaps(held=held)
 
 
 def test_rows_without_audit_are_replayed_only_where_nothing_sends_them(stack: Stack) -> None:
@@ -66,7 +65,7 @@ def test_rows_whose_pages_left_raw_are_copied_again(stack: Stack) -> None:
     stack.land(KEY)
     stack.sense(KEY)
 
-    assert Gaps(not_copied=(KEY,)) == stack.gaps(loaded=(turn(KEY),), held=(Holding(KEY.set_id(VERSION), 38, 38),))
+    assert Gaps(not_copied=(KEY,)) == stack.gaps(loaded=(turn(KEY),), held=(holding(KEY.set_id(VERSION)),))
 
 
 def test_rows_whose_pages_lie_nowhere_are_named(stack: Stack) -> None:
@@ -74,7 +73,7 @@ def test_rows_whose_pages_lie_nowhere_are_named(stack: Stack) -> None:
     gone, kept = KEY.set_id(VERSION), replace(KEY, market="austin-tx")
     stack.copy(kept)
     stack.sense(KEY, kept)
-    held = (Holding(gone, 38, 38), Holding(kept.set_id(VERSION), 38, 38))
+    held = (holding(gone), holding(kept.set_id(VERSION)))
 
     assert Gaps(without_set=(gone,)) == stack.gaps(loaded=(turn(KEY), turn(kept)), held=held)
 
@@ -82,37 +81,68 @@ def test_rows_whose_pages_lie_nowhere_are_named(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("failed", "gaps"),
     [
-        ({}, Gaps(not_loaded=(KEY.set_id(VERSION),))),
-        ({turn(KEY, replay=FIRST_REPLAY): False}, Gaps(suspect=(KEY.set_id(VERSION),))),
-        ({turn(KEY, replay=FIRST_REPLAY): True}, Gaps(given_up=(KEY.set_id(VERSION),))),
+        ({}, Gaps(not_loaded=(KEY.set_id(VERSION),), unsettled=(KEY.partition,))),
+        ({turn(KEY, replay=FIRST_REPLAY): False}, Gaps(suspect=(KEY.set_id(VERSION),), unsettled=(KEY.partition,))),
+        ({turn(KEY, replay=FIRST_REPLAY): True}, Gaps(given_up=(KEY.set_id(VERSION),), unsettled=(KEY.partition,))),
     ],
     ids=["waits", "is suspect", "is given up"],
 )
-def test_a_turn_that_is_not_loaded_is_not_repeated(stack: Stack, failed: dict[Turn, bool], gaps: Gaps) -> None:
-    """While the turn that is to mend the rows waits, is suspect or given up, the set gets no other one."""
+def test_a_failed_replay_leaves_the_earlier_load_counting(stack: Stack, failed: dict[Turn, bool], gaps: Gaps) -> None:
+    """While a turn waits, is suspect or given up, the rows that were lost come again by the turn that was loaded."""
     stack.bring(KEY)
-    stack.ledger.repeat(KEY, FIRST_REPLAY)
+    stack.sense(KEY, replay=FIRST_REPLAY)
 
-    assert gaps == stack.gaps(loaded=(turn(KEY),), failed=failed, held=(Holding(KEY.set_id(VERSION), 0, 38),))
+    assert gaps == stack.gaps(failed=failed, held=(holding(KEY.set_id(VERSION), 0),))
 
 
-@pytest.mark.parametrize(("version", "kind"), [(VERSION, "without_rows"), (OTHER_VERSION, "to_replay")])
-def test_rows_of_a_set_that_lost_its_day_are_mended_by_the_holder(stack: Stack, version: str, kind: str) -> None:
-    """Repeating the loser would win nothing: the set that the audit names as holder gets the turn, or its replay."""
+def test_stray_rows_of_a_set_that_lost_its_day_wake_the_load(stack: Stack) -> None:
+    """The holder is whole, and rows that carry another set's id are to go."""
     stack.bring(KEY)
-    stack.bring(LATER_EXTRACTION, version)
-    holder = LATER_EXTRACTION.set_id(version)
-    held = (Holding(KEY.set_id(VERSION), 2, 0, holder), Holding(holder, 38, 38))
+    stack.bring(LATER_EXTRACTION)
+    held = (holding(KEY.set_id(VERSION), 2, verdict="older"), holding(LATER_EXTRACTION.set_id(VERSION)))
 
-    loaded = (turn(KEY), turn(LATER_EXTRACTION, version))
-    assert replace(Gaps(), **{kind: (holder,)}) == stack.gaps(loaded=loaded, held=held)
+    assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=held)
 
 
-def test_a_set_is_put_again_for_another_turn(stack: Stack) -> None:
-    """The newest marker is put once more under the name of the replay, and waits to be loaded by that turn."""
+def test_the_fuller_look_is_sent_for(stack: Stack) -> None:
+    """As an upgrade finds it: the day is held by the newest, and the fuller one is due; cleaned before, it is sent."""
+    fuller, newest = KEY, LATER_EXTRACTION
+    for version, more in ((VERSION, Gaps()), (OTHER_VERSION, Gaps(not_clean=(fuller,)))):
+        stack = Stack()
+        stack.bring(fuller, version)
+        stack.bring(newest, version)
+        held = (
+            holding(fuller.set_id(version), 0, 820, "not_at_hand", should_hold=fuller.set_id(version)),
+            holding(newest.set_id(version), 41, 41, should_hold=fuller.set_id(version)),
+        )
+        expected = more if more != Gaps() else Gaps(unsettled=(KEY.partition,))
+        assert expected == stack.gaps(held=held)
+
+
+def test_a_day_of_which_a_set_was_withdrawn_wakes_the_load(stack: Stack) -> None:
+    """Until the audit says so; and again when the set is given back. What is withdrawn and stuck is nobody's gap."""
     stack.bring(KEY)
-    stack.ledger.repeat(KEY, FIRST_REPLAY)
+    stack.land(LATER_EXTRACTION)
+    stack.copy(LATER_EXTRACTION)
+    stack.withdraw(KEY)
+    stack.withdraw(LATER_EXTRACTION)
+    set_id = KEY.set_id(VERSION)
 
-    assert [FIRST_REPLAY] == [each.replay for each in stack.ledger.ready(KEY.date)]
-    assert Gaps(not_loaded=(KEY.set_id(VERSION),)) == stack.gaps(loaded=(turn(KEY),))
-    assert Gaps() == stack.gaps(loaded=(turn(KEY), turn(KEY, replay=FIRST_REPLAY)))
+    assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=(holding(set_id),))
+    assert Gaps() == stack.gaps(held=(holding(set_id, 0, 38, "withdrawn"),))
+    stack.s3.delete_object(Bucket="raw", Key=withdrawal_key(KEY))
+    assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=(holding(set_id, 0, 38, "withdrawn"),))
+
+
+def test_a_set_that_returned_in_vain_is_given_up(stack: Stack) -> None:
+    """It is named, and its day, held by the best of the others, wakes nobody any more."""
+    stack.bring(KEY)
+    stack.bring(LATER_EXTRACTION)
+    set_id = KEY.set_id(VERSION)
+    held = (
+        holding(set_id, 0, 820, "not_at_hand", should_hold=set_id),
+        holding(LATER_EXTRACTION.set_id(VERSION), 41, 41, should_hold=set_id),
+    )
+
+    assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=held, failed={turn(KEY): False})
+    assert Gaps(given_up=(set_id,)) == stack.gaps(held=held, failed={turn(KEY): True})

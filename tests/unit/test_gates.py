@@ -9,10 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from include.gates import GateClosed, Gatekeeper
-from include.keys import SetKey
 from include.receipts import CleanReceipt
 from tests.unit.examples import KEY, PREFIX, RESOURCES, VERSION, buckets, put_clean_set, ready_set
-from tests.unit.memory_s3 import MemoryS3
 
 MARKER = f"ready/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c~{VERSION}.json"
 FILES = {
@@ -21,7 +19,6 @@ FILES = {
 }
 
 PARTS = "clean + rejected + duplicates + not_listings + unreadable"
-TEN = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
 
 
 def counts(
@@ -322,105 +319,6 @@ def test_an_empty_market_passes() -> None:
     put_clean_set(s3, counts=counts(0, 0))
 
     assert 0 == Gatekeeper(s3, RESOURCES, 0.0).let_through(KEY).landed
-
-
-def seen(hour: int, listings: int, **other: str) -> tuple[SetKey, str, int]:
-    """An extraction of an hour of the day that brought so many listings."""
-    key = replace(KEY, extract_id=f"20261122T{hour:02d}0003Z-aaaaaa", **other)
-    return key, f"{key.date}T{hour:02d}:00:05Z", listings
-
-
-def put_seen(s3: MemoryS3, *found: tuple[SetKey, str, int]) -> None:
-    """Puts landed and cleaned sets with the manifests of their extractions, which raw has, too."""
-    for key, observed_at, listings in found:
-        manifest = json.dumps({"observed_at": observed_at, "listings": listings}).encode()
-        put_clean_set(s3, key, manifest, observed_at=observed_at, counts=counts(listings, listings))
-        s3.put_object(Bucket="raw", Key=key.manifest, Body=manifest)
-
-
-@pytest.mark.parametrize("replay", [None, "20261123T080000Z-aaaaaa"])
-def test_an_empty_answer_takes_nothing_away(replay: str | None) -> None:
-    """A set without listings is held back where an earlier one of its day has some, although none was let through."""
-    s3 = buckets()
-    six, eight, nine, ten = seen(6, 0), seen(8, 41), seen(9, 0), seen(10, 0)
-    put_seen(s3, six, eight, nine, ten)
-    if replay:
-        s3.buckets["landing"].clear()
-
-    for key in (ten[0], nine[0]):
-        words = f"{key.manifest}: the API answered with no listing, but {eight[0].manifest} of the same day has 41: "
-        with pytest.raises(GateClosed, match=re.escape(words)):
-            Gatekeeper(s3, RESOURCES, 0.05).let_through(key, replay)
-    for key in (eight[0], six[0]):
-        Gatekeeper(s3, RESOURCES, 0.05).let_through(key, replay)
-    ready = [key for key in s3.keys("clean") if key.startswith("ready/")]
-    assert [six[0].ready(VERSION, replay), eight[0].ready(VERSION, replay)] == ready
-
-
-@pytest.mark.parametrize(
-    "others",
-    [
-        [seen(8, 0)],
-        [seen(8, 41, date="2026-11-21")],
-        [seen(8, 41, market="houston-tx-2")],
-        [seen(8, 41, source="zillow-com4")],
-        [seen(12, 41)],
-        [seen(8, 41), seen(12, 1)],
-    ],
-    ids=[
-        "empty too",
-        "another day",
-        "another market",
-        "another source",
-        "a later one",
-        "a later one beside an earlier",
-    ],
-)
-def test_an_empty_answer_passes_where_it_takes_nothing_away(others: list[tuple[SetKey, str, int]]) -> None:
-    """A set without listings passes beside one that is empty too or lies elsewhere, and once a newer one has some."""
-    s3 = buckets()
-    put_seen(s3, *others, seen(10, 0))
-
-    assert 0 == Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN).landed
-
-
-def test_buildings_alone_take_nothing_away() -> None:
-    """An answer with nothing but buildings has no listing, whatever landed."""
-    s3 = buckets()
-    put_seen(s3, seen(8, 41))
-    put_clean_set(s3, TEN, observed_at=f"{KEY.date}T10:00:05Z", counts=counts(3, 0, not_listings=3))
-
-    with pytest.raises(GateClosed, match="with no listing"):
-        Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN)
-
-
-def test_an_incomplete_extraction_opens_no_gate() -> None:
-    """Pages without a manifest are no later extraction: whether it brings listings is not known yet."""
-    s3 = buckets()
-    put_seen(s3, seen(8, 41), seen(10, 0))
-    s3.put_object(Bucket="landing", Key=f"{seen(12, 1)[0].prefix}page-0001.json", Body=b"{}")
-
-    with pytest.raises(GateClosed, match="with no listing"):
-        Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN)
-
-
-def test_a_manifest_that_is_none_is_named() -> None:
-    """Where it cannot be read what else the day brought, the gate stays closed and names the object."""
-    s3 = buckets()
-    put_clean_set(s3, seen(8, 41)[0], b'{"listings": 41}')
-    put_seen(s3, seen(10, 0))
-
-    words = f"{seen(8, 41)[0].manifest}: expected a manifest with observed_at and listings"
-    with pytest.raises(GateClosed, match=re.escape(words)):
-        Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN)
-
-
-def test_fewer_listings_than_before_pass() -> None:
-    """Only an answer without any listing is doubted: one is enough."""
-    s3 = buckets()
-    put_seen(s3, seen(8, 41), seen(10, 1))
-
-    assert 1 == Gatekeeper(s3, RESOURCES, 0.05).let_through(TEN).landed
 
 
 def test_a_set_that_is_not_there_is_no_sound_set() -> None:

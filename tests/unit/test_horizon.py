@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
 from include.gaps import Gaps
-from include.holdings import Holding
-from include.horizon import Beyond, beyond, note
+from include.horizon import Beyond, beyond, note, said, unsaid
 from include.keys import replay_key
 from tests.unit.examples import KEY, VERSION
-from tests.unit.sets_on_their_way import FIRST_REPLAY, NOON, SINCE, Stack, turn
+from tests.unit.sets_on_their_way import FIRST_REPLAY, NOON, SINCE, Stack, holding, turn
 
 AFTER = date(2026, 11, 23)
 OTHER = replace(KEY, market="austin-tx")
@@ -60,9 +60,9 @@ def test_dates_that_were_lately_replayed_are_looked_at(stack: Stack) -> None:
 def test_each_kind_of_gap_keeps_its_partition_open(stack: Stack) -> None:
     """Whatever a set stopped at, its partition is noted; what is overdue, lost or dead-lettered names no set."""
     kinds = [Gaps(**{name: (KEY,)}) for name in ("not_copied", "not_clean", "not_sensed", "half_extracted")]
-    for name in ("not_loaded", "suspect", "without_rows", "given_up", "without_set", "to_replay"):
+    for name in ("not_loaded", "suspect", "given_up", "without_set", "to_replay"):
         kinds.append(replace(Gaps(), **{name: (SET,)}))
-    kinds.append(Gaps(stuck=(f"{KEY.manifest} (not clean)",)))
+    kinds += [Gaps(stuck=(f"{KEY.manifest} (not clean)",)), Gaps(unsettled=(KEY.partition,))]
 
     assert [{KEY.partition}] * 11 == [set(gaps.partitions()) for gaps in kinds]
     assert frozenset() == Gaps(overdue=("a",), lost=("b",), dead_lettered=("c",)).partitions()
@@ -75,17 +75,17 @@ def test_an_open_partition_is_looked_at_in_every_ledger(stack: Stack) -> None:
         step(*keys, *(replace(key, market=f"not-open-{key.market}") for key in keys))
     stack.sense(*sets[3:])
     stack.resend(sets[0])
-    loaded, held = (turn(sets[4]),), tuple(Holding(key.set_id(VERSION), 1, 38) for key in (sets[4], OTHER))
+    held = (holding(sets[4].set_id(VERSION), 1),)
     known = Beyond(frozenset(key.partition for key in sets))
 
-    assert Gaps() == stack.gaps(held=held, since=AFTER, beyond=Beyond())
+    assert Gaps() == stack.gaps(since=AFTER, beyond=Beyond())
     assert Gaps(
         not_clean=(sets[1],),
         not_sensed=(sets[2],),
         not_loaded=(sets[3].set_id(VERSION),),
-        without_rows=(sets[4].set_id(VERSION),),
+        unsettled=(sets[4].partition,),
         stuck=(f"{sets[0].manifest} (not copied)",),
-    ) == stack.gaps(loaded=loaded, held=held, since=AFTER, beyond=known, stuck_before=NOON)
+    ) == stack.gaps(held=held, since=AFTER, beyond=known, stuck_before=NOON)
 
 
 def test_what_is_ready_before_the_window_is_named_at_once(stack: Stack) -> None:
@@ -121,3 +121,15 @@ def test_a_replayed_set_whose_landing_expired_is_seen(stack: Stack) -> None:
 
     assert Gaps(not_loaded=(SET,)) == stack.gaps() == stack.gaps(loaded=(turn(KEY),))
     assert Gaps(given_up=(SET,)) == stack.gaps(loaded=(turn(KEY),), failed={turn(KEY, replay=FIRST_REPLAY): True})
+
+
+def test_of_older_days_a_person_is_told_once(stack: Stack) -> None:
+    """What was said is not said again, also by a later run; what was mended and is so once more is."""
+    unsaid_of = partial(unsaid, stack.s3, "clean")
+    assert (KEY.partition,) == unsaid_of([KEY.partition]) == unsaid_of([KEY.partition])
+    said(stack.s3, "clean", (KEY.partition,))  # type: ignore[arg-type]
+    assert (OTHER.partition,) == unsaid_of([OTHER.partition, KEY.partition])
+    said(stack.s3, "clean", (OTHER.partition,))  # type: ignore[arg-type]
+    assert () == unsaid_of([OTHER.partition, KEY.partition])
+    assert () == unsaid_of([OTHER.partition])
+    assert (KEY.partition,) == unsaid_of([OTHER.partition, KEY.partition])

@@ -52,7 +52,7 @@ def test_each_instance_copies_by_its_own_manifests(monkeypatch: pytest.MonkeyPat
 
 def test_an_event_does_not_grow_with_the_markets() -> None:
     """The event of a batch of 500 sets carries sums, in less than 300 bytes."""
-    one = {"staged": 38, "accepted": 37, "superseded": 1, "staged_rejects": 2, "set_id": "x" * 100}
+    one = {"staged": 38, "accepted": 37, "superseded": 1, "withdrawn": 0, "staged_rejects": 2, "set_id": "x" * 100}
     receipt = {"batch_id": "acba25512100_0", "sets": [one] * 500}
 
     summary = loading.summary(receipt)
@@ -62,6 +62,7 @@ def test_an_event_does_not_grow_with_the_markets() -> None:
         "staged": 19_000,
         "accepted": 18_500,
         "superseded": 500,
+        "withdrawn": 0,
         "staged_rejects": 1_000,
     } == summary
     assert len(json.dumps(summary)) < 300
@@ -83,8 +84,8 @@ def test_a_failed_batch_names_its_sets(
     Where there are halves to load, a partition of the batch wakes the load.
     """
     recorded: list[Any] = []
-    stand_in = SimpleNamespace(record_suspects=lambda *told: recorded.append(told), loaded_turns=lambda *_: ())
-    monkeypatch.setattr(loading, "warehouse", stand_in)
+    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(record_suspects=lambda *told: recorded.append(told)))
+    monkeypatch.setattr(loading, "loaded_sets", lambda *_: ())
     batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
 
     suspects = loading.record_suspects(None, batch.to_dict(), fault)

@@ -10,7 +10,7 @@ from include import reconcile
 from include.gaps import Gaps
 from include.keys import SetKey
 from include.settings import resources, tuning
-from tests.unit.examples import ENVIRONMENT, KEY, VERSION, buckets, ready_set
+from tests.unit.examples import ENVIRONMENT, KEY, VERSION, buckets
 from tests.unit.test_resend import Queue
 
 COPYING = KEY
@@ -20,10 +20,10 @@ READY = replace(KEY, market="tampa-fl").set_id(VERSION)
 GIVEN_UP = replace(KEY, market="dallas-tx").set_id(VERSION)
 STUCK = f"{replace(KEY, market='waco-tx').manifest} (not clean)"
 SUSPECT = replace(KEY, market="laredo-tx").set_id(VERSION)
-WITHOUT_ROWS = replace(KEY, market="abilene-tx").set_id(VERSION)
+UNSETTLED = replace(KEY, market="abilene-tx").partition
 REPLAY = "20261123T080000Z-ffffff"
 GAPS = Gaps(
-    (COPYING,), (CLEANING,), (SENSING,), (READY,), (SUSPECT,), (WITHOUT_ROWS,), given_up=(GIVEN_UP,), stuck=(STUCK,)
+    (COPYING,), (CLEANING,), (SENSING,), (READY,), (SUSPECT,), (UNSETTLED,), given_up=(GIVEN_UP,), stuck=(STUCK,)
 )
 
 
@@ -84,7 +84,7 @@ def test_two_sets_of_a_partition_are_one_announcement() -> None:
 
 
 def test_what_is_ready_wakes_the_load() -> None:
-    """Sets ready and not loaded, suspect, or without their rows have their partition emitted; those given up don't."""
+    """Sets ready and not loaded, suspect, and days to be settled have their partition emitted; those given up don't."""
     assert [
         "zillow56/abilene-tx|2026-11-22",
         "zillow56/laredo-tx|2026-11-22",
@@ -104,16 +104,6 @@ def test_what_is_sent_is_noted_once() -> None:
         for market in ("austin-tx", "houston-tx", "miami-fl")
     ] == list(first)
     assert first == {key: s3.buckets["clean"][key].put_at for key in s3.keys("clean")}
-
-
-def test_what_lacks_rows_gets_another_turn() -> None:
-    """The ready marker of a set with other rows than its audit says is put again as a replay's."""
-    s3 = buckets()
-    s3.put_object(Bucket="clean", Key=KEY.ready(VERSION), Body=json.dumps(ready_set().to_dict()).encode())
-    reconcile.repeat_turns(s3, Gaps(without_rows=(KEY.set_id(VERSION),)), REPLAY)
-
-    again = json.loads(s3.get_object(Bucket="clean", Key=KEY.ready(VERSION, REPLAY))["Body"].read())
-    assert ready_set().to_dict() | {"replay": REPLAY} == again
 
 
 class Post:

@@ -15,7 +15,7 @@ from include import replay
 from include.gates import Gatekeeper
 from include.keys import SetKey
 from include.ledger import Ledger
-from include.replay import DateReplay, Outcome, ReplayRefused, Wanted, plan
+from include.replay import DateReplay, Missing, Outcome, ReplayRefused, Wanted, plan
 from tests.unit.examples import KEY, MANIFEST_TEXT, OTHER_VERSION, RESOURCES, VERSION, buckets, put_clean_set, ready_set
 
 REPLAY = "20261123T080000Z-aaaaaa"
@@ -57,7 +57,14 @@ class Stack:
 
     def plan(self, held: tuple[SetKey, ...] = (), **params: Any) -> list[str]:
         """The dates of a replay with these params."""
-        return plan(self.ledger, wanted(**params), lambda first, last: held)
+        return plan(
+            self.ledger, wanted(**params), lambda first, last, kept: [each for each in kept if each not in held]
+        )
+
+
+def but_for(held: tuple[SetKey, ...]) -> Missing:
+    """What a warehouse lacks that has these sets."""
+    return lambda first, last, kept: [each for each in kept if each not in held]
 
 
 @pytest.fixture
@@ -127,7 +134,7 @@ def test_a_market_is_named_as_in_the_keys_or_as_extracted(given: str, slug: str)
 )
 def test_the_sets_of_a_span_are_those_in_raw(stack: Stack, params: dict[str, Any], expected: list[SetKey]) -> None:
     """Dates, markets and source narrow it down; an incomplete set is none."""
-    assert expected == wanted(**params).sets(stack.ledger, lambda first, last: ())
+    assert expected == wanted(**params).sets(stack.ledger, but_for(()))
     assert sorted({key.date for key in expected}) == stack.plan(**params)
 
 
@@ -135,7 +142,7 @@ def test_a_backfill_leaves_out_what_the_warehouse_has(stack: Stack) -> None:
     """Dates of which all is there are not planned, and of the others only what lacks is asked for."""
     params = {"from_date": "2026-08-01", "only_missing": True}
     assert ["2026-11-22"] == stack.plan((OLD, KEY), **params)
-    assert [OTHER_FAMILY, AUSTIN] == wanted(**params).sets(stack.ledger, lambda first, last: (KEY, OLD), "2026-11-22")
+    assert [OTHER_FAMILY, AUSTIN] == wanted(**params).sets(stack.ledger, but_for((KEY, OLD)), "2026-11-22")
     assert [] == stack.plan((OLD, KEY, AUSTIN, OTHER_FAMILY), **params)
     assert ["2026-08-01", "2026-11-22"] == stack.plan((OLD, KEY), **params | {"only_missing": False})
 

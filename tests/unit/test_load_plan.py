@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from include.batches import ReadySet, Suspicion, Turn
-from include.load_plan import batches, is_given_up
+from include.load_plan import Known, batches, is_given_up
 from tests.unit.examples import KEY, ready_set
+from tests.unit.sets_on_their_way import holding
 
 
 def ready(market: str, observed_at: str = "2026-11-22T06:00:05Z") -> ReadySet:
@@ -22,8 +23,8 @@ def planned(
 ) -> list[list[str]]:
     """The markets of each batch of a wake; `suspects`: the batch that failed last, and in how many hours alone."""
     named = {ready(market).turn: Suspicion(*known) for market, known in (suspects or {}).items()}
-    done = [ready(market).turn for market in loaded]
-    found = batches(sets, loaded=done, suspects=named, retries=retries, run_id="run")
+    done = [holding(ready(market).set_id) for market in loaded]
+    found = batches(Known(sets, done, named), retries=retries, run_id="run")
     return [[each.market for each in batch.sets] for batch in found]
 
 
@@ -45,7 +46,7 @@ def test_what_is_loaded_is_not_loaded_again() -> None:
 def test_a_replay_waits_although_the_set_is_loaded(loaded: str | None, expected: list[list[str]]) -> None:
     """What counts is the turn: by its first load, or by an earlier replay, a set is not loaded by this one."""
     replayed = replace(ready("a"), replay="second")
-    found = batches([replayed], loaded=[Turn(replayed.set_id, loaded)], suspects={}, retries=2, run_id="run")
+    found = batches(Known([replayed], [holding(replayed.set_id, replay=loaded)]), retries=2, run_id="run")
 
     assert expected == [[each.market for each in batch.sets] for batch in found]
 
@@ -55,7 +56,7 @@ def test_a_replay_of_a_suspect_is_no_suspect() -> None:
     sets = [ready("a"), replace(ready("b"), replay="second")]
     suspects = {Turn(sets[1].set_id, None): Suspicion("old", 9)}
 
-    [batch] = batches(sets, loaded=(), suspects=suspects, retries=2, run_id="run")
+    [batch] = batches(Known(sets, suspects=suspects), retries=2, run_id="run")
     assert tuple(sets) == batch.sets
 
 
@@ -92,7 +93,7 @@ def test_1100_sets_that_failed_together_all_arrive_but_the_bad(bad: set[str]) ->
     wakes, alone = 0, set()
     while alone != bad:
         wakes += 1
-        plan = batches(list(waiting.values()), loaded=(), suspects=suspects, retries=2, run_id=f"run {wakes}")
+        plan = batches(Known(list(waiting.values()), suspects=suspects), retries=2, run_id=f"run {wakes}")
         assert len(plan) <= 1100
         assert set(waiting) == {each.turn for batch in plan for each in batch.sets}
         for batch in plan:
@@ -109,7 +110,7 @@ def test_1100_sets_that_failed_together_all_arrive_but_the_bad(bad: set[str]) ->
 
 def batch_ids(run_id: str, sets: list[ReadySet], suspect: ReadySet) -> list[str]:
     """The ids of a wake's batches, of which the last is the suspect's."""
-    found = batches(sets, loaded=(), suspects={suspect.turn: Suspicion("failed", 1)}, retries=2, run_id=run_id)
+    found = batches(Known(sets, suspects={suspect.turn: Suspicion("failed", 1)}), retries=2, run_id=run_id)
     assert {run_id} == {batch.run_id for batch in found}
     return [batch.batch_id for batch in found]
 
