@@ -66,10 +66,10 @@ _AUDIT = """
 insert into core.load_audit (
     batch_id, set_id, source, market, snapshot_date, extract_id, transform_version, observed_at, status, landed, clean,
     rejected, duplicates, unreadable, staged, staged_rejects, accepted, superseded, run_id, load_number, recorded_at,
-    market_name, pages_read, pages_claimed, listings_claimed
+    market_name, pages_read, pages_claimed, listings_claimed, verdict
 )
 select 'bench', min(set_id), source, market, snapshot_date, min(extract_id), 't', min(observed_at), 'loaded', count(*),
-    count(*), 0, 0, 0, count(*), 0, count(*), 0, 'bench', 1, now(), market, 14, 14, count(*)
+    count(*), 0, 0, 0, count(*), 0, count(*), 0, 'bench', 1, now(), market, 14, 14, count(*), 'holds'
 from core.listing_snapshots
 where snapshot_date > %(last)s::date - %(days)s + %(first)s
     and snapshot_date <= %(last)s::date - %(days)s + %(end)s

@@ -13,18 +13,7 @@ from typing import Protocol, TypeVar
 
 from include.holdings import Holding
 from include.keys import SetKey
-
-HOLDS, WITHDRAWN = "holds", "withdrawn"
-"""Two of the verdicts in `core.load_audit`; those of the other sets are the keys of WHY_NOT."""
-
-WHY_NOT = {
-    "older": "an older look than the set that holds the day",
-    "poorer": "fewer than nine tenths of the clean rows that another set of the day has",
-    "cleaned_again": "its extraction was cleaned and loaded again since",
-    "not_at_hand": "its rows could not be brought; reconcile_listings sends for the set that should hold the day",
-    WITHDRAWN: "a person withdrew it",
-}
-"""Why a loaded set does not hold its day, for a person."""
+from include.verdicts import HOLDS, WITHDRAWN
 
 
 class Look(Protocol):

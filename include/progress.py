@@ -1,7 +1,7 @@
 """The live table of the Listings page: how far each partition has come, which run did it, and what failed.
 
-A row is a partition, its four cells are the stages. A cell speaks of the newest set that landed; what succeeded later
-than something failed makes that failure past.
+A row is a partition, its four cells are the stages. A cell speaks of the newest set that landed, and that of the load
+of the set that holds the day besides; what succeeded later than something failed makes that failure past.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from include.keys import SetKey, parse_partition
-from include.progress_facts import Cleaning, DateFacts, Facts, Landing, Loading, Reading, is_partition
+from include.progress_facts import Cleaning, DateFacts, Facts, Held, Landing, Loading, Reading, is_partition
 from include.progress_rows import EXTRACT, FAILED, LOAD, REPORT, SENSE, History, Run, Task, Where
+from include.verdicts import WHY_NOT
 
 STAGES = {"landed": EXTRACT, "clean": SENSE, "loaded": LOAD, "reported": REPORT}
 """The columns, and the DAG that each waits for."""
@@ -171,9 +172,19 @@ class _Judge:
         if loading and self.ready and self.ready.replay and self.ready.put_at > loading.at:
             loading = None  # a replay had it cleaned again: that turn is still to be loaded
         if loading and not _failure(self.facts.failures[LOAD], loading):
-            note = "superseded by a newer set" if loading.superseded and not loading.accepted else ""
-            return Cell(DONE, loading.accepted, note, loading.at, loading.where)
+            held = _newest(self.facts.held)
+            if held is None:  # its load was before who holds the day was put down
+                return Cell(DONE, loading.accepted, "", loading.at, loading.where)
+            return Cell(DONE, held.listings, self._why(held), held.at, held.where)
         return self._of_date(LOAD, self.facts.failures[LOAD], loading, is_due=is_clean)
+
+    def _why(self, held: Held) -> str:
+        """Which set holds the day when it is not the newest, and why that one does not; empty when it does."""
+        if held.extract_id == self.extract_id:
+            return ""
+        why = WHY_NOT.get(held.verdicts.get(self.extract_id, ""), "")
+        by = f"held by the look of {_clock(held.extract_id)}" if held.extract_id else "held by nobody"
+        return f"{by}: {why}" if why else by
 
     def _reported(self, loading: Loading | None) -> Cell:
         if not self.ledgers.is_known:
@@ -205,8 +216,8 @@ class _Marked:
     at: datetime
 
 
-_Dated = Landing | Cleaning | Loading | _Marked
-T = TypeVar("T", Landing, Cleaning, Loading)
+_Dated = Landing | Cleaning | Loading | Held | _Marked
+T = TypeVar("T", Landing, Cleaning, Loading, Held)
 
 
 def _newest(found: Iterable[T]) -> T | None:
@@ -219,6 +230,11 @@ def _failure(tasks: Collection[Task], success: _Dated | None) -> Cell | None:
     if newest is None or (success and newest.at and newest.at <= success.at):
         return None
     return Cell(FAILED, at=newest.at, where=newest.where)
+
+
+def _clock(extract_id: str) -> str:
+    """The time of day that an extraction's id begins with, like 06:00."""
+    return f"{extract_id[9:11]}:{extract_id[11:13]}"
 
 
 def _moment(success: _Dated) -> datetime:

@@ -33,6 +33,7 @@ from include.progress_rows import (
     Value,
     Where,
 )
+from include.verdicts import CLEANED_AGAIN
 
 LOAD_GROUP = "load_batch."
 NAME_SUSPECTS = "load_batch.name_suspects"
@@ -73,6 +74,20 @@ class Loading:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Held:
+    """Who held the day after a load, by its extraction, with how many listings; None: nobody.
+
+    `verdicts` has of each extraction why it holds the day or does not, as `include/days.py` names it.
+    """
+
+    extract_id: str | None
+    listings: int
+    verdicts: Mapping[str, str]
+    where: Where
+    at: datetime
+
+
 @dataclass
 class Facts:
     """What is known of one partition."""
@@ -80,6 +95,7 @@ class Facts:
     landings: list[Landing] = field(default_factory=list)
     cleanings: list[Cleaning] = field(default_factory=list)
     loadings: list[Loading] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     failures: dict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
     active: dict[str, list[Where]] = field(default_factory=lambda: defaultdict(list))
     planned: bool = False
@@ -164,6 +180,9 @@ class Reading:
                 accepted, superseded = (_count(each, name) or 0 for name in ("accepted", "superseded"))
                 loading = Loading(key.extract_id, accepted, superseded, value.where, value.at)
                 self.partitions[key.partition].loadings.append(loading)
+        for day in _dicts(value.value.get("days")):
+            if is_partition(partition := str(day.get("partition"))):
+                self.partitions[partition].held.append(_held(day, value))
 
     def _read_run(self, run: Run) -> None:
         if _is(run, REPORT) and run.state == "success":
@@ -245,6 +264,23 @@ def _set_of(set_id: Any) -> SetKey | None:
         return set_of(set_id) if isinstance(set_id, str) else None
     except MalformedKey:
         return None
+
+
+def _held(day: Mapping[str, Any], value: Value) -> Held:
+    holder, verdicts = _set_of(day.get("holder")), day.get("verdicts")
+    found = verdicts.items() if isinstance(verdicts, Mapping) else ()
+    return Held(
+        holder.extract_id if holder else None,
+        _count(day, "listings") or 0,
+        # An extraction that was cleaned twice has two: what is not 'cleaned_again' is of the last.
+        {
+            key.extract_id: str(verdict)
+            for set_id, verdict in sorted(found, key=lambda each: each[1] != CLEANED_AGAIN)
+            if (key := _set_of(set_id))
+        },
+        value.where,
+        value.at,
+    )
 
 
 def _dicts(values: Any) -> list[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from include.audit import record_suspects, suspicions
 from include.batches import Batch, InvalidBatch, ReadySet, StagingNames
 from include.contract import load_contract
 from include.copy_manifests import copy_manifest
-from include.keys import SetKey, parse_partition
+from include.keys import SetKey, parse_partition, partition_of
 from include.migrations import ChangedMigration, migrate, migrations
 from include.sql_files import (
     CHECK_FILES,
@@ -31,6 +31,7 @@ from include.sql_files import (
     render,
     run,
 )
+from include.verdicts import HOLDS
 
 __all__ = [
     "CHECK_FILES",
@@ -82,12 +83,16 @@ class SetLoad:
 
 @dataclass(frozen=True)
 class DayLoad:
-    """Who holds a day after a load, with how many listings; None: nobody. `should_hold`: who should in its place."""
+    """Who holds a day after a load, with how many listings; None: nobody. `should_hold`: who should in its place.
+
+    `verdicts` has of every loaded set of the day why it holds it or does not.
+    """
 
     partition: str
     holder: str | None
     listings: int
     should_hold: str | None
+    verdicts: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -214,29 +219,34 @@ def _receipt(cursor: Cursor, batch: Batch) -> LoadReceipt:
         """,
         (batch.batch_id,),
     )
+    return LoadReceipt(batch.batch_id, tuple(SetLoad(**row) for row in rows), _day_loads(cursor, batch))
+
+
+def _day_loads(cursor: Cursor, batch: Batch) -> tuple[DayLoad, ...]:
     dates = sorted({parse_partition(each)[2] for each in batch.decided})
-    held = query(
+    rows = query(
         cursor,
         f"""
-        select source, market, snapshot_date,
-            max(case when verdict = 'holds' then set_id end) as holder,
-            sum(accepted) as listings,
-            max(should_hold) as should_hold
+        select set_id, accepted, verdict, should_hold
         from core.load_audit
         where status = 'loaded' and snapshot_date in ({", ".join(["%s"] * len(dates))})
-        group by source, market, snapshot_date
+        order by set_id
         """,  # noqa: S608 - places alone
         tuple(date.fromisoformat(each) for each in dates),
     )
-    days = {f"{row['source']}/{row['market']}|{row['snapshot_date']}": row for row in held}
-    return LoadReceipt(
-        batch.batch_id,
-        tuple(SetLoad(**row) for row in rows),
-        tuple(
-            DayLoad(each, days[each]["holder"], int(days[each]["listings"]), days[each]["should_hold"])
-            for each in batch.decided
-            if each in days
-        ),
+    found: dict[str, list[dict[str, Any]]] = {partition: [] for partition in batch.decided}
+    for row in rows:
+        if (partition := partition_of(row["set_id"])) in found:
+            found[partition].append(row)
+    return tuple(
+        DayLoad(
+            partition,
+            next((row["set_id"] for row in its if row["verdict"] == HOLDS), None),
+            sum(int(row["accepted"]) for row in its),
+            next((row["should_hold"] for row in its if row["should_hold"]), None),
+            {row["set_id"]: row["verdict"] for row in its},
+        )
+        for partition, its in found.items()
     )
 
 

@@ -22,15 +22,19 @@ COUNTS = ("on_pages", "clean", "rejected", "duplicates", "unreadable", "warehous
 ONE_LINE = 146
 _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
 AUDIT = (
-    "select clean, duplicates, unreadable, superseded, superseded_by "  # noqa: S608 - constants
+    "select clean, duplicates, unreadable, superseded + withdrawn, superseded_by "  # noqa: S608 - constants
     f"from core.load_audit {_SET} and status = 'loaded' order by load_number desc"
 )
 REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
 KEPT = f"select count(*) from core.listing_snapshots {_SET}"  # noqa: S608
-# A day of a market that was extracted again is reported by the set that holds it now.
+# A day of a market that was extracted again is reported by the set that holds it now, if any does.
 HOLDERS = """
-select source, market, snapshot_date, extract_id, coalesce(superseded_by, set_id)
-from core.load_audit where status = 'loaded'
+select loaded.source, loaded.market, loaded.snapshot_date, loaded.extract_id, holders.set_id
+from core.load_audit as loaded
+left join core.load_audit as holders
+    on loaded.source = holders.source and loaded.market = holders.market
+    and loaded.snapshot_date = holders.snapshot_date and holders.verdict = 'holds'
+where loaded.status = 'loaded'
 """
 
 
@@ -40,7 +44,7 @@ class Line:
 
     `on_pages` is counted on the pages in the landing bucket, `warehouse` and `reasons` in the tables of `core`;
     clean, duplicates and unreadable are what the transform stated, as the audit has it. `superseded` listings are not
-    in the warehouse because the set `superseded_by` holds the market's day.
+    in the warehouse because the set `superseded_by` holds the market's day, or a person withdrew theirs.
     """
 
     date: str
@@ -108,7 +112,7 @@ class Books:
         except (psycopg.errors.UndefinedTable, self._s3.exceptions.NoSuchKey):
             return 0
         told = {set_id for set_id, number in built if number == published}
-        return len({tuple(key) for *key, holder in holders if key[3] in ids and holder in told})
+        return len({tuple(key) for *key, holder in holders if key[3] in ids and (holder in told or not holder)})
 
     def latest_report(self) -> bytes:
         """The newest report, an HTML file that opens by itself."""

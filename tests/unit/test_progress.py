@@ -17,6 +17,7 @@ DATE = "2026-11-22"
 HOUSTON, AUSTIN = f"zillow56/houston-tx|{DATE}", f"zillow56/austin-tx|{DATE}"
 SIX = datetime(2026, 11, 22, 6, tzinfo=UTC)
 FIRST, SECOND = "20261122T060000Z-aaaaaa", "20261122T090000Z-bbbbbb"
+EARLIER = "20261122T050003Z-aaaaaa"
 
 
 def at(minutes: int) -> datetime:
@@ -55,6 +56,15 @@ def cleaned(minute: int = 2, extract_id: str = FIRST) -> Event:
 def loaded(minute: int = 3, extract_id: str = FIRST, *, run_id: str = "l1") -> Value:
     sets = [{"set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1", "accepted": 815, "superseded": 0}]
     return Value(Where("load_listings", run_id, "load_batch.load", 0), {"sets": sets}, at(minute))
+
+
+def held(minute: int, holder: str | None, listings: int, verdict: str) -> Value:
+    """The receipt of a load that left the day with a set, and FIRST with a verdict."""
+    name = f"zillow56/houston-tx/{DATE}/%s/v1"
+    day = {"partition": HOUSTON, "holder": holder and name % holder, "listings": listings, "should_hold": None}
+    verdicts = {name % FIRST: verdict} | ({name % holder: "holds"} if holder else {})
+    where = Where("load_listings", f"l{minute}", "load_batch.load", 0)
+    return Value(where, {"sets": [], "days": [{**day, "verdicts": verdicts}]}, at(minute))
 
 
 def failed(dag_id: str, task_id: str, *, run_id: str = "r1", map_index: int = 0, minute: int = 5) -> Task:
@@ -105,6 +115,27 @@ def test_the_cells_say_how_many_and_which_task_did_it() -> None:
         cell["where"]["task_id"] for cell in found.values()
     ]
     assert ("report_listings", "m1") == tuple(found["reported"]["where"][name] for name in ("dag_id", "run_id"))
+
+
+@pytest.mark.parametrize(
+    ("holder", "listings", "verdict", "note"),
+    [
+        (FIRST, 815, "holds", ""),
+        (EARLIER, 820, "poorer", "held by the look of 05:00: this look is poorer"),
+        (EARLIER, 820, "older", "held by the look of 05:00: this look is older"),
+        (EARLIER, 820, "withdrawn", "held by the look of 05:00: this look was withdrawn"),
+        (None, 0, "withdrawn", "held by nobody: this look was withdrawn"),
+        (EARLIER, 820, "a word of another version", "held by the look of 05:00"),
+    ],
+)
+def test_a_loaded_day_says_which_set_holds_it_and_why(
+    holder: str | None, listings: int, verdict: str, note: str
+) -> None:
+    """The count is that of the set which holds the day by the newest load, and the note says why it is another one."""
+    history = replace(LOADED, values=(plan(), loaded(), held(4, holder, listings, verdict), held(2, None, 7, "older")))
+    found = cells(history)["loaded"]
+
+    assert (listings, note, "l4") == (found["count"], found["note"], found["where"]["run_id"])
 
 
 def test_a_failed_extraction_names_its_market_by_the_plan() -> None:

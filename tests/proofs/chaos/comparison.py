@@ -190,7 +190,7 @@ def _audit(loaded: Sequence[Row], snapshots: Sequence[Row], rejects: Sequence[Ro
         sums = {
             "landed": row["clean"] + row["rejected"] + row["duplicates"] + row["unreadable"],
             "clean": row["staged"],
-            "staged": row["accepted"] + row["superseded"],
+            "staged": row["accepted"] + row["superseded"] + row["withdrawn"],
             "accepted": held[row["set_id"]],
             "rejected": rejected[row["set_id"]],
         }

@@ -162,7 +162,7 @@ def plan_batches(bench: Bench) -> Try:
     def act() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(warehouse, "migrate", lambda connection: None)
-            patch.setattr(warehouse, "loaded_turns", lambda connection, of: ())
+            patch.setattr(loading, "loaded_sets", lambda connection, of: ())
             patch.setattr(warehouse, "suspicions", lambda connection, of: {})
             key = f"all|{small_set.DATE}"
             assert loading.plan(None, bench.s3, partition_key=key, run_id="by-hand", retry_suspects=False)  # type: ignore[arg-type]
