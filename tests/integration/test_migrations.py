@@ -12,7 +12,7 @@ import pytest
 
 from include.migrations import ChangedMigration, migrate
 from include.sql_files import DDL_FILES, Connection
-from tests.integration.staged_sets import drop_all, load, loaded_turns, rows, seen
+from tests.integration.staged_sets import HUMBLE, as_the_newest_won, drop_all, load, loaded_turns, rows, seen
 
 
 def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:
@@ -82,3 +82,20 @@ def test_a_warehouse_from_before_replays_keeps_its_audit(core_tables: Connection
     migrate(core_tables)
 
     assert {loaded.ready.turn} == loaded_turns(core_tables, "2026-11-22")
+
+
+def test_days_that_the_newest_held_are_judged_by_the_rule(core_tables: Connection) -> None:
+    """The audit of before says which set should hold each day, and why the others do not; the rows stay."""
+    fuller, newest = seen(dict.fromkeys(range(1, 11), 100)), seen({1: 110}, hour=9)
+    right = seen({5: 500}, market=HUMBLE)
+    load(core_tables, "b1", newest, right)
+    as_the_newest_won(core_tables, fuller, newest)
+    assert ["ddl/023_which_set_holds.sql"] == migrate(core_tables)
+
+    judged = "select set_id, verdict, should_hold, withdrawn from core.load_audit order by observed_at, set_id"
+    assert [
+        (fuller.set_id, "not_at_hand", fuller.set_id, 0),
+        (right.set_id, "holds", None, 0),
+        (newest.set_id, "holds", fuller.set_id, 0),
+    ] == rows(core_tables, judged)
+    assert [(1,), (5,)] == rows(core_tables, "select zpid from core.listing_snapshots order by 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,12 @@ import pytest
 from include import reconcile
 from include.audit import record_suspects
 from include.gaps import Gaps
-from include.keys import extract_id, replay_key, set_of
+from include.holdings import missing
+from include.keys import extract_id, partition_of, replay_key, set_of
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
-from tests.integration.staged_sets import Seen, batch_of, load, rows, seen, stage
+from tests.integration.staged_sets import Seen, as_the_newest_won, batch_of, load, rows, seen, settle, stage
 from tests.integration.warehouse_fixture import Warehouse
 from tests.unit.examples import ENVIRONMENT, KEY, VERSION
 
@@ -25,7 +26,6 @@ NOW = datetime.now(UTC)
 LANDED = replace(KEY, date=NOW.date().isoformat())
 BUCKETS = ("landing", "raw", "clean")
 DEAD = ("copy-raw-dead", "transform-listings-dead")
-REPLAY = "20261123T080000Z-ffffff"
 SETTINGS = ("RECONCILE_AFTER", "RECONCILE_PATIENCE", "SUSPECT_RETRIES", "EXPECTED_MARKETS", "FRESHNESS_HOURS")
 
 
@@ -122,21 +122,19 @@ def test_staging_of_a_day_ago_is_dropped(stack: Stack, hours: int, left: list[tu
     assert bool(left) is (rows(stack.connection, tables, "%_failed")[0][0] > 0)
 
 
-def test_lost_rows_are_loaded_by_another_turn(stack: Stack) -> None:
-    """Rows that somebody deleted are missed by the count, and are there again after the turn that they are given."""
+def test_lost_rows_are_loaded_again_by_the_next_wake(stack: Stack) -> None:
+    """Rows that somebody deleted are missed by the count, wake the load, and are there again."""
     whole, torn = seen({1: 100, 2: 200}, version=VERSION), seen({3: 300, 4: 400}, market="humble-tx", version=VERSION)
     stack.bring(whole, torn)
     load(stack.connection, "first", whole, torn)
     assert Gaps() == stack.gaps(days=400)
 
     stack.run("delete from core.listing_snapshots where zpid = 3")
-    found = stack.gaps(days=400)
-    assert Gaps(without_rows=(torn.set_id,)) == found
+    assert Gaps(unsettled=(partition_of(torn.set_id),)) == stack.gaps(days=400)
 
-    reconcile.repeat_turns(stack.s3, found, REPLAY)
-    assert Gaps(not_loaded=(torn.set_id,)) == stack.gaps(days=400)
-    load(stack.connection, "second", replace(torn, ready=replace(torn.ready, replay=REPLAY)))
+    assert 1 == settle(stack.connection, [whole, torn])
     assert Gaps() == stack.gaps(days=400)
+    assert 4 == len(rows(stack.connection, "select zpid from core.listings"))
 
 
 def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Stack) -> None:
@@ -155,9 +153,9 @@ def test_what_is_open_is_named_until_it_is_mended_however_old_it_gets(stack: Sta
     assert (Gaps(), Gaps()) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(hours=366 * 24, days=1))
 
     stack.run("delete from core.listing_snapshots")
-    without_rows = Gaps(without_rows=(bad.set_id,))
-    assert (Gaps(), without_rows) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(days=400))
-    assert without_rows == stack.gaps(hours=366 * 24, days=1)
+    unsettled = Gaps(unsettled=(partition_of(bad.set_id),))
+    assert (Gaps(), unsettled) == (stack.gaps(hours=366 * 24, days=1), stack.gaps(days=400))
+    assert unsettled == stack.gaps(hours=366 * 24, days=1)
 
 
 def test_a_replay_of_an_old_date_is_watched(stack: Stack) -> None:
@@ -179,19 +177,44 @@ def test_a_replay_of_an_old_date_is_watched(stack: Stack) -> None:
     assert Gaps() == stack.gaps(hours=400 * 24 + 2)
 
 
-def test_stray_rows_of_an_older_set_are_mended_by_the_one_that_holds_the_day(stack: Stack) -> None:
-    """Rows that carry the id of a superseded set go with another turn of the holder, which passes every check."""
+def test_stray_rows_of_an_older_set_go_with_the_next_wake(stack: Stack) -> None:
+    """Rows that carry the id of a superseded set: the holder lacks them, and is loaded again."""
     early, late = seen({1: 100}, version=VERSION), seen({1: 110, 2: 220}, hour=9, version=VERSION)
     stack.bring(early, late)
     load(stack.connection, "first", early, late)
     assert Gaps() == stack.gaps(days=400)
     stack.run("update core.listing_snapshots set set_id = %s where zpid = 2", early.set_id)
 
-    found = stack.gaps(days=400)
-    assert Gaps(without_rows=(late.set_id,)) == found
-    reconcile.repeat_turns(stack.s3, found, REPLAY)
-    load(stack.connection, "second", replace(late, ready=replace(late.ready, replay=REPLAY)))
+    assert Gaps(unsettled=(partition_of(late.set_id),)) == stack.gaps(days=400)
+    assert 1 == settle(stack.connection, [early, late])
     assert Gaps() == stack.gaps(days=400)
+
+
+def test_after_an_upgrade_the_rightful_holder_is_sent_for(stack: Stack) -> None:
+    """A day that the newest held, as the rule was before: the fuller set is cleaned again, and returns.
+
+    Before the window the day is named once, and a backfill would bring the set.
+    """
+    fuller, newest = seen(dict.fromkeys(range(1, 11), 100)), seen({1: 110}, hour=9)
+    key = set_of(fuller.set_id)
+    stack.bring(fuller, newest)
+    load(stack.connection, "first", newest)
+    as_the_newest_won(stack.connection, fuller, newest)
+
+    older = stack.gaps(hours=400 * 24)
+    assert Gaps(older=(key.partition,)) == older == stack.gaps(hours=400 * 24)
+    reconcile.report(stack.s3, older, "2027-12-31", lambda *_: False)
+    assert Gaps() == stack.gaps(hours=400 * 24)
+    assert [key] == missing(stack.connection, date(2026, 11, 22), date(2026, 11, 22), [key, set_of(newest.set_id)])
+
+    assert Gaps(not_clean=(key,)) == stack.gaps(days=400)
+    again = seen(dict.fromkeys(range(1, 11), 100), version=VERSION)
+    stack.put("clean", key.success(VERSION))
+    assert Gaps(not_sensed=(key,)) == stack.gaps(days=400)
+    stack.put("clean", key.ready(VERSION), json.dumps(again.ready.to_dict()))
+    assert Gaps(not_loaded=(again.set_id,)) == stack.gaps(days=400)
+    settle(stack.connection, [again])
+    assert (Gaps(), 10) == (stack.gaps(days=400), len(rows(stack.connection, "select zpid from core.listings")))
 
 
 def test_rows_without_their_set_are_named(stack: Stack) -> None:
