@@ -33,7 +33,7 @@ CONVERSIONS = MappingProxyType(
 _READ_AS = {"number": "number", "area": "number", "text": "text", "address_part": "text", "flag": "flag"}
 _RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units", "part"}
 _KEYS = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
-_KEYS |= {"ignored", "expected"}
+_KEYS |= {"ignored", "expected", "not_listings"}
 # What an address sent as one text is taken apart into.
 ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 
@@ -89,6 +89,8 @@ class Adapter:
 
     `ignored` are paths that the family sends and nobody reads, each with all below it, so that they are no news.
     `expected` are columns that some listing of any set of 20 or more fills: when none does, a field was renamed.
+    `not_listings` tells rows that are no listings, as buildings: path -> the values that say so, any of which suffices.
+    Its paths begin at the row, beside what `each` names.
     """
 
     source: str
@@ -104,6 +106,7 @@ class Adapter:
     maps: Mapping[str, Mapping[str, str]]
     ignored: tuple[str, ...]
     expected: tuple[str, ...]
+    not_listings: Mapping[str, tuple[bool | str, ...]]
 
 
 def parse_adapter(name: str, document: Any) -> Adapter:
@@ -117,6 +120,10 @@ def parse_adapter(name: str, document: Any) -> Adapter:
     maps = {key: _frozen(_mapping(f"{name}.maps.{key}", each)) for key, each in top.get("maps", {}).items()}
     columns = _columns(name, _mapping(f"{name}.columns", top.get("columns")), maps)
     flags = _frozen(_mapping(f"{name}.flags", top.get("flags", {})))
+    read = [*_paths_read(columns), *flags.values()]
+    inside = f"{listings['each']}." if listings.get("each") else ""
+    not_listings = _not_listings(f"{name}.not_listings", top, inside, read)
+    marks = [path.removeprefix(inside) for path in not_listings if path.startswith(inside)]
     return Adapter(
         source=name,
         connection=_need(name, top, "connection", str),
@@ -129,8 +136,9 @@ def parse_adapter(name: str, document: Any) -> Adapter:
         columns=columns,
         flags=flags,
         maps=_frozen(maps),
-        ignored=_ignored(f"{name}.ignored", top, [*_paths_read(columns), *flags.values()]),
+        ignored=_ignored(f"{name}.ignored", top, [*read, *marks]),
         expected=_expected(f"{name}.expected", top, columns),
+        not_listings=not_listings,
     )
 
 
@@ -238,6 +246,26 @@ def _ignored(where: str, top: Mapping[str, Any], read: list[str]) -> tuple[str, 
                 what = "read" if other in read else "ignored"
                 raise AdapterError(f"{where}: {path} overlaps with {other}, which is {what} already")
     return ignored
+
+
+def _not_listings(
+    where: str, top: Mapping[str, Any], inside: str, read: list[str]
+) -> Mapping[str, tuple[bool | str, ...]]:
+    """Return the values that tell no listings, by path; refuse what no row can have.
+
+    `read` are the paths that columns and flags read, below `inside`: what lies around or inside of a value is none.
+    """
+    marks: dict[str, tuple[bool | str, ...]] = {}
+    for path, values in _mapping(where, top["not_listings"]).items() if "not_listings" in top else ():
+        if not isinstance(path, str) or not all(path.split(".")):
+            raise AdapterError(f"{where}: no row has anything at {path!r}; expected names with dots between")
+        if not isinstance(values, list) or not values or not all(isinstance(each, bool | str) for each in values):
+            raise AdapterError(f"{where}.{path}: {values!r}, expected a list of texts, true or false")
+        for other in (*(inside + each for each in read), *marks):
+            if f"{path}.".startswith(f"{other}.") != f"{other}.".startswith(f"{path}."):
+                raise AdapterError(f"{where}: {path} matches nothing, as {other} is read")
+        marks[path] = tuple(values)
+    return _frozen(marks)
 
 
 def _expected(where: str, top: Mapping[str, Any], rules: Mapping[str, tuple[Rule, ...]]) -> tuple[str, ...]:

@@ -166,6 +166,7 @@ def compile_adapter(adapter: Adapter) -> dict[str, Any]:
         "maps": {key: dict(each) for key, each in adapter.maps.items()},
         "ignored": list(adapter.ignored),
         "expected": list(adapter.expected),
+        "not_listings": {path: list(values) for path, values in adapter.not_listings.items()},
     }
 
 

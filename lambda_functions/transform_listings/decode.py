@@ -48,7 +48,8 @@ class Fault(msgspec.Struct, frozen=True):
 class Decoded(msgspec.Struct, frozen=True):
     """A page's typed rows as positions and, per leaf, values in the same order; and its faulty rows.
 
-    `unknown` says, by path, how many of all its rows have a field that the adapter does not know.
+    `unknown` says, by path, how many of its listings have a field that the adapter does not know. `not_listings` are
+    the rows that are none, as they were sent; they are neither typed nor searched for such fields.
     """
 
     count: int
@@ -56,6 +57,7 @@ class Decoded(msgspec.Struct, frozen=True):
     rows: Sequence[Any]
     faults: Sequence[Fault]
     unknown: Mapping[str, int]
+    not_listings: Sequence[bytes] = ()
 
 
 class _Node(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ class PageReader:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         types = {path: _TYPES[kind] | None for path, kind in plan.leaves.items()}
-        known = types | dict.fromkeys(plan.ignored, _UNREAD)
+        known = types | dict.fromkeys(plan.unread, _UNREAD)
         # In the alphabet's order, as zillow56 sends them: msgspec looks for each field behind the last one that it met.
         tree = tree_of(sorted(known))
         self._known = Level.of(tree)
@@ -93,6 +95,10 @@ class PageReader:
         # Two ways to type a row, with the same fields in the same places; the first allows no others.
         self._closed = self._typing(_node("Row", tree, known, forbid_unknown_fields=True))
         self._open = self._typing(self._row)
+        # What tells no listings, alone and of whatever type: all else that a row holds is passed over.
+        self._marks = _node("Marks", tree_of(plan.not_listings), dict.fromkeys(plan.not_listings, Any))
+        self._marks_page = self._envelope(list[self._marks.struct])  # type: ignore[name-defined]
+        self._marks_decoder = msgspec.json.Decoder(self._marks_page.struct)
         self._raw_page = self._envelope(list[msgspec.Raw])
         self._raw_decoder = msgspec.json.Decoder(self._raw_page.struct, strict=False)
         self._leaf_decoders = {path: msgspec.json.Decoder(each, strict=False) for path, each in types.items()}
@@ -106,13 +112,16 @@ class PageReader:
 
     def read(self, page: bytes) -> Decoded:
         """The rows of a page; Unreadable where there is no list of rows."""
+        # By row where there are any: a page with a zpid like a building's cannot be typed as a whole.
+        if self.plan.not_listings and (not_listings := self._not_listings(page)):
+            return self._read_by_row(page, not_listings)
         try:
             rows = self._rows_of(page, self._closed)
         except _BAD_JSON:
             try:
                 rows = self._rows_of(page, self._open)
             except _BAD_JSON:
-                return self._read_by_row(page)
+                return self._read_by_row(page, frozenset())
             unknown = Counter(path for body in self.bodies(page) for path in self._unknown_in(body))
             return Decoded(len(rows), range(len(rows)), rows, (), unknown)
         return Decoded(len(rows), range(len(rows)), rows, (), {})
@@ -140,17 +149,19 @@ class PageReader:
     def _rows_of(self, page: bytes, typing: _Typing) -> list[Any]:
         return self._unwrap(self._list_in(typing.envelope, typing.page_decoder.decode(page)))
 
-    def _read_by_row(self, page: bytes) -> Decoded:
+    def _read_by_row(self, page: bytes, not_listings: frozenset[int]) -> Decoded:
         bodies = self.bodies(page)
         unknown: Counter[str] = Counter()
-        typed = [self._read_row(position, body, unknown) for position, body in enumerate(bodies)]
-        good = [(position, row) for position, row in enumerate(typed) if not isinstance(row, Fault)]
+        listings = ((at, body) for at, body in enumerate(bodies) if at not in not_listings)
+        typed = [(position, self._read_row(position, body, unknown)) for position, body in listings]
+        good = [(position, row) for position, row in typed if not isinstance(row, Fault)]
         return Decoded(
             count=len(bodies),
             positions=[position for position, _ in good],
             rows=[row for _, row in good],
-            faults=[row for row in typed if isinstance(row, Fault)],
+            faults=[row for _, row in typed if isinstance(row, Fault)],
             unknown=unknown,
+            not_listings=[bodies[position] for position in sorted(not_listings)],
         )
 
     def _read_row(self, position: int, body: bytes, unknown: Counter[str]) -> Any:
@@ -165,14 +176,22 @@ class PageReader:
             return self._read_values(position, body, str(fault))
 
     def _unknown_in(self, body: bytes) -> set[str]:
+        return unknown_fields(self._payload(_parsed(body)), self._known)
+
+    def _not_listings(self, page: bytes) -> frozenset[int]:
+        """Return the positions of the rows that are no listings."""
+        marks: Leaves = {}
         try:
-            item = msgspec.json.decode(body)
+            _gather(self._list_in(self._marks_page, self._marks_decoder.decode(page)), self._marks, marks)
         except _BAD_JSON:
-            try:
-                item = json.loads(body)
-            except (ValueError, RecursionError):
-                return set()
-        return unknown_fields(self._payload(item), self._known)
+            rows = [_parsed(body) for body in self.bodies(page)]
+            marks = {path: [_at(row, path) for row in rows] for path in self.plan.not_listings}
+        return frozenset(
+            position
+            for path, values in self.plan.not_listings.items()
+            for position, sent in enumerate(marks[path])
+            if isinstance(sent, bool | str) and sent in values
+        )
 
     def _read_values(self, position: int, body: bytes, said: str) -> Any:
         """A row by its leaves alone: what nobody reads may be broken; a leaf that is broken is the fault."""
@@ -300,6 +319,17 @@ def _above(path: str) -> tuple[str, ...]:
     """The objects that a path goes through, outermost first."""
     parts = path.split(".")
     return tuple(".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _parsed(body: bytes) -> Any:
+    """A row as plain values; None where nothing can read it."""
+    try:
+        return msgspec.json.decode(body)
+    except _BAD_JSON:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            return None
 
 
 def _at(document: Any, path: str) -> Any:

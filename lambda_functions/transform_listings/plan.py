@@ -83,6 +83,7 @@ class Plan(msgspec.Struct, frozen=True):
     flags: Mapping[str, str]
     ignored: tuple[str, ...]
     expected: tuple[str, ...]
+    not_listings: Mapping[str, tuple[bool | str, ...]]
 
     @property
     def payload(self) -> tuple[Column, ...]:
@@ -95,6 +96,13 @@ class Plan(msgspec.Struct, frozen=True):
         rules = (rule for column in self.payload for rule in column.rules)
         read = {path: kind for rule in rules for path, kind in rule.reads}
         return read | {path: ANYTHING for path in self.flags.values() if path not in read}
+
+    @property
+    def unread(self) -> list[str]:
+        """Paths of a listing that are known, though no column reads them: ignored ones, and those of no listings."""
+        inside = f"{self.each}." if self.each else ""
+        marks = [path.removeprefix(inside) for path in self.not_listings if path.startswith(inside)]
+        return [path for path in (*self.ignored, *marks) if path not in self.leaves]
 
 
 def make_plan(contract: Mapping[str, Any], source: Mapping[str, Any]) -> Plan:
@@ -109,6 +117,7 @@ def make_plan(contract: Mapping[str, Any], source: Mapping[str, Any]) -> Plan:
         flags=source["flags"],
         ignored=tuple(source["ignored"]),
         expected=tuple(source["expected"]),
+        not_listings={path: tuple(values) for path, values in source["not_listings"].items()},
     )
 
 

@@ -50,14 +50,15 @@ class Rejects:
         return {
             "raw_key": raw_key,
             "raw_position": position,
-            "zpid": self._cut("zpid", self._zpid(zpid_in)),
+            "zpid": self._cut("zpid", None if zpid_in is None else self.zpid(zpid_in)),
             "reason": self._cut("reason", reason),
             "detail": self._cut("detail", detail),
             "body": self._cut("body", body.decode("utf-8", "replace")),
         }
 
-    def _zpid(self, body: bytes | None) -> str | None:
-        value = None if body is None else self._reader.value_at(body, self._columns["zpid"].rules[0].path)
+    def zpid(self, body: bytes) -> str | None:
+        """What a row has for a zpid, also where that is none; None where it has nothing."""
+        value = self._reader.value_at(body, self._columns["zpid"].rules[0].path)
         return None if value is None else _canonical(value)
 
     def _cut(self, column: str, text: str | None) -> str | None:

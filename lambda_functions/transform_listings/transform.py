@@ -1,7 +1,7 @@
-"""Knows what becomes of the pages of one set: clean listings, rejects with reasons, duplicates, and the counts.
+"""Knows what becomes of the pages of one set: clean listings, rejects with reasons, and the counts of all rows.
 
 Pure: bytes and a manifest in, Arrow tables out, the same for the same input. For every set
-landed = clean + rejected + duplicates + unreadable, or a `SetError` says which page does not add up.
+landed = clean + rejected + duplicates + not_listings + unreadable, or a `SetError` says which page does not add up.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +35,10 @@ class SetError(RuntimeError):
 
 
 class Cleaned(msgspec.Struct, frozen=True):
-    """A clean set. `counts` has landed, clean, rejected, duplicates, unreadable; the last in listings."""
+    """A clean set. `counts` has landed, clean, rejected, duplicates, not_listings, unreadable; the last in listings.
+
+    Rows that the adapter names as no listings, as buildings, count once each: when they come again, as duplicates.
+    """
 
     listings: pa.Table
     rejects: pa.Table
@@ -76,6 +79,7 @@ class Cleaner:
         tables: list[pa.Table] = []
         rejects: list[Reject] = []
         unreadable: list[int] = []
+        not_listings: list[str | bytes] = []
         chunk: list[_Page] = []
         rows = size = 0
         for entry, body in pages:
@@ -89,6 +93,7 @@ class Cleaner:
             if decoded.count != entry["listings"]:
                 raise SetError(f"{raw_key} holds {decoded.count} listings; its manifest says {entry['listings']}")
             watch.see_fields(decoded.unknown)
+            not_listings += [self._rejects.zpid(each) or each for each in decoded.not_listings]
             chunk.append(_Page(raw_key, body, _served_us(entry, is_overridden), decoded))
             rows += decoded.count
             size += len(body)
@@ -96,7 +101,7 @@ class Cleaner:
                 tables.append(self._clean_chunk(chunk, constants, rejects, watch))
                 chunk, rows, size = [], 0, 0
         tables.append(self._clean_chunk(chunk, constants, rejects, watch))
-        return self._assemble(manifest, tables, rejects, unreadable, constants, watch)
+        return self._assemble(manifest, tables, rejects, unreadable, not_listings, constants, watch)
 
     def _clean_chunk(
         self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: list[Reject], watch: Watch
@@ -148,6 +153,7 @@ class Cleaner:
         tables: list[pa.Table],
         rejects: list[Reject],
         unreadable: list[int],
+        not_listings: list[str | bytes],
         constants: Mapping[str, pa.Scalar],
         watch: Watch,
     ) -> Cleaned:
@@ -158,7 +164,8 @@ class Cleaner:
             "landed": manifest["listings"],
             "clean": len(listings),
             "rejected": len(rejects) - len(unreadable),
-            "duplicates": len(valid) - len(listings),
+            "duplicates": len(valid) - len(listings) + len(not_listings) - len(set(not_listings)),
+            "not_listings": len(set(not_listings)),
             "unreadable": sum(unreadable),
         }
         if counts["landed"] != sum(counts.values()) - counts["landed"]:

@@ -32,7 +32,7 @@ PAGES: dict[str, dict[str, Any]] = {
 }
 
 # Counted by hand from the pages above.
-COUNTS = {"landed": 4, "clean": 2, "rejected": 1, "duplicates": 1, "unreadable": 0}
+COUNTS = {"landed": 4, "clean": 2, "rejected": 1, "duplicates": 1, "not_listings": 0, "unreadable": 0}
 REJECTS_BY_REASON = {"price_missing": 1}
 
 

@@ -84,6 +84,7 @@ def test_a_set_of_each_family_is_extracted_and_cleaned_whole(api: httpx.Client, 
         "clean": len(kinds) - len(bad),
         "rejected": len(rejected),
         "duplicates": len(shown) - len(rejected) - (len(kinds) - len(bad)),
+        "not_listings": 0,
         "unreadable": 0,
     } == dict(cleaned.counts)
     assert set(kinds) - set(bad) == set(cleaned.listings["zpid"].to_pylist())
@@ -133,19 +134,17 @@ def test_homes_to_let_and_sold_are_cleaned_as_such(api: httpx.Client, family: st
     }
 
 
-def test_a_search_for_rent_is_cleaned_with_its_groups_as_rejects(api: httpx.Client) -> None:
-    """Each group of flats is a reject without a price, each other listing a clean row with its rent."""
-    params = {"location": PLACE, "listingStatus": "For_Rent", "resultsPerPage": "200"}
-    source = load_source("zillow-working-api")
-    headers = {"x-rapidapi-key": "example-key-not-real", "x-rapidapi-host": source.request.host}
-    answer = api.get(source.request.path, params=params, headers=headers).raise_for_status()
-    found = answer.json()["searchResults"]
-    groups = [each["property"]["zpid"] for each in found if each["resultType"] == "propertyGroup"]
+@pytest.mark.parametrize("family", ["zillow-com1", "zillow-working-api"])
+def test_the_buildings_of_a_search_for_rent_are_no_listings(api: httpx.Client, family: str) -> None:
+    """Each building of the market counts as one no listing, and none of them is a reject or news."""
+    market = listings_on(SEED, PLACE, DAY, Search.RENT)
+    buildings = [each for each in market if each.units]
+    bad = [each for each in market if not each.units and dirt_of(each, SPOILT) not in (None, Dirt.ZPID_TEXT)]
 
-    cleaned = clean((answer.content, source.read_page(answer.content).listings), source=source.name)
+    cleaned = clean(*extracted(api, family, Search.RENT), source=family)
 
-    rejects = {each["zpid"]: each["reason"] for each in cleaned.rejects.to_pylist()}
-    assert len(groups) > 4
-    assert {"price_missing"} == {rejects[str(zpid)] for zpid in groups}
-    assert {"FOR_RENT"} == set(cleaned.listings["home_status"].to_pylist())
-    assert 200 == sum(cleaned.counts.values()) - cleaned.counts["landed"]
+    assert len(buildings) > 20
+    found = {name: cleaned.counts[name] for name in ("clean", "not_listings")}
+    assert {"clean": len(market) - len(buildings) - len(bad), "not_listings": len(buildings)} == found
+    assert {str(each.zpid) for each in bad} == set(cleaned.rejects["zpid"].to_pylist())
+    assert {} == cleaned.unknown_fields

@@ -79,7 +79,7 @@ VALUES: dict[str, list[Any]] = {
 # Kinds of trouble that are no single value or page.
 ROW_KINDS = (
     *("valid row", "anything", "unknown field", "no object where one belongs", "repeated key", "no row at all"),
-    *("rent group", "item without a property", "empty page", "unreadable page", "another encoding"),
+    *("rent group", "building", "item without a property", "empty page", "unreadable page", "another encoding"),
     *("surrogate as bytes", "zpid twice on a page", "zpid on two pages"),
 )
 # Kinds that say more where a text belongs, which is in few places.
@@ -153,6 +153,9 @@ def _rows(draw: st.DrawFn, family: str, kinds: Counter[str]) -> str:
         return _text(draw(st.sampled_from(NO_ROWS)), draw(st.booleans()))
     if shape == 1 and family == "zillow-working-api":
         return _text(draw(_odd_items(payload, kinds)), False)
+    if shape == 1 and family == "zillow-com1":
+        kinds["building"] += 1
+        payload |= {"isBuilding": True, "zpid": draw(st.sampled_from(("29.5--95.1", "29.6--95.1", "7", None, 7)))}
     spoilt = draw(st.sampled_from((1, 1, 1, 2, 4))) if shape > 4 else 0
     kinds["valid row"] += not spoilt
     for _ in range(spoilt):

@@ -44,6 +44,14 @@ def payload_of(row: Any, family: str) -> Any:
     return row.get("property") if family == "zillow-working-api" and isinstance(row, dict) else row
 
 
+def is_no_listing(row: Any, family: str) -> bool:
+    """Whether a row is a building or a group of units, as its family says so."""
+    mark, value = {"zillow-com1": ("isBuilding", True), "zillow-working-api": ("resultType", "propertyGroup")}.get(
+        family, ("", None)
+    )
+    return isinstance(row, dict) and mark in row and row[mark] == value and type(row[mark]) is type(value)
+
+
 def is_zpid(sent: Any, zpid: int) -> bool:
     """Whether what was sent as zpid is that number, be it written as a number or as text."""
     if isinstance(sent, bool) or not isinstance(sent, int | float | str):

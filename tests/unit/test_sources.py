@@ -204,6 +204,12 @@ def with_searches(listing: Any) -> dict[str, Any]:
     return zillow56(request={**ZILLOW56["request"], "listing": listing})
 
 
+def wrapped(not_listings: dict[str, Any]) -> dict[str, Any]:
+    """The file of the family whose listings lie in items, with other marks of no listings."""
+    document = yaml.safe_load((SOURCES_FOLDER / "zillow-working-api.yaml").read_text("utf-8"))
+    return {**document, "not_listings": not_listings}
+
+
 def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
     """The zillow56 file with one column's rule changed."""
     document = zillow56()
@@ -282,6 +288,33 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         (zillow56(ignored=["price.value"]), "zillow56.ignored: price.value overlaps with price, which is read already"),
         (zillow56(ignored=["a.b", "a"]), "zillow56.ignored: a overlaps with a.b, which is ignored already"),
         (zillow56(ignored=["a", "a"]), "zillow56.ignored: a overlaps with a, which is ignored already"),
+        (zillow56(not_listings=["isBuilding"]), r"zillow56.not_listings: \['isBuilding'\], expected a mapping"),
+        (zillow56(not_listings={"": ["x"]}), "zillow56.not_listings: no row has anything at ''"),
+        (zillow56(not_listings={"a..b": ["x"]}), "zillow56.not_listings: no row has anything at 'a..b'"),
+        (zillow56(not_listings={True: ["x"]}), "zillow56.not_listings: no row has anything at True"),
+        (zillow56(not_listings={"kind": []}), r"zillow56.not_listings.kind: \[\], expected a list of texts, true or"),
+        (zillow56(not_listings={"kind": "group"}), "zillow56.not_listings.kind: 'group', expected a list"),
+        (zillow56(not_listings={"kind": [None]}), r"zillow56.not_listings.kind: \[None\], expected a list"),
+        (zillow56(not_listings={"kind": [["a"]]}), r"zillow56.not_listings.kind: \[\['a'\]\], expected a list"),
+        (
+            zillow56(not_listings={"price.of": ["a"]}),
+            "zillow56.not_listings: price.of matches nothing, as price is read",
+        ),
+        (
+            zillow56(not_listings={"listing_sub_type": ["a"]}),
+            "zillow56.not_listings: listing_sub_type matches nothing, as listing_sub_type.is_newHome is read",
+        ),
+        (zillow56(not_listings={"a": ["x"], "a.b": ["x"]}), "zillow56.not_listings: a.b matches nothing, as a is read"),
+        (zillow56(not_listings={"imgSrc": ["x"]}), "zillow56.ignored: imgSrc overlaps with imgSrc, which is read"),
+        (
+            wrapped({"property": ["x"]}),
+            "zillow-working-api.not_listings: property matches nothing, as property.zpid is read",
+        ),
+        (
+            wrapped({"property.price": ["x"]}),
+            "zillow-working-api.not_listings: property.price matches nothing, as property.price.value is read",
+        ),
+        (wrapped({"property.media": ["x"]}), "zillow-working-api.ignored: media overlaps with media, which is read"),
         (zillow56(expected=[]), r"zillow56.expected: \[\], expected a list of texts"),
         (zillow56(expected=["prize"]), "zillow56.expected: prize has no rule; columns with one are zpid, home_type"),
         (zillow56(expected=["year_built"]), "zillow56.expected: year_built has no rule"),
@@ -292,13 +325,13 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
 def test_an_adapter_that_is_not_understood_is_refused(document: dict[str, Any], message: str) -> None:
     """A mistake in the file is named with its place, what was found and what was expected."""
     with pytest.raises(AdapterError, match=message):
-        parse_adapter("zillow56", document)
+        parse_adapter(document["source"] if document["source"] in known_sources() else "zillow56", document)
 
 
 @pytest.mark.parametrize("name", known_sources())
 def test_a_compiled_adapter_holds_no_secret_and_no_request(name: str) -> None:
     """The transform gets what it needs to read listings, and nothing that asks for them."""
-    parts = {"source", "listings_at", "each", "columns", "flags", "maps", "ignored", "expected"}
+    parts = {"source", "listings_at", "each", "columns", "flags", "maps", "ignored", "expected", "not_listings"}
     assert parts == set(compile_source(name))
 
 

@@ -1,5 +1,6 @@
 """What the transform makes of the families that nest, wrap or join what zillow56 sends flat."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -124,7 +125,7 @@ def test_a_part_that_its_column_cannot_hold_rejects_the_row(address: object, rea
 
 
 def test_zillow_working_api_unwraps_its_listings_in_both_places() -> None:
-    """A page with searchResults at the top and one with them below data are one set; a group is a reject."""
+    """A page with searchResults at the top and one with them below data are one set; a group is no listing."""
     pages = [(fixture("zillow-working-api"), 3), (fixture("zillow-working-api", page=2), 2)]
     cleaned = clean(*pages, source="zillow-working-api")
     first, plot, boat, rented = cleaned.listings.to_pylist()
@@ -160,15 +161,78 @@ def test_zillow_working_api_unwraps_its_listings_in_both_places() -> None:
     )
 
 
-def test_a_group_of_flats_to_rent_is_a_reject_that_says_what_it_is() -> None:
-    """It has no price; the row that is kept shows its resultType."""
+def test_a_group_of_flats_to_rent_is_no_listing() -> None:
+    """It has no price, and is no fault: a row of its own in the sum, and none among the rejects."""
     cleaned = clean((fixture("zillow-working-api", page=2), 2), source="zillow-working-api")
-    (reject,) = cleaned.rejects.to_pylist()
-    assert ("price_missing", "70000004", 0) == (reject["reason"], reject["zpid"], reject["raw_position"])
-    assert '"resultType": "propertyGroup"' in reject["body"]
+    assert {
+        "landed": 2,
+        "clean": 1,
+        "rejected": 0,
+        "duplicates": 0,
+        "not_listings": 1,
+        "unreadable": 0,
+    } == cleaned.counts
+    assert ([], {}) == (cleaned.rejects.to_pylist(), cleaned.unknown_fields)
 
 
-@pytest.mark.parametrize("item", [{"resultType": "propertyGroup"}, {"property": None}, {"property": []}, None, 5])
+def building(place: str | None = "30.1--97.5", **values: Any) -> dict[str, Any]:
+    """A building as zillow-com1 returns it among the homes to rent."""
+    return {"zpid": place, "isBuilding": True, "units": [{"beds": "2", "price": "$1,480+"}], "lotId": 5, **values}
+
+
+def test_a_building_that_comes_again_counts_once() -> None:
+    """Two buildings, one of them on both pages with other rents: two no listings, and a duplicate."""
+    pages = [
+        [building(), {"zpid": "1", "price": 1480, "isBuilding": False}],
+        [building(units=[]), building("30.2--97.5"), {"zpid": "2", "price": 1790, "isBuilding": None}],
+    ]
+    bodies = [(json.dumps({"props": rows}).encode(), len(rows)) for rows in pages]
+    cleaned = clean(*bodies, source="zillow-com1")
+    assert {
+        "landed": 5,
+        "clean": 2,
+        "rejected": 0,
+        "duplicates": 1,
+        "not_listings": 2,
+        "unreadable": 0,
+    } == cleaned.counts
+    assert ([1, 2], [1, 2]) == tuple(cleaned.listings[each].to_pylist() for each in ("zpid", "raw_position"))
+    assert {} == cleaned.unknown_fields  # that a home is no building is no news
+
+
+def test_buildings_without_a_zpid_are_told_apart_by_what_they_hold() -> None:
+    """Two that differ are two, and a third that is like the first is a duplicate."""
+    rows = (building(None), building(None, lotId=6), building(None))
+    counts = clean_rows(*rows, source="zillow-com1").counts
+    assert {"landed": 3, "duplicates": 1, "not_listings": 2}.items() <= counts.items()
+
+
+def test_what_a_building_has_is_no_news_and_what_a_home_beside_it_has_is() -> None:
+    """Unknown fields are told of listings only, also where a building makes the page be read row by row."""
+    cleaned = clean_rows(building(rooftop=1), {"zpid": "1", "price": 5, "pool": 1}, source="zillow-com1")
+    assert {"pool": 1} == cleaned.unknown_fields
+
+
+@pytest.mark.parametrize("mark", ["true", 1, "yes", [True], {"is": True}, None, False])
+def test_only_the_value_that_the_adapter_names_makes_a_row_no_listing(mark: object) -> None:
+    """Anything else leaves the row what it is: a zpid that is no number is a reject."""
+    cleaned = clean_rows(building(isBuilding=mark), source="zillow-com1")
+    assert ({"zpid_invalid": 1}, 0) == (cleaned.rejects_by_reason, cleaned.counts["not_listings"])
+
+
+@pytest.mark.parametrize("beside", ["NaN", "1e999", '"\\ud800"', "5"])
+def test_a_building_is_known_beside_what_no_json_has(beside: str) -> None:
+    """Where the page or a row is one that only the standard library reads, the building is none of its listings."""
+    page = f'{{"props": [{json.dumps(building())}, {beside}, {{"zpid": "1", "price": 5}}]}}'
+    cleaned = clean((page.encode(), 3), source="zillow-com1")
+    assert ({"row_invalid": 1}, 1, [1]) == (
+        cleaned.rejects_by_reason,
+        cleaned.counts["not_listings"],
+        cleaned.listings["zpid"].to_pylist(),
+    )
+
+
+@pytest.mark.parametrize("item", [{"resultType": "property"}, {"property": None}, {"property": []}, None, 5])
 def test_an_item_without_a_property_is_a_reject(item: object) -> None:
     """Whatever stands among the results, the others are kept."""
     good = {"property": {"zpid": 2, "price": {"value": 5}}, "resultType": "property"}

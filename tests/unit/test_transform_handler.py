@@ -76,7 +76,7 @@ def test_success_says_what_was_made_of_the_set(function: ModuleType) -> None:
         "transform_version": "0123456789ab",
         "contract_version": compile_contract()["version"],
         "manifest_sha256": hashlib.sha256(s3.buckets["raw"][MANIFEST_KEY].body).hexdigest(),
-        "counts": {"landed": 11, "clean": 4, "rejected": 1, "duplicates": 1, "unreadable": 5},
+        "counts": {"landed": 11, "clean": 4, "rejected": 1, "duplicates": 1, "not_listings": 0, "unreadable": 5},
         "pages": 2,
         "pages_unreadable": 1,
         "rejects_by_reason": {"page_unreadable": 1, "price_invalid": 1},

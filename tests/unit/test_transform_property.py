@@ -26,6 +26,7 @@ def test_the_claims_hold_for_generated_sets(family: str) -> None:
     tally = tally_of(family)
     assert EXAMPLES <= tally.examples
     assert all(tally.counts[fate] for fate in ("clean", "rejected", "duplicates"))
+    assert (family in ("zillow-com1", "zillow-working-api")) == bool(tally.counts["not_listings"])
 
 
 def test_the_generated_sets_reach_every_kind_of_trouble() -> None:

@@ -148,7 +148,14 @@ def test_half_a_surrogate_pair_in_a_column_is_rejected() -> None:
 def test_a_page_that_cannot_be_read_is_one_reject(page: bytes) -> None:
     """It costs the listings counted on it, not the set, and is kept."""
     cleaned = clean((page, 7), (json.dumps({"results": [row(3)]}).encode(), 1))
-    assert {"landed": 8, "clean": 1, "rejected": 0, "duplicates": 0, "unreadable": 7} == cleaned.counts
+    assert {
+        "landed": 8,
+        "clean": 1,
+        "rejected": 0,
+        "duplicates": 0,
+        "not_listings": 0,
+        "unreadable": 7,
+    } == cleaned.counts
     assert (1, {"page_unreadable": 1}) == (cleaned.pages_unreadable, cleaned.rejects_by_reason)
     (reject,) = cleaned.rejects.to_pylist()
     assert (None, None, f"{PREFIX}page-0001.json") == (reject["raw_position"], reject["zpid"], reject["raw_key"])

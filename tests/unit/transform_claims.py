@@ -16,7 +16,7 @@ from include.contract import load_contract
 from include.sources import load_source
 from tests.unit.contract_check import violations
 from tests.unit.generated_pages import FAMILIES, GeneratedSet, generated_sets
-from tests.unit.raw_pages import is_zpid, payload_of, raw_rows, with_an_empty_stack
+from tests.unit.raw_pages import is_no_listing, is_zpid, payload_of, raw_rows, with_an_empty_stack
 from tests.unit.transform_code import PREFIX, clean
 
 from parquet import to_parquet  # isort: skip
@@ -91,32 +91,33 @@ def landing_counts_as_the_reader_does(made: GeneratedSet) -> None:
 
 
 def every_listing_is_counted(raw: dict[str, list[Any]], cleaned: Cleaned) -> None:
-    """Rows in the raw pages = clean + rejected + duplicates + those on unreadable pages."""
+    """Rows in the raw pages = clean + rejected + duplicates + no listings + those on unreadable pages."""
     unreadable = _unreadable(cleaned)
     assert {
         "landed": sum(map(len, raw.values())),
         "clean": len(cleaned.listings),
         "rejected": len(cleaned.rejects) - len(unreadable),
         "duplicates": cleaned.counts["duplicates"],
+        "not_listings": cleaned.counts["not_listings"],
         "unreadable": sum(len(raw[key]) for key in unreadable),
     } == dict(cleaned.counts)
     assert len(unreadable) == cleaned.pages_unreadable
-    counts = cleaned.counts
-    parts = counts["clean"] + counts["rejected"] + counts["duplicates"] + counts["unreadable"]
-    assert counts["landed"] == parts
+    assert cleaned.counts["landed"] == sum(cleaned.counts.values()) - cleaned.counts["landed"]
 
 
 def every_row_has_one_fate(raw: dict[str, list[Any]], cleaned: Cleaned, family: str) -> None:
-    """A raw row is clean or rejected, once; else a later row with its zpid is clean, or its page is unreadable."""
+    """A raw row is clean, rejected or no listing, once; else a later one has its zpid, or its page is unreadable."""
     clean_at = dict(zip(_places(cleaned.listings), cleaned.listings["zpid"].to_pylist(), strict=True))
     rejected = [place for place in _places(cleaned.rejects) if place[1] is not None]
     assert len(set(rejected)) == len(rejected)
     assert not clean_at.keys() & set(rejected)
     everywhere = {(key, position) for key, rows in raw.items() for position in range(len(rows))}
-    superseded = {
-        place for place in everywhere - clean_at.keys() - set(rejected) if place[0] not in _unreadable(cleaned)
-    }
-    assert cleaned.counts["duplicates"] == len(superseded)
+    readable = {place for place in everywhere if place[0] not in _unreadable(cleaned)}
+    none = {place for place in readable if is_no_listing(raw[place[0]][place[1]], family)}
+    assert not none & {*clean_at, *rejected}
+    assert bool(none) <= cleaned.counts["not_listings"] <= len(none)
+    superseded = readable - clean_at.keys() - set(rejected) - none
+    assert cleaned.counts["duplicates"] == len(superseded) + len(none) - cleaned.counts["not_listings"]
     for place in superseded:
         sent = payload_of(raw[place[0]][place[1]], family)["zpid"]
         assert [True] == [later > place for later, zpid in clean_at.items() if is_zpid(sent, zpid)]
