@@ -331,7 +331,7 @@ def test_a_plan_reserves_its_page_limits(monkeypatch: pytest.MonkeyPatch) -> Non
     reserve_plan(s3, [REQUEST])
     resources.cache_clear()
 
-    held = ledger(s3).account().reserved
+    held = ledger(s3, time=Time(datetime.now(UTC))).account().reserved  # it reserves for the month that it is
     assert {f"{REQUEST.extract_id}/houston-tx": 20} == {name: each.requests for name, each in held.items()}
 
 
