@@ -55,6 +55,7 @@ class ReadySet:
     `contract_version` is the contract it was cleaned under, empty in markers older than this field; `replay` is
     the id of the replay that had it cleaned again. `market_name` is the market as it was asked for, `pages_claimed` and
     `listings_claimed` what the API said exists; None: the marker is older than these, or the API did not say.
+    `reached_end` is False where our page limit ended the set before the market did, None in older markers.
     `listing` is what was searched for: sale, rent or sold; markers older than this field are of homes for sale.
     `not_listings` counts buildings and groups of units; 0 in markers that are older than it.
     """
@@ -84,6 +85,7 @@ class ReadySet:
     listings_claimed: int | None = None
     listing: str = SALE
     not_listings: int = 0
+    reached_end: bool | None = None
 
     def __post_init__(self) -> None:
         parts = (self.source, self.market, self.snapshot_date, self.extract_id, self.transform_version)

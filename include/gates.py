@@ -189,6 +189,7 @@ class Gatekeeper:
             listings_claimed=claims.count(manifest.get("listings_claimed")),
             listing=listing_of(key.market),
             not_listings=counts["not_listings"],
+            reached_end=_reached_end(key, manifest),
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:
@@ -209,6 +210,16 @@ def _check_listing(key: SetKey, manifest: dict[str, Any]) -> None:
             f"{key.manifest}: its listing is {str(listing)[:40]!r}, but the market {key.market} is of homes for "
             f"{expected!r}: nothing was loaded. Extract the market again"
         )
+
+
+def _reached_end(key: SetKey, manifest: dict[str, Any]) -> bool | None:
+    """Whether the last page is empty, or the last that the API claims or shows: else our page limit ended the set."""
+    if not (pages := manifest.get("pages")):
+        return None
+    last = load_source(key.source).request.page_cap
+    if claimed := claims.count(manifest.get("pages_claimed")):
+        last = min(last, claimed)
+    return pages[-1]["listings"] == 0 or len(pages) >= last
 
 
 def _market_name(key: SetKey, manifest: dict[str, Any]) -> str | None:

@@ -170,6 +170,7 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "pages_claimed": ready.pages_claimed,
         "listings_claimed": ready.listings_claimed,
         "not_listings": ready.not_listings,
+        "reached_end": ready.reached_end,
     }
     _insert(cursor, batch.staging_sets, values)
 

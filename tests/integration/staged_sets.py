@@ -76,6 +76,7 @@ def seen(
     claimed: int | None = None,
     rejected_zpids: Sequence[int] = (),
     market_name: str | None = None,
+    reached_end: bool | None = None,
     not_listings: int = 0,
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
@@ -109,6 +110,7 @@ def seen(
         "replay": replay,
         "listings_claimed": claimed,
         "market_name": market_name,
+        "reached_end": reached_end,
     }
     ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
     origin = {

@@ -120,6 +120,16 @@ def test_each_listing_is_seen_once(
     assert [seen_and_complete] == column(mart_tables, "listings_seen, is_complete")
 
 
+@pytest.mark.parametrize(("reached_end", "expected"), [(True, True), (None, True), (False, False)])
+def test_what_our_page_limit_ended_was_not_seen_whole(
+    mart_tables: Connection, reached_end: bool | None, expected: bool
+) -> None:
+    """All that was claimed was seen, and still there may be more behind the page at which we stopped."""
+    load(mart_tables, "b1", seen({1: 200_000, 2: 200_000}, claimed=2, reached_end=reached_end))
+    build(mart_tables)
+    assert [(2, expected)] == column(mart_tables, "listings_seen, is_complete")
+
+
 def test_a_reject_that_nobody_can_name_says_nothing_of_what_left(mart_tables: Connection) -> None:
     """The day and the next have no counts of what came, left and returned, instead of wrong ones."""
     load(mart_tables, "b1", complete({1: 200_000, 2: 200_000}, day=20))

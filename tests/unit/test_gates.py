@@ -47,6 +47,30 @@ def test_a_sound_set_is_let_through() -> None:
     assert ready_set().to_dict() == json.loads(s3.buckets["clean"][MARKER].body)
 
 
+@pytest.mark.parametrize(
+    ("listings", "claimed", "reached"),
+    [
+        ([41, 0], 20, True),  # an empty page
+        ([41] * 20, None, True),  # zillow56 shows no more
+        ([41, 12], 2, True),  # the last that it claims
+        ([41], 20, False),
+        ([41], None, False),
+        ([41] * 19, 20, False),
+        ([], 20, None),  # a manifest of another form
+    ],
+)
+def test_a_set_that_our_page_limit_ended_is_told_apart(
+    listings: list[int], claimed: int | None, reached: bool | None
+) -> None:
+    """The marker says whether the set ended where the market does, by how many listings each page brought."""
+    s3 = buckets()
+    manifest = {"pages": [{"listings": count} for count in listings], "pages_claimed": claimed}
+    put_clean_set(s3, manifest=json.dumps(manifest).encode())
+
+    Gatekeeper(s3, RESOURCES, 0.05).let_through(KEY)
+    assert reached is json.loads(s3.buckets["clean"][MARKER].body)["reached_end"]
+
+
 def test_a_claim_that_no_column_holds_is_not_handed_on() -> None:
     """The marker of a set that an earlier version landed has no claim where its manifest has an impossible one."""
     s3 = buckets()

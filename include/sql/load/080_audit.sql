@@ -39,7 +39,8 @@ insert into core.load_audit (
     pages_claimed,
     listings_claimed,
     withdrawn,
-    not_listings
+    not_listings,
+    reached_end
 )
 with staged as (
     select
@@ -96,7 +97,8 @@ select
     batch_sets.pages_claimed,
     batch_sets.listings_claimed,
     0 as withdrawn,
-    batch_sets.not_listings
+    batch_sets.not_listings,
+    batch_sets.reached_end
 from {{ batch.staging_sets }} as batch_sets
 left join staged
     on

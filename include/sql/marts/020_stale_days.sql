@@ -26,6 +26,7 @@ select
     not_listings,
     unreadable,
     staged_rejects,
+    reached_end,
     accepted
 from core.load_audit
 where
@@ -93,10 +94,11 @@ counted as (
         held.not_listings,
         held.clean + coalesce(rejected.only_rejected, 0) + coalesce(rejected.without_zpid, 0) as listings_seen,
         (
-            held.unreadable = 0
+            coalesce(held.reached_end, true)
+            and held.unreadable = 0
             and held.staged_rejects = held.rejected
             and coalesce(rejected.without_zpid, 0) = 0
-        ) as is_readable
+        ) as is_readable_to_the_end
     from held_days as held
     inner join stale_days
         on
@@ -116,7 +118,7 @@ select
     snapshot_date,
     listings_seen,
     (
-        is_readable
+        is_readable_to_the_end
         and listings_seen > 0
         -- An API counts the buildings and groups that it shows among what it claims.
         and coalesce(listings_seen + not_listings >= listings_claimed, false)

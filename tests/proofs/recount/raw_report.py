@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,12 @@ class RawSet:
     pages: Sequence[Mapping[str, Any]] = field(repr=False)
     served_at: Sequence[datetime] = field(repr=False)
     source: str = "zillow56"
+
+    @property
+    def came_to_the_end(self) -> bool:
+        """Whether the last page is empty, the twentieth, which is the last that the API shows, or the last it claims."""
+        claimed = [page["totalPages"] for page in self.pages if page.get("totalPages") is not None]
+        return not self.pages[-1]["results"] or len(self.pages) >= min([20, *claimed])
 
 
 def report_of(sets: Iterable[RawSet], date: str, build_number: int = 1) -> Report:
@@ -262,7 +269,11 @@ class Read:
             "claimed": claimed,
             "share": None if claimed is None else rounded(Fraction(seen, claimed) if claimed else Fraction(1), 6),
             # A page that is parsed was readable.
-            "is_complete": claimed is not None and seen >= claimed and seen > 0 and not nameless,
+            "is_complete": claimed is not None
+            and seen >= claimed
+            and seen > 0
+            and not nameless
+            and self.of.came_to_the_end,
             "pages_read": len(self.of.pages),
             "pages_claimed": max(claims["totalPages"], default=None),
         }
@@ -382,6 +393,12 @@ def cut_share(measured: pd.DataFrame) -> float | None:
 # Over all sets.
 
 
+def _first_full(newest_first: list[RawSet]) -> RawSet:
+    """The first that lacks at most a tenth of the listings of the fullest."""
+    rows = {each.extract_id: len(read(each).listings) for each in newest_first}
+    return next(each for each in newest_first if max(rows.values()) - rows[each.extract_id] <= max(rows.values()) / 10)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """Everything that was loaded."""
@@ -390,10 +407,11 @@ class Loaded:
     held: list[RawSet] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        days: dict[tuple[str, str, str], RawSet] = {}
-        for each in sorted(self.sets, key=lambda each: (each.observed_at, each.extract_id)):
-            days[each.source, each.market, each.date] = each
-        object.__setattr__(self, "held", sorted(days.values(), key=lambda each: (each.source, each.market, each.date)))
+        days: dict[tuple[str, str, str], list[RawSet]] = defaultdict(list)
+        for each in sorted(self.sets, key=lambda each: (each.observed_at, each.extract_id), reverse=True):
+            days[each.source, each.market, each.date].append(each)
+        held = [_first_full(days[key]) for key in sorted(days)]
+        object.__setattr__(self, "held", held)
 
     def report(self, date: str, build_number: int = 1) -> Report:
         """The report of `date`, everything having been loaded, also what is of later dates.
