@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.e2e.pipeline import Pipeline
+from tests.proofs.halves.spoilt import poison
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,3 @@ def suspects(pipeline: Pipeline) -> dict[str, int]:
         "select market, count(*) from core.load_audit where status = 'suspect' and market like '%%-ak' group by market"
     )
     return dict(pipeline.warehouse(sql))
-
-
-def poison(pipeline: Pipeline, market: str) -> None:
-    """Overwrites the market's clean listings with as many bytes that are no Parquet."""
-    [key] = [key for key in pipeline.keys("clean", "listings/") if market in key and key.endswith("listings.parquet")]
-    bucket = pipeline.environment["LISTINGS_CLEAN_BUCKET"]
-    size = pipeline.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    pipeline.s3.put_object(Bucket=bucket, Key=key, Body=b"x" * size)
