@@ -158,7 +158,12 @@ class _Judge:
         if failure:
             return failure
         if cleaning:
-            left = {"rejected": cleaning.rejected, "repeated": cleaning.repeated, "unreadable": cleaning.unreadable}
+            left = {
+                "rejected": cleaning.rejected,
+                "repeated": cleaning.repeated,
+                "no listings": cleaning.not_listings,
+                "unreadable": cleaning.unreadable,
+            }
             note = ", ".join(f"{count} {name}" for name, count in left.items() if count)
             return Cell(DONE, cleaning.clean, note, cleaning.at, cleaning.where)
         if self.ready:

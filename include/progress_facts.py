@@ -61,6 +61,7 @@ class Cleaning:
     where: Where
     at: datetime
     repeated: int | None = None
+    not_listings: int | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class Reading:
                     event.where,
                     event.at,
                     _count(extra, "duplicates"),
+                    _count(extra, "not_listings"),
                 )
             )
 

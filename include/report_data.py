@@ -117,6 +117,7 @@ def _day(row: Mapping[str, Any]) -> Day:
         back=_count(row["back_listings"]),
         coverage=Coverage(
             seen=int(row["listings_seen"]),
+            not_listings=int(row["not_listings"]),
             claimed=_count(row["listings_claimed"]),
             share=_number(row["coverage_share"]),
             is_complete=bool(row["is_complete"]),
@@ -255,6 +256,7 @@ def _funnel(newest: _Row, reasons: list[_Row]) -> Funnel:
         clean=int(newest["clean"]),
         rejected=int(newest["rejected"]),
         duplicates=int(newest["duplicates"]),
+        not_listings=int(newest["not_listings"]),
         unreadable=int(newest["unreadable"]),
         loaded=int(newest["loaded"]),
         reasons={row["reason"]: int(row["rejects"]) for row in reasons},

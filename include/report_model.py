@@ -10,9 +10,13 @@ from typing import TypedDict
 
 
 class Coverage(TypedDict):
-    """What was seen against what the API said exists. `share` may exceed 1 when the API counts late."""
+    """What was seen against what the API said exists. `share` may exceed 1 when the API counts late.
+
+    `seen` counts listings; `not_listings` the buildings and groups of units beside them, which the API counts too.
+    """
 
     seen: int
+    not_listings: int
     claimed: int | None
     share: float | None
     is_complete: bool
@@ -138,12 +142,16 @@ class Zip(TypedDict):
 
 
 class Funnel(TypedDict):
-    """Where the day's listings went: on_pages = clean + rejected + duplicates + unreadable, loaded = clean."""
+    """Where the rows of the day went: on_pages = clean + rejected + duplicates + not_listings + unreadable.
+
+    loaded = clean.
+    """
 
     on_pages: int
     clean: int
     rejected: int
     duplicates: int
+    not_listings: int
     unreadable: int
     loaded: int
     reasons: dict[str, int]

@@ -17,12 +17,21 @@ from local.clients import aws_client, loader_connection
 from local.listing_api.families import FAMILIES
 from local.stack import Stack
 
-COUNTS = ("on_pages", "clean", "rejected", "duplicates", "unreadable", "warehouse")
+# Headings of the counts, and what stands under them.
+COUNTS = {
+    "listings": "on_pages",
+    "clean": "clean",
+    "rejected": "rejected",
+    "repeated": "duplicates",
+    "buildings": "not_listings",
+    "unreadable": "unreadable",
+    "loaded": "warehouse",
+}
 # Columns in which a set has three reasons in its line; in fewer each has its own.
 ONE_LINE = 146
 _SET = "where source = %s and market = %s and snapshot_date = %s and extract_id = %s"
 AUDIT = (
-    "select clean, duplicates, unreadable, superseded + withdrawn, superseded_by "  # noqa: S608 - constants
+    "select clean, duplicates, not_listings, unreadable, superseded + withdrawn, superseded_by "  # noqa: S608 - constants
     f"from core.load_audit {_SET} and status = 'loaded' order by load_number desc"
 )
 REASONS = f"select reason, count(*) from core.listing_rejects {_SET} group by reason"  # noqa: S608
@@ -43,8 +52,9 @@ class Line:
     """The account of one set; counts are of listings but for `pages` and `filled`, the pages that carry any.
 
     `on_pages` is counted on the pages in the landing bucket, `warehouse` and `reasons` in the tables of `core`;
-    clean, duplicates and unreadable are what the transform stated, as the audit has it. `superseded` listings are not
-    in the warehouse because the set `superseded_by` holds the market's day, or a person withdrew theirs.
+    clean, duplicates, not_listings and unreadable are what the transform stated, as the audit has it. `superseded`
+    listings are not in the warehouse because the set `superseded_by` holds the market's day, or a person withdrew
+    theirs. `not_listings` are buildings and groups of units.
     """
 
     date: str
@@ -57,6 +67,7 @@ class Line:
     duplicates: int
     unreadable: int
     warehouse: int
+    not_listings: int = 0
     superseded: int = 0
     superseded_by: str | None = None
     reasons: dict[str, int] = field(default_factory=dict)
@@ -69,11 +80,12 @@ class Line:
     def differences(self) -> list[str]:
         """What does not add up, a sentence each; empty when every listing is accounted for."""
         found = []
-        accounted = self.clean + self.rejected + self.duplicates + self.unreadable
+        accounted = self.clean + self.rejected + self.duplicates + self.not_listings + self.unreadable
         if self.on_pages != accounted:
             found.append(
                 f"{self.market} {self.date}: {self.on_pages} listings on the pages, but clean {self.clean} + rejected "
-                f"{self.rejected} + duplicates {self.duplicates} + unreadable {self.unreadable} = {accounted}"
+                f"{self.rejected} + duplicates {self.duplicates} + buildings {self.not_listings} + unreadable "
+                f"{self.unreadable} = {accounted}"
             )
         if self.warehouse + self.superseded != self.clean:
             found.append(
@@ -130,7 +142,7 @@ class Books:
 
     def _line(self, manifest: dict[str, Any]) -> Line:
         key = (manifest["source"], manifest["market"], manifest["date"], manifest["extract_id"])
-        clean, duplicates, unreadable, superseded, superseded_by = self._query(AUDIT, key)[0]
+        clean, duplicates, not_listings, unreadable, superseded, superseded_by = self._query(AUDIT, key)[0]
         [[kept]] = self._query(KEPT, key)
         on_pages = [self._count(manifest, page["name"]) for page in manifest["pages"]]
         return Line(
@@ -142,6 +154,7 @@ class Books:
             on_pages=sum(on_pages),
             clean=clean,
             duplicates=duplicates,
+            not_listings=not_listings,
             unreadable=unreadable,
             warehouse=kept,
             superseded=superseded,
@@ -182,8 +195,13 @@ class Books:
 def show(lines: Sequence[Line], console: Console) -> None:
     """Prints the accounts as a table, with a last row of sums."""
     but = " but for days that were extracted again" if any(line.superseded_by for line in lines) else ""
+    # A search for sale shows no buildings: no column for them.
+    counts = {
+        name: each for name, each in COUNTS.items() if name != "buildings" or any(line.not_listings for line in lines)
+    }
+    parts = " + ".join(name for name in counts if name not in ("listings", "loaded"))
     table = Table(
-        title=f"Where every listing went: listings = clean + rejected + repeated + unreadable, loaded = clean{but}",
+        title=f"Where every listing went: listings = {parts}, loaded = clean{but}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -191,7 +209,7 @@ def show(lines: Sequence[Line], console: Console) -> None:
     )
     for heading in ("date", "market"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("pages", "listings", "clean", "rejected", "repeated", "unreadable", "loaded"):
+    for heading in ("pages", *counts):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why rejected", no_wrap=True)
     between = ", " if console.width >= ONE_LINE else "\n"
@@ -200,11 +218,11 @@ def show(lines: Sequence[Line], console: Console) -> None:
             line.date,
             line.market,
             str(line.pages),
-            *(str(getattr(line, name)) for name in COUNTS),
+            *(str(getattr(line, name)) for name in counts.values()),
             between.join(f"{count} {reason}" for reason, count in sorted(line.reasons.items())),
         )
     table.add_section()
-    sums = (sum(getattr(line, name) for line in lines) for name in ("pages", *COUNTS))
+    sums = (sum(getattr(line, name) for line in lines) for name in ("pages", *counts.values()))
     table.add_row("", "together", *(str(total) for total in sums), "")
     console.print(table)
     for line in lines:

@@ -154,12 +154,13 @@ def funnel(counts: Funnel) -> tuple[list[Step], str]:
         ("Clean", counts["clean"], "good", ""),
         ("Rejected", counts["rejected"], "bad", reasons),
         ("Repeated", counts["duplicates"], "idle", "counted once"),
+        ("Buildings", counts["not_listings"], "idle", "and groups of units: no listings"),
         ("Unreadable", counts["unreadable"], "bad", "on pages that could not be read"),
         ("Loaded", counts["loaded"], "good", "in the warehouse"),
     ]
     made = [Step(label, number, min(100 * number / whole, 100), tone, detail if number else "")
             for label, number, tone, detail in steps]  # fmt: skip
-    together = counts["clean"] + counts["rejected"] + counts["duplicates"] + counts["unreadable"]
+    together = sum(counts[part] for part in ("clean", "rejected", "duplicates", "not_listings", "unreadable"))
     faults = []
     if together != counts["on_pages"]:
         faults.append(f"The steps make {together:,} together, but {counts['on_pages']:,} were on the pages.")

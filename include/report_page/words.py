@@ -109,12 +109,12 @@ def home_type(value: str | None) -> str | None:
 
 
 def seen(coverage: Coverage) -> str:
-    """820 of 13,012 listings seen (6 %)."""
+    """820 of 13,012 listings seen (6 %); 37 and 3 buildings of 40 listings seen (100 %)."""
     claimed, part = coverage["claimed"], known(coverage["share"])
     if claimed is None:
         return f"{counted(coverage['seen'], 'listing', 'listings')} seen; the API did not say how many exist"
     percents = "" if part is None else f" ({rough_share(part)})"
-    return f"{coverage['seen']:,} of {counted(claimed, 'listing', 'listings')} seen{percents}"
+    return f"{_shown(coverage)} of {counted(claimed, 'listing', 'listings')} seen{percents}"
 
 
 def seen_of_claimed(coverage: Coverage) -> str:
@@ -122,7 +122,13 @@ def seen_of_claimed(coverage: Coverage) -> str:
     claimed, part = coverage["claimed"], known(coverage["share"])
     if claimed is None:
         return f"{coverage['seen']:,} of unknown"
-    return f"{coverage['seen']:,} of {claimed:,}" + ("" if part is None else f" ({rough_share(part)})")
+    return f"{_shown(coverage)} of {claimed:,}" + ("" if part is None else f" ({rough_share(part)})")
+
+
+def _shown(coverage: Coverage) -> str:
+    """What was seen of what the API claims: it counts buildings among its listings."""
+    buildings = coverage["not_listings"]
+    return f"{coverage['seen']:,}" + (f" and {counted(buildings, 'building', 'buildings')}" if buildings else "")
 
 
 def seen_in_short(coverage: Coverage) -> str:

@@ -72,6 +72,15 @@ def test_no_listings_are_accounted_for_apart(core_tables: Connection) -> None:
     assert [(6, 2, 1, 0, 3, 0, 2)] == rows(core_tables, f"select {counted} from core.load_audit")
 
 
+def test_buildings_alone_take_no_day(core_tables: Connection) -> None:
+    """A newer look that brings buildings and no listing is poorer: the day stays with the listings seen before."""
+    load(core_tables, "b1", seen({1: 100, 2: 200}))
+    load(core_tables, "b2", seen({}, hour=12, not_listings=3))
+    assert [(1,), (2,)] == rows(core_tables, "select zpid from core.listing_snapshots order by 1")
+    verdicts = rows(core_tables, "select not_listings, verdict from core.load_audit order by observed_at")
+    assert [(0, "holds"), (3, "poorer")] == verdicts
+
+
 def test_a_finished_batch_run_again_yields_its_receipt(core_tables: Connection) -> None:
     """A load task that is cleared after its commit finds the batch loaded and returns the same receipt."""
     first = seen({1: 100})

@@ -39,6 +39,7 @@ def coverage(seen: int, claimed: int | None) -> Coverage:
     """Complete when all that the API claimed was seen."""
     return {
         "seen": seen,
+        "not_listings": 0,
         "claimed": claimed,
         "share": seen / claimed if claimed else None,
         "is_complete": claimed is not None and seen >= claimed,
@@ -103,7 +104,7 @@ def funnel(loaded: int, reasons: dict[str, int] | None = None, duplicates: int =
     rejected = sum(reasons.values())
     return {
         "on_pages": loaded + rejected + duplicates, "clean": loaded, "rejected": rejected, "duplicates": duplicates,
-        "unreadable": 0, "loaded": loaded, "reasons": reasons,
+        "not_listings": 0, "unreadable": 0, "loaded": loaded, "reasons": reasons,
     }  # fmt: skip
 
 

@@ -35,7 +35,15 @@ def line(**changed: Any) -> Line:
     ("changed", "words"),
     [
         ({}, []),
-        ({"on_pages": 11}, ["11 listings on the pages, but clean 7 + rejected 2 + duplicates 1 + unreadable 0 = 10"]),
+        (
+            {"on_pages": 11},
+            ["11 listings on the pages, but clean 7 + rejected 2 + duplicates 1 + buildings 0 + unreadable 0 = 10"],
+        ),
+        ({"on_pages": 13, "not_listings": 3}, []),
+        (
+            {"not_listings": 3},
+            ["10 listings on the pages, but clean 7 + rejected 2 + duplicates 1 + buildings 3 + unreadable 0 = 13"],
+        ),
         ({"warehouse": 6}, ["7 clean, but 6 in the warehouse"]),
         ({"warehouse": 0, "superseded": 7, "superseded_by": NEWER}, []),
         (
@@ -59,3 +67,16 @@ def test_a_day_that_another_set_holds_names_it() -> None:
     [told] = [each for each in text.getvalue().splitlines() if "extracted again since" in each]
     assert told.startswith("austin-tx 2026-11-20: ")
     assert told.endswith(NEWER)
+
+
+def test_buildings_have_a_column_where_there_are_any() -> None:
+    """Of a search for sale the table has none; with a market that shows buildings it counts them, and in the sum."""
+    shown = []
+    for lines in ([line()], [line(), line(market="austin-tx-rent", on_pages=13, not_listings=3)]):
+        text = io.StringIO()
+        show(lines, Console(file=text, width=160))
+        shown.append(text.getvalue().splitlines())
+    assert "buildings" not in "".join(shown[0])
+    assert "listings = clean + rejected + repeated + buildings + unreadable, loaded = clean" in shown[1][0]
+    together = next(each.split() for each in shown[1] if "together" in each)
+    assert ["together", "4", "23", "14", "4", "2", "3", "0", "14"] == together

@@ -62,7 +62,15 @@ def core() -> Tables:
         snapshot(1, market="austin-tx"),
         snapshot(1, SECOND, price=120),
     ]
-    counts = {"landed": 0, "rejected": 0, "duplicates": 0, "unreadable": 0, "superseded": 0, "withdrawn": 0}
+    counts = {
+        "landed": 0,
+        "rejected": 0,
+        "duplicates": 0,
+        "not_listings": 0,
+        "unreadable": 0,
+        "superseded": 0,
+        "withdrawn": 0,
+    }
     audit = []
     for name in sorted({row["set_id"] for row in rows}):
         held = sum(row["set_id"] == name for row in rows)

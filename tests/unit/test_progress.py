@@ -42,13 +42,14 @@ def landed(minute: int = 1, extract_id: str = FIRST, listings: int = 820, run_id
     return Event("landed_listings", HOUSTON, extra, Where("extract_listings", run_id, "land_listings", 0), at(minute))
 
 
-def cleaned(minute: int = 2, extract_id: str = FIRST) -> Event:
+def cleaned(minute: int = 2, extract_id: str = FIRST, **more: int) -> Event:
     extra = {
         "set_id": f"zillow56/houston-tx/{DATE}/{extract_id}/v1",
         "clean": 815,
         "rejected": 4,
         "duplicates": 1,
         "unreadable": 0,
+        **more,
     }
     return Event("clean_listings", HOUSTON, extra, Where("sense_listings", "s1", "sense_set.pass_gates", 0), at(minute))
 
@@ -115,6 +116,12 @@ def test_the_cells_say_how_many_and_which_task_did_it() -> None:
         cell["where"]["task_id"] for cell in found.values()
     ]
     assert ("report_listings", "m1") == tuple(found["reported"]["where"][name] for name in ("dag_id", "run_id"))
+
+
+def test_the_clean_cell_says_how_many_rows_were_no_listings() -> None:
+    """Buildings stand beside the rejects, as they are none of them."""
+    found = cells(History(events=[landed(), cleaned(not_listings=3)]), Ledgers())
+    assert "4 rejected, 1 repeated, 3 no listings" == found["clean"]["note"]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def test_the_day_of_a_dozen_listings() -> None:
         "back": None,
         "coverage": {
             "seen": 11,
+            "not_listings": 0,
             "claimed": 12,
             "share": 0.916667,
             "is_complete": False,
@@ -119,6 +120,7 @@ def test_where_a_dozen_listings_went() -> None:
         "clean": 8,
         "rejected": 3,
         "duplicates": 1,
+        "not_listings": 0,
         "unreadable": 0,
         "loaded": 8,
         "reasons": {"bedrooms_invalid": 1, "price_invalid": 1, "price_missing": 1},

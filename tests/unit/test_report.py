@@ -288,6 +288,17 @@ def test_a_funnel_that_does_not_add_up_is_not_hidden() -> None:
     assert "The steps make 44 together, but 45 were on the pages." in text
 
 
+def test_buildings_have_a_step_of_the_funnel() -> None:
+    """They are rows of the pages that are neither clean nor lost, and the steps add up with them."""
+    market = sample.market("houston-tx", 40, 1)
+    market["funnel"]["on_pages"] += 3
+    assert "but 48 were on the pages" in page(market).text
+    market["funnel"]["not_listings"] = 3
+    text = page(market).text
+    assert "together" not in text
+    assert re.search("Buildings 3 (.* )?and groups of units: no listings", text)
+
+
 def test_anchors_are_plain_and_never_shared() -> None:
     """Markets whose names differ only in signs get sections of their own."""
     markets = [sample.market("houston-tx", 1, 1), sample.market("houston tx!", 1, 1), sample.market("שלום", 1, 1)]
@@ -337,6 +348,17 @@ def test_coverage_that_the_api_did_not_name_is_not_invented() -> None:
     covered = sample.coverage(60, None)
     assert f"60{words.GAP}listings seen; the API did not say how many exist" == words.seen(covered)
     assert "coverage not known" == words.seen_in_short(covered)
+
+
+def test_buildings_are_named_where_the_api_counts_them() -> None:
+    """Of 40 that it claims 37 listings and three buildings are all; without any, nothing is said of them."""
+    covered = sample.coverage(37, 40) | {"not_listings": 3, "share": 1.0, "is_complete": True}
+    said = [each(covered).replace(words.GAP, " ") for each in (words.coverage_sentence, words.seen_of_claimed)]
+    assert [
+        "37 and 3 buildings of 40 listings seen (100 %): the whole market.",
+        "37 and 3 buildings of 40 (100 %)",
+    ] == said
+    assert "building" not in words.seen(sample.coverage(37, 40))
 
 
 def test_a_few_very_dear_listings_do_not_flatten_the_histogram() -> None:

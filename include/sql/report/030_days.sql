@@ -52,6 +52,7 @@ select
     coverage.clean,
     coverage.rejected,
     coverage.duplicates,
+    coverage.not_listings,
     coverage.unreadable,
     coverage.loaded
 from marts.market_by_day as days

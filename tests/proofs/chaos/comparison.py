@@ -188,7 +188,7 @@ def _audit(loaded: Sequence[Row], snapshots: Sequence[Row], rejects: Sequence[Ro
     found = [f"no loaded row of load_audit for {name}" for name in held.keys() - {row["set_id"] for row in loaded}]
     for row in loaded:
         sums = {
-            "landed": row["clean"] + row["rejected"] + row["duplicates"] + row["unreadable"],
+            "landed": row["clean"] + row["rejected"] + row["duplicates"] + row["not_listings"] + row["unreadable"],
             "clean": row["staged"],
             "staged": row["accepted"] + row["superseded"] + row["withdrawn"],
             "accepted": held[row["set_id"]],

@@ -266,6 +266,7 @@ class Read:
         claimed = max(claims["totalResultCount"], default=None)
         return {
             "seen": seen,
+            "not_listings": 0,  # zillow56 sends no buildings
             "claimed": claimed,
             "share": None if claimed is None else rounded(Fraction(seen, claimed) if claimed else Fraction(1), 6),
             # A page that is parsed was readable.
@@ -286,6 +287,7 @@ class Read:
             "clean": len(self.listings),
             "rejected": len(self.rejects),
             "duplicates": self.duplicates,
+            "not_listings": 0,
             "unreadable": 0,
             "loaded": len(self.listings),
             "reasons": {str(reason): int(count) for reason, count in sorted(reasons.items())},
