@@ -16,8 +16,8 @@ ERROR_BYTES = 2000
 _INSERT_SUSPECT = """
 insert into core.load_audit (
     batch_id, set_id, source, market, snapshot_date, extract_id, transform_version, observed_at, status,
-    landed, clean, rejected, duplicates, not_listings, unreadable, error, run_id, replay, recorded_at
-) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, %s, %s, getdate())
+    landed, clean, rejected, duplicates, not_listings, unreadable, error, run_id, replay, listing, recorded_at
+) values (%s, %s, %s, %s, %s, %s, %s, %s, 'suspect', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, getdate())
 """
 
 
@@ -34,7 +34,9 @@ def record_suspects(connection: Connection, batch: Batch, error: BaseException |
                 identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
                 counts = (each.landed, each.clean, each.rejected, each.duplicates, each.not_listings, each.unreadable)
                 seen = (each.transform_version, each.observed)
-                cursor.execute(_INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay))
+                cursor.execute(
+                    _INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay, each.listing)
+                )
         connection.commit()
     except BaseException:
         connection.rollback()

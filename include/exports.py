@@ -33,7 +33,7 @@ class _Choice:
 EXPORTS = {
     "market_by_day": _Choice(_ON_SPAN, "source, market, snapshot_date"),
     "zip_by_day": _Choice("snapshot_date = %(last)s", "source, market, zipcode", "the report's date"),
-    "price_cuts": _Choice("seen_on between %(first)s and %(last)s", "source, seen_on, zpid"),
+    "price_cuts": _Choice("seen_on between %(first)s and %(last)s", "source, listing, seen_on, zpid"),
     "zestimate_gaps": _Choice(
         "snapshot_date <= %(last)s", "source, market, zpid", "each market's newest day, if not after the report's date"
     ),

@@ -43,6 +43,7 @@ DDL_FILES = (
     "ddl/022_seen_once.sql",
     "ddl/023_which_set_holds.sql",
     "ddl/024_not_listings.sql",
+    "ddl/025_searches.sql",
     "ddl/026_reached_end.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")

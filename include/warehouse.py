@@ -171,6 +171,7 @@ def _state(cursor: Cursor, batch: Batch, ready: ReadySet) -> None:
         "listings_claimed": ready.listings_claimed,
         "not_listings": ready.not_listings,
         "reached_end": ready.reached_end,
+        "listing": ready.listing,
     }
     _insert(cursor, batch.staging_sets, values)
 

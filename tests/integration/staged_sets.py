@@ -38,7 +38,7 @@ MARTS = {
     "listing_presence": "source, market, zpid",
     "market_by_day": "source, market, snapshot_date",
     "zip_by_day": "source, market, zipcode, snapshot_date",
-    "price_cuts": "source, zpid, seen_on",
+    "price_cuts": "source, listing, zpid, seen_on",
     "zestimate_gaps": "source, market, zpid",
     "jumps": "source, market, snapshot_date, measure",
 }
@@ -78,12 +78,14 @@ def seen(
     market_name: str | None = None,
     reached_end: bool | None = None,
     not_listings: int = 0,
+    listing: str = "sale",
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
     `rows`: other values for the listing of a zpid. `claimed`: how many listings the API said exist; `rejected_zpids`:
-    whose the first rejected rows are; `market_name`: what was asked for; `not_listings`: buildings among the rows.
+    whose the first rejected rows are; `market_name`: what was asked for; `not_listings`: buildings among the rows;
+    `listing`: what was searched for.
     """
     date = f"2026-11-{day:02d}"
     observed = f"2026-11-{observed_day or day:02d}"
@@ -111,6 +113,7 @@ def seen(
         "listings_claimed": claimed,
         "market_name": market_name,
         "reached_end": reached_end,
+        "listing": listing,
     }
     ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
     origin = {
@@ -224,13 +227,14 @@ def rows(connection: Connection, sql: str, *values: Any) -> list[tuple[Any, ...]
 
 def core(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Everything in `core` that a business key leads to: not which batch brought it, nor when."""
+    watched = ", ".join(WATCHED)
     columns = {
         "listing_snapshots": "source, market, zpid, snapshot_date, price, bedrooms, observed_at, raw_position, set_id",
-        "listings": "source, zpid, market, snapshot_date, price, bedrooms, observed_at, raw_position, set_id",
-        "listing_history": f"source, zpid, valid_from, valid_to, {', '.join(WATCHED)}, last_seen_on, days_seen",
+        "listings": "source, listing, zpid, market, snapshot_date, price, bedrooms, observed_at, raw_position, set_id",
+        "listing_history": f"source, listing, zpid, valid_from, valid_to, {watched}, last_seen_on, days_seen",
         "listing_rejects": "source, market, snapshot_date, extract_id, raw_key, raw_position, reason, set_id",
     }
-    order = {"listing_snapshots": "1, 2, 3, 4", "listings": "1, 2", "listing_history": "1, 2, 3"}
+    order = {"listing_snapshots": "1, 2, 3, 4", "listings": "1, 2, 3", "listing_history": "1, 2, 3, 4"}
     return {
         table: rows(connection, f"select {names} from core.{table} order by {order.get(table, '1, 2, 3, 4, 5, 6')}")
         for table, names in columns.items()

@@ -13,10 +13,15 @@ from hypothesis import strategies as st
 from include.sql_files import Connection
 from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, audit, core, empty_core, load, seen
 
+RENT = "houston-tx-rent"
+LISTING = {HOUSTON: "sale", HUMBLE: "sale", RENT: "rent"}
+
 Slot = tuple[str, int]
+Home = tuple[str, int]
+"""What it was searched for, and its zpid."""
 PRICES = st.dictionaries(st.integers(1, 4), st.sampled_from([100, 110]), max_size=4)
 SETS = st.dictionaries(
-    st.tuples(st.sampled_from([HOUSTON, HUMBLE]), st.integers(22, 25), st.sampled_from([6, 9])),
+    st.tuples(st.sampled_from(list(LISTING)), st.integers(22, 25), st.sampled_from([6, 9])),
     PRICES,
     min_size=2,
     max_size=9,
@@ -24,7 +29,10 @@ SETS = st.dictionaries(
 
 
 def expected(extractions: dict[tuple[str, int, int], dict[int, int]]) -> dict[str, Any]:
-    """Snapshots, listings and history by hand: newest hour of a day, newest sight of a house, runs of a price."""
+    """Snapshots, listings and history by hand: newest hour of a day, newest sight of a house, runs of a price.
+
+    A house for sale and for rent is two houses here.
+    """
     held: dict[Slot, tuple[int, dict[int, int]]] = {}
     for (market, day, hour), prices in sorted(extractions.items()):
         held[market, day] = (hour, prices)
@@ -35,20 +43,20 @@ def expected(extractions: dict[tuple[str, int, int], dict[int, int]]) -> dict[st
     ]
     # Newest last; of two markets seen in the same hour the first by name counts, so names sort backwards here.
     sights.sort(key=lambda sight: (sight[0], sight[1], [-ord(letter) for letter in sight[2]]))
-    newest = {zpid: (market, day, price) for zpid, (day, _), market, price in sights}
-    by_day = {(zpid, day): price for zpid, (day, _), _, price in sights}
+    newest = {(LISTING[market], zpid): (market, day, price) for zpid, (day, _), market, price in sights}
+    by_day = {((LISTING[market], zpid), day): price for zpid, (day, _), market, price in sights}
     return {
         "snapshots": sorted((market, zpid, day, price) for zpid, (day, _), market, price in sights),
-        "listings": sorted((zpid, *found) for zpid, found in newest.items()),
-        "history": [stretch for zpid in sorted(newest) for stretch in _stretches(zpid, by_day)],
+        "listings": sorted((*home, *found) for home, found in newest.items()),
+        "history": [stretch for home in sorted(newest) for stretch in _stretches(home, by_day)],
     }
 
 
-def _stretches(zpid: int, by_day: dict[tuple[int, int], int]) -> list[tuple[Any, ...]]:
-    days = sorted((day, price) for (each, day), price in by_day.items() if each == zpid)
+def _stretches(home: Home, by_day: dict[tuple[Home, int], int]) -> list[tuple[Any, ...]]:
+    days = sorted((day, price) for (each, day), price in by_day.items() if each == home)
     runs = [(price, [day for day, _ in run]) for price, run in groupby(days, key=lambda seen_on: seen_on[1])]
     ends = [run[0] for _, run in runs[1:]] + [None]
-    return [(zpid, run[0], end, price, run[-1], len(run)) for (price, run), end in zip(runs, ends, strict=True)]
+    return [(*home, run[0], end, price, run[-1], len(run)) for (price, run), end in zip(runs, ends, strict=True)]
 
 
 def actual(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, Any]:
@@ -56,8 +64,8 @@ def actual(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, Any]:
     plain = {table: [tuple(_plain(value) for value in row) for row in kept] for table, kept in found.items()}
     return {
         "snapshots": sorted(row[1:5] for row in plain["listing_snapshots"]),
-        "listings": sorted(row[1:5] for row in plain["listings"]),
-        "history": [(*row[1:5], *row[-2:]) for row in plain["listing_history"]],
+        "listings": sorted(row[1:6] for row in plain["listings"]),
+        "history": [(*row[1:6], *row[-2:]) for row in plain["listing_history"]],
     }
 
 
@@ -74,7 +82,7 @@ def test_any_order_and_grouping_leaves_the_same_core(
 ) -> None:
     """Two random orders, cut into random batches and with a set repeated, leave what the model leaves."""
     sets = [
-        seen(prices, market=market, day=day, hour=hour, reasons=["price_missing"] * (day % 2))
+        seen(prices, market=market, listing=LISTING[market], day=day, hour=hour, reasons=["price_missing"] * (day % 2))
         for (market, day, hour), prices in extractions.items()
     ]
     kept = []

@@ -2,7 +2,7 @@
 -- What: no business key stands twice, since Redshift does not enforce keys: in what was staged, in the days
 --       the batch has to do with, and among the touched listings.
 -- Grain: one row per table and key that stands more than once.
--- Keys: (in_table, source, market, snapshot_date, extract_id, zpid, raw_key, raw_position), as far as the
+-- Keys: (in_table, source, market, snapshot_date, extract_id, listing, zpid, raw_key, raw_position), as far as the
 --       table has them.
 
 with doubled as (
@@ -12,6 +12,7 @@ with doubled as (
         market,
         snapshot_date,
         extract_id,
+        cast(null as varchar(8)) as listing,
         zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
@@ -26,6 +27,7 @@ with doubled as (
         market,
         snapshot_date,
         extract_id,
+        cast(null as varchar(8)) as listing,
         cast(null as bigint) as zpid,
         raw_key,
         raw_position,
@@ -40,6 +42,7 @@ with doubled as (
         snapshots.market,
         snapshots.snapshot_date,
         cast(null as varchar(64)) as extract_id,
+        cast(null as varchar(8)) as listing,
         snapshots.zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
@@ -59,6 +62,7 @@ with doubled as (
         cast(null as varchar(128)) as market,
         cast(null as date) as snapshot_date,
         cast(null as varchar(64)) as extract_id,
+        listings.listing,
         listings.zpid,
         cast(null as varchar(1024)) as raw_key,
         cast(null as integer) as raw_position,
@@ -67,8 +71,9 @@ with doubled as (
     inner join {{ batch.staging_touched }} as touched
         on
             listings.source = touched.source
+            and listings.listing = touched.listing
             and listings.zpid = touched.zpid
-    group by listings.source, listings.zpid
+    group by listings.source, listings.listing, listings.zpid
     having count(*) > 1
 )
 
@@ -79,6 +84,7 @@ select
     doubled.market,
     doubled.snapshot_date,
     doubled.extract_id,
+    doubled.listing,
     doubled.zpid,
     doubled.raw_key,
     doubled.raw_position,

@@ -2,54 +2,60 @@
 -- What: the history of each touched listing is one unbroken line: one open stretch, the last; each stretch
 --       ends where the next begins and holds the days it claims; together
 --       they have as many days as the listing has in core.listing_snapshots.
--- Grain: one row per source, zpid and broken rule.
--- Keys: (source, zpid, broken_rule, valid_from).
+-- Grain: one row per source, listing, zpid and broken rule.
+-- Keys: (source, listing, zpid, broken_rule, valid_from).
 
 with lined_up as (
     select
         history.source,
+        history.listing,
         history.zpid,
         history.valid_from,
         history.valid_to,
         history.last_seen_on,
         history.days_seen,
         lead(history.valid_from) over (
-            partition by history.source, history.zpid
+            partition by history.source, history.listing, history.zpid
             order by history.valid_from
         ) as next_valid_from
     from core.listing_history as history
     inner join {{ batch.staging_touched }} as touched
         on
             history.source = touched.source
+            and history.listing = touched.listing
             and history.zpid = touched.zpid
 ),
 
 counted as (
     select
         source,
+        listing,
         zpid,
         sum(days_seen) as days_in_history,
         sum(case when valid_to is null then 1 else 0 end) as open_stretches
     from lined_up
-    group by source, zpid
+    group by source, listing, zpid
 ),
 
 observed as (
     select
         touched.source,
+        touched.listing,
         touched.zpid,
         count(distinct snapshots.snapshot_date) as days_observed
     from {{ batch.staging_touched }} as touched
     left join core.listing_snapshots as snapshots
         on
             touched.source = snapshots.source
+            and touched.listing = snapshots.listing
             and touched.zpid = snapshots.zpid
-    group by touched.source, touched.zpid
+    group by touched.source, touched.listing, touched.zpid
 ),
 
 broken as (
     select
         source,
+        listing,
         zpid,
         valid_from,
         valid_to,
@@ -61,6 +67,7 @@ broken as (
     union all
     select
         source,
+        listing,
         zpid,
         valid_from,
         valid_to,
@@ -74,6 +81,7 @@ broken as (
     union all
     select
         observed.source,
+        observed.listing,
         observed.zpid,
         cast(null as date) as valid_from,
         cast(null as date) as valid_to,
@@ -82,6 +90,7 @@ broken as (
     left join counted
         on
             observed.source = counted.source
+            and observed.listing = counted.listing
             and observed.zpid = counted.zpid
     where
         coalesce(counted.days_in_history, 0) <> observed.days_observed
@@ -90,10 +99,11 @@ broken as (
 
 select
     source,
+    listing,
     zpid,
     broken_rule,
     valid_from,
     valid_to
 from broken
-order by source, zpid, broken_rule, valid_from
+order by source, listing, zpid, broken_rule, valid_from
 limit 20;

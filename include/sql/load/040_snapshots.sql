@@ -52,7 +52,8 @@ insert into core.listing_snapshots (
     raw_position,
     set_id,
     batch_id,
-    loaded_at
+    loaded_at,
+    listing
 )
 select
     staged.source,
@@ -93,7 +94,8 @@ select
     staged.raw_position,
     winners.set_id,
     '{{ batch.batch_id }}' as batch_id,
-    getdate() as loaded_at
+    getdate() as loaded_at,
+    batch_sets.listing
 from {{ batch.staging_listings }} as staged
 inner join {{ batch.staging_winners }} as winners
     on
@@ -101,6 +103,8 @@ inner join {{ batch.staging_winners }} as winners
         and staged.market = winners.market
         and staged.snapshot_date = winners.snapshot_date
         and staged.extract_id = winners.extract_id
+inner join {{ batch.staging_sets }} as batch_sets
+    on winners.set_id = batch_sets.set_id
 where winners.is_new;
 
 -- The planner takes an unanalysed table for a small one. Redshift skips this when little has changed.

@@ -2,13 +2,14 @@
 -- What: builds the touched listings anew from their snapshots. One whose snapshots are all gone goes too.
 --       A listing in two markets is as its newest observation has it; markets of one extraction that were
 --       seen at the same instant are told apart by name, so that the outcome never depends on the order.
--- Grain: as core.listings: source, zpid.
+-- Grain: as core.listings: source, listing, zpid.
 -- Keys: the same.
 
 delete from core.listings
 using {{ batch.staging_touched }} as touched
 where
     listings.source = touched.source
+    and listings.listing = touched.listing
     and listings.zpid = touched.zpid;
 
 insert into core.listings (
@@ -50,7 +51,8 @@ insert into core.listings (
     raw_position,
     set_id,
     batch_id,
-    loaded_at
+    loaded_at,
+    listing
 )
 with ranked as (
     select
@@ -93,8 +95,9 @@ with ranked as (
         snapshots.set_id,
         snapshots.batch_id,
         snapshots.loaded_at,
+        snapshots.listing,
         row_number() over (
-            partition by snapshots.source, snapshots.zpid
+            partition by snapshots.source, snapshots.listing, snapshots.zpid
             order by
                 snapshots.observed_at desc,
                 snapshots.extract_id desc,
@@ -105,6 +108,7 @@ with ranked as (
     inner join {{ batch.staging_touched }} as touched
         on
             snapshots.source = touched.source
+            and snapshots.listing = touched.listing
             and snapshots.zpid = touched.zpid
 )
 
@@ -147,7 +151,8 @@ select
     raw_position,
     set_id,
     batch_id,
-    loaded_at
+    loaded_at,
+    listing
 from ranked
 where place = 1;
 

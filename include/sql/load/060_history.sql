@@ -2,13 +2,14 @@
 -- What: builds the history of the touched listings anew from all their snapshots, so that a day that comes
 --       late, or again, lands where it belongs. Stretches begin where a watched column differs from the day
 --       observed before; a null differs from a value and not from a null.
--- Grain: as core.listing_history: source, zpid and stretch of observed days.
--- Keys: (source, zpid, valid_from).
+-- Grain: as core.listing_history: source, listing, zpid and stretch of observed days.
+-- Keys: (source, listing, zpid, valid_from).
 
 delete from core.listing_history
 using {{ batch.staging_touched }} as touched
 where
     listing_history.source = touched.source
+    and listing_history.listing = touched.listing
     and listing_history.zpid = touched.zpid;
 
 insert into core.listing_history (
@@ -23,11 +24,13 @@ insert into core.listing_history (
     bathrooms,
     living_area_sqft,
     last_seen_on,
-    days_seen
+    days_seen,
+    listing
 )
 with ranked as (
     select
         snapshots.source,
+        snapshots.listing,
         snapshots.zpid,
         snapshots.snapshot_date,
         snapshots.price,
@@ -37,13 +40,14 @@ with ranked as (
         snapshots.bathrooms,
         snapshots.living_area_sqft,
         row_number() over (
-            partition by snapshots.source, snapshots.zpid, snapshots.snapshot_date
+            partition by snapshots.source, snapshots.listing, snapshots.zpid, snapshots.snapshot_date
             order by snapshots.observed_at desc, snapshots.extract_id desc, snapshots.market asc
         ) as place
     from core.listing_snapshots as snapshots
     inner join {{ batch.staging_touched }} as touched
         on
             snapshots.source = touched.source
+            and snapshots.listing = touched.listing
             and snapshots.zpid = touched.zpid
 ),
 
@@ -51,6 +55,7 @@ with ranked as (
 days as (
     select
         source,
+        listing,
         zpid,
         snapshot_date,
         price,
@@ -72,6 +77,7 @@ days as (
 compared as (
     select
         source,
+        listing,
         zpid,
         snapshot_date,
         price,
@@ -82,7 +88,7 @@ compared as (
         living_area_sqft,
         watched,
         lag(watched) over (
-            partition by source, zpid
+            partition by source, listing, zpid
             order by snapshot_date
         ) as watched_before
     from days
@@ -91,6 +97,7 @@ compared as (
 numbered as (
     select
         source,
+        listing,
         zpid,
         snapshot_date,
         price,
@@ -100,7 +107,7 @@ numbered as (
         bathrooms,
         living_area_sqft,
         sum(case when watched = watched_before then 0 else 1 end) over (
-            partition by source, zpid
+            partition by source, listing, zpid
             order by snapshot_date
             rows unbounded preceding
         ) as stretch
@@ -110,6 +117,7 @@ numbered as (
 stretches as (
     select
         source,
+        listing,
         zpid,
         stretch,
         price,
@@ -123,7 +131,7 @@ stretches as (
         count(*) as days_seen
     from numbered
     group by
-        source, zpid, stretch, price, home_status, home_type, bedrooms, bathrooms, living_area_sqft
+        source, listing, zpid, stretch, price, home_status, home_type, bedrooms, bathrooms, living_area_sqft
 )
 
 select
@@ -131,7 +139,7 @@ select
     zpid,
     valid_from,
     lead(valid_from) over (
-        partition by source, zpid
+        partition by source, listing, zpid
         order by valid_from
     ) as valid_to,
     price,
@@ -141,7 +149,8 @@ select
     bathrooms,
     living_area_sqft,
     last_seen_on,
-    days_seen
+    days_seen,
+    listing
 from stretches;
 
 -- For the checks.

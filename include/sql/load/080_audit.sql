@@ -40,7 +40,8 @@ insert into core.load_audit (
     listings_claimed,
     withdrawn,
     not_listings,
-    reached_end
+    reached_end,
+    listing
 )
 with staged as (
     select
@@ -98,7 +99,8 @@ select
     batch_sets.listings_claimed,
     0 as withdrawn,
     batch_sets.not_listings,
-    batch_sets.reached_end
+    batch_sets.reached_end,
+    batch_sets.listing
 from {{ batch.staging_sets }} as batch_sets
 left join staged
     on

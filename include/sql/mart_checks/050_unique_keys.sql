@@ -42,10 +42,11 @@ having count(*) > 1
 union all
 select
     'price_cuts' as mart,
-    source || '/' || cast(zpid as varchar(20)) || '/' || cast(seen_on as varchar(10)) as business_key,
+    source || '/' || listing || '/' || cast(zpid as varchar(20)) || '/' || cast(seen_on as varchar(10))
+        as business_key,
     count(*) as listings
 from marts.price_cuts
-group by source, zpid, seen_on
+group by source, listing, zpid, seen_on
 having count(*) > 1
 union all
 select

@@ -1,10 +1,11 @@
 -- mart_checks/060_price_cuts.sql
 -- What: price cuts that are none: no lower price, a percent outside 0 to 100, or a price that core does not have.
--- Grain: one row per source, zpid and seen_on.
+-- Grain: one row per source, listing, zpid and seen_on.
 -- Keys: the same.
 
 select
     cuts.source,
+    cuts.listing,
     cuts.zpid,
     cuts.seen_on,
     cuts.price_before,
@@ -19,6 +20,7 @@ inner join stale_days
 left join core.listing_snapshots as snapshots
     on
         cuts.source = snapshots.source
+        and cuts.listing = snapshots.listing
         and cuts.market = snapshots.market
         and cuts.zpid = snapshots.zpid
         and cuts.seen_on = snapshots.snapshot_date

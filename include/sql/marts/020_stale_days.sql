@@ -10,6 +10,7 @@ select
     source,
     market,
     snapshot_date,
+    listing,
     coalesce(market_name, market) as market_name,
     set_id,
     extract_id,

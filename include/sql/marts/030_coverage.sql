@@ -31,7 +31,8 @@ insert into marts.coverage (
     duplicates,
     unreadable,
     loaded,
-    not_listings
+    not_listings,
+    listing
 )
 select
     held.source,
@@ -61,7 +62,8 @@ select
     held.duplicates,
     held.unreadable,
     held.accepted as loaded,
-    held.not_listings
+    held.not_listings,
+    held.listing
 from held_days as held
 inner join seen_days as seen
     on

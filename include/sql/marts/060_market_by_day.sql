@@ -104,8 +104,8 @@ select
     sum(case when odd = 'price_zero' then 1 else 0 end) as price_zero,
     sum(case when odd = 'rent_like_price' then 1 else 0 end) as rent_like,
     sum(case when odd = 'plot' then 1 else 0 end) as plot,
-    sum(case when odd is null and zestimate > 0 and price < zestimate then 1 else 0 end) as under_zestimate,
-    sum(case when odd is null and zestimate > 0 and price > zestimate then 1 else 0 end) as over_zestimate,
+    sum(case when odd is null and zestimate_gap is not null and price < zestimate then 1 else 0 end) as under_zestimate,
+    sum(case when odd is null and zestimate_gap is not null and price > zestimate then 1 else 0 end) as over_zestimate,
     sum(case when odd is null and price_change < 0 then 1 else 0 end) as with_cut
 from stale_listings
 group by source, market, snapshot_date;
@@ -160,7 +160,8 @@ insert into marts.market_by_day (
     listings_seen,
     listings_claimed,
     coverage_share,
-    is_complete
+    is_complete,
+    listing
 )
 select
     coverage.source,
@@ -203,7 +204,8 @@ select
     coverage.listings_seen,
     coverage.listings_claimed,
     coverage.coverage_share,
-    coverage.is_complete
+    coverage.is_complete,
+    coverage.listing
 from marts.coverage as coverage
 inner join stale_days
     on

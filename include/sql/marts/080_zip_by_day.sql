@@ -119,7 +119,8 @@ insert into marts.zip_by_day (
     price_cut_share,
     listings_seen,
     listings_claimed,
-    is_complete
+    is_complete,
+    listing
 )
 select
     counts.source,
@@ -146,7 +147,8 @@ select
     end as price_cut_share,
     coverage.listings_seen,
     coverage.listings_claimed,
-    coverage.is_complete
+    coverage.is_complete,
+    coverage.listing
 from zip_counts as counts
 inner join marts.coverage as coverage
     on

@@ -2,7 +2,7 @@
 -- What: prices that fell. Which fell follows from all of core.listing_history, a row per change and so short, and
 --       from what the API states of listings that come up for the first time; only rows of listings of the stale
 --       days, and those that are no longer or not yet there, are written.
--- Grain of cut_listings: source, zpid. Of all_cuts: source, zpid, seen_on.
+-- Grain of cut_listings: source, zpid, whatever it was searched for. Of all_cuts: source, listing, zpid, seen_on.
 -- Keys: the same.
 
 create temp table cut_listings as
@@ -40,16 +40,17 @@ create temp table all_cuts as
 with stretches as (
     select
         source,
+        listing,
         zpid,
         valid_from,
         price,
         home_status,
         lag(price) over (
-            partition by source, zpid
+            partition by source, listing, zpid
             order by valid_from
         ) as price_before,
         lag(home_status) over (
-            partition by source, zpid
+            partition by source, listing, zpid
             order by valid_from
         ) as status_before
     from core.listing_history
@@ -57,6 +58,7 @@ with stretches as (
 
 select
     source,
+    listing,
     zpid,
     valid_from as seen_on,
     price_before,
@@ -84,6 +86,7 @@ where
         from all_cuts
         where
             all_cuts.source = price_cuts.source
+            and all_cuts.listing = price_cuts.listing
             and all_cuts.zpid = price_cuts.zpid
             and all_cuts.seen_on = price_cuts.seen_on
             and all_cuts.price_before = price_cuts.price_before
@@ -104,11 +107,13 @@ insert into marts.price_cuts (
     cut,
     cut_percent,
     changed_at,
-    known_by
+    known_by,
+    listing
 )
 with firsts as (
     select
         history.source,
+        history.listing,
         history.zpid,
         min(history.valid_from) as seen_on
     from core.listing_history as history
@@ -116,12 +121,13 @@ with firsts as (
         on
             history.source = cut_listings.source
             and history.zpid = cut_listings.zpid
-    group by history.source, history.zpid
+    group by history.source, history.listing, history.zpid
 ),
 
 missing as (
     select
         cuts.source,
+        cuts.listing,
         cuts.zpid,
         cuts.seen_on,
         cuts.price_before
@@ -129,12 +135,14 @@ missing as (
     left join marts.price_cuts as kept
         on
             cuts.source = kept.source
+            and cuts.listing = kept.listing
             and cuts.zpid = kept.zpid
             and cuts.seen_on = kept.seen_on
     where kept.zpid is null
     union all
     select
         source,
+        listing,
         zpid,
         seen_on,
         cast(null as decimal(14, 2)) as price_before
@@ -144,6 +152,7 @@ missing as (
 ranked as (
     select
         missing.source,
+        missing.listing,
         missing.zpid,
         missing.seen_on,
         snapshots.market,
@@ -157,13 +166,14 @@ ranked as (
         coalesce(missing.price_before, snapshots.price - snapshots.price_change) as price_before,
         case when missing.price_before is null then 'stated' else 'observed' end as known_by,
         row_number() over (
-            partition by missing.source, missing.zpid, missing.seen_on
+            partition by missing.source, missing.listing, missing.zpid, missing.seen_on
             order by snapshots.observed_at desc, snapshots.extract_id desc, snapshots.market asc
         ) as place
     from missing
     inner join core.listing_snapshots as snapshots
         on
             missing.source = snapshots.source
+            and missing.listing = snapshots.listing
             and missing.zpid = snapshots.zpid
             and missing.seen_on = snapshots.snapshot_date
 )
@@ -182,7 +192,8 @@ select
     price_before - price as cut,
     cast(cast((price_before - price) * 100 as decimal(18, 2)) / price_before as decimal(9, 2)) as cut_percent,
     price_changed_at as changed_at,
-    known_by
+    known_by,
+    listing
 from ranked
 where
     place = 1

@@ -21,6 +21,7 @@ with newest as (
 select
     days.source,
     days.market,
+    days.listing,
     days.snapshot_date,
     days.previous_date
 from newest

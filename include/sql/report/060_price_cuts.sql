@@ -17,6 +17,7 @@ from newest_days as newest
 inner join marts.price_cuts as cuts
     on
         newest.source = cuts.source
+        and newest.listing = cuts.listing
         and newest.snapshot_date = cuts.seen_on
 inner join shown_listings as listings
     on
