@@ -13,7 +13,6 @@ from include import marts, report_data
 from include.audit import record_suspects
 from include.migrations import migrate
 from include.sql_files import MART_FILES, ChecksFailed, Connection, render, run
-from include.warehouse import loaded_turns
 from tests.integration.staged_sets import (
     HOUSTON,
     Seen,
@@ -22,6 +21,7 @@ from tests.integration.staged_sets import (
     empty_core,
     empty_marts,
     load,
+    loaded_turns,
     mart_rows,
     rows,
     seen,
@@ -112,10 +112,15 @@ def test_a_home_for_sale_and_for_rent_is_two_listings(core_tables: Connection, b
 def test_a_search_that_comes_again_leaves_the_other_alone(core_tables: Connection) -> None:
     """A newer set of rents that lacks the house takes it from the rents, not from the homes for sale."""
     load_all(core_tables, [[0, 1]])
-    load(core_tables, "again", searched({3: 1_700}, market=RENT, day=20, hour=9))
+    load(core_tables, "again", searched({3: 1_700, 4: 1_600}, market=RENT, day=20, hour=9))
 
     kept = rows(core_tables, "select listing, zpid, price from core.listings order by 1, 2")
-    assert [("rent", 3, 1_700.0), ("sale", 1, 300_000.0), ("sale", 2, 200_000.0)] == plain(kept)
+    assert [
+        ("rent", 3, 1_700.0),
+        ("rent", 4, 1_600.0),
+        ("sale", 1, 300_000.0),
+        ("sale", 2, 200_000.0),
+    ] == plain(kept)
     assert [("sale",)] == rows(core_tables, "select listing from core.listing_history where zpid = 1")
 
 

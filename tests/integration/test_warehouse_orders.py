@@ -29,12 +29,13 @@ SETS = st.dictionaries(
 
 
 def expected(extractions: dict[tuple[str, int, int], dict[int, int]]) -> dict[str, Any]:
-    """Snapshots, listings and history by hand: newest hour of a day, newest sight of a house, runs of a price.
+    """Snapshots, listings and history by hand: fullest hour of a day, newest sight of a house, runs of a price.
 
-    A house for sale and for rent is two houses here.
+    Of hours with as many houses the newest: of four at most, nine tenths of the most are the most. A house for sale
+    and for rent is two houses here.
     """
     held: dict[Slot, tuple[int, dict[int, int]]] = {}
-    for (market, day, hour), prices in sorted(extractions.items()):
+    for (market, day, hour), prices in sorted(extractions.items(), key=lambda each: (len(each[1]), each[0])):
         held[market, day] = (hour, prices)
     sights = [
         (zpid, (day, hour), market, price)
