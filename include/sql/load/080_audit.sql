@@ -40,8 +40,8 @@ insert into core.load_audit (
     listings_claimed,
     withdrawn,
     not_listings,
-    reached_end,
-    listing
+    listing,
+    reached_end
 )
 with staged as (
     select
@@ -99,8 +99,8 @@ select
     batch_sets.listings_claimed,
     0 as withdrawn,
     batch_sets.not_listings,
-    batch_sets.reached_end,
-    batch_sets.listing
+    batch_sets.listing,
+    batch_sets.reached_end
 from {{ batch.staging_sets }} as batch_sets
 left join staged
     on
