@@ -37,6 +37,7 @@ def airflow_where(
         "/dags/load_listings": (200, {"is_paused": paused}),
         "/dags/load_listings/dagRuns": (200, {"dag_runs": made, "total_entries": len(made)}),
         "/dagRuns/l1": (200, {"state": load}),
+        **dict.fromkeys(("/dagRuns/l0", "/dagRuns/l2"), (200, {"state": "another's"})),
         "/dagRuns/l1/taskInstances": tasks("plan_batches", load),
         "/logs/1": (200, {"content": [raised]}),
     }
@@ -44,6 +45,13 @@ def airflow_where(
 
 CAME = {"said": f"{SET} is withdrawn: [other] town", "partition": "zillow56/houston-tx|2026-11-22"}
 OTHER_AND_OURS = ("all|2026-11-21", "all|2026-11-22", "all|2026-11-22")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not come is not waited for."""
+    for name in ("PATIENCE", "WAKE_PATIENCE"):
+        monkeypatch.setattr(f"local.withdraw.{name}", 0.0)
 
 
 def command(tmp_path: Path, **answers: Any) -> tuple[int, str, list[Any]]:
@@ -88,10 +96,7 @@ def test_a_paused_load_is_not_waited_for(tmp_path: Path) -> None:
         command(tmp_path, came=CAME, paused=True)
 
 
-def test_a_load_that_nobody_makes_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_that_nobody_makes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """A load of another date is none of ours; patience ends with the place to look at."""
-    monkeypatch.setattr("local.withdraw.WAKE_PATIENCE", 0.0)
-    monkeypatch.setattr("local.patience.crowding", lambda: 1.0)
-
     with pytest.raises(StackError, match="no run of load_listings for 2026-11-22 came: look at http://"):
         command(tmp_path, came=CAME, loads=("all|2026-11-21",))
