@@ -55,7 +55,7 @@ class RawSet:
 
     @property
     def came_to_the_end(self) -> bool:
-        """Whether the last page is empty, the twentieth, which is the last that is shown, or the last that it claims."""
+        """Whether the last page is empty, the twentieth (the last that is shown), or the last that it claims."""
         claimed = [page["totalPages"] for page in self.pages if page.get("totalPages") is not None]
         return not self.pages[-1]["results"] or len(self.pages) >= min([20, *claimed])
 
