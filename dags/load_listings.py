@@ -4,12 +4,13 @@
 **Wakes** on `clean_listings` and `suspect_listings`; the sets of a date share the key `all|date`, one run at a time.
 
 **Reads** the ready markers that the deployed transform's sets of the date have, of each the newest replay's, and
-subtracts what `core.load_audit` has: the ledger decides, not the events. Unsuspected sets make one batch; a batch that
-failed comes in halves, until the bad set stands alone. Nothing to load: the run ends at once.
+subtracts what `core.load_audit` has: the ledger decides, not the events. A set whose day is its own again, as a fuller
+one came or one was withdrawn, is loaded once more. Unsuspected sets make one batch; a batch that failed comes in
+halves, until the bad set stands alone. Nothing to load: the run ends at once.
 **Writes**, per batch, one transaction: snapshots, listings, history, rejects, audit. The check files run before the
 commit. Emits `warehouse_listings`, `all|date`; where a batch failed, `suspect_listings`.
 
-**Runs again** safely: no set changes anything newer. After a deployment of the transform clear `plan_batches`.
+**Runs again** safely: the fuller look holds the day. After a deployment of the transform clear `plan_batches`.
 
 **When a batch fails**, nothing of it is in `core`; its sets are recorded as suspect, and the load wakes itself for its
 halves, so that the bad one names itself and the others arrive. A set that failed alone in more than two hours of the

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from include.batches import ReadySet, Suspicion, Turn
+from include.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
+from include.keys import SetKey
 from include.load_plan import Known, batches, is_given_up
-from tests.unit.examples import KEY, ready_set
+from tests.unit.examples import KEY, VERSION, ready_set
 from tests.unit.sets_on_their_way import holding
 
 
@@ -134,3 +135,104 @@ def test_a_batch_is_named_after_its_run_and_its_sets() -> None:
 def test_given_up_is_one_hour_more_than_retries(hours: int, retries: int | None, expected: bool) -> None:
     """In the first hour that it failed alone it named itself: only those that follow are retries."""
     assert expected == is_given_up(Suspicion("b", hours), retries)
+
+
+# A day of houston: 820 rows at six, superseded by 745 at noon.
+SIX, NOON, FIVE = (replace(KEY, extract_id=f"20261122T{hour}0000Z-aaaaaa") for hour in ("06", "12", "05"))
+LOADED = (
+    holding(SIX.set_id(VERSION), 0, 820, "older"),
+    holding(NOON.set_id(VERSION), 745, 745),
+)
+
+
+def look(key: SetKey, clean: int, replay: str | None = None, version: str = VERSION) -> ReadySet:
+    """A ready set of the day, seen at the hour that its extraction names."""
+    hour = key.extract_id[9:11]
+    found = ready_set(key, version, observed_at=f"2026-11-22T{hour}:00:00Z", replay=replay)
+    return replace(found, clean=clean, landed=clean, rejected=0, duplicates=0)
+
+
+READY = (look(SIX, 820), look(NOON, 745))
+
+
+def hours(batch: Batch) -> list[str]:
+    """The hours of the sets of a batch."""
+    return [each.extract_id[9:11] for each in batch.sets]
+
+
+def test_a_set_returns_with_the_one_that_makes_its_day_its_own() -> None:
+    """A late 830 of five o'clock makes 745 the poorer look, and 820 of six the newest of the full ones."""
+    [batch] = batches(Known([*READY, look(FIVE, 830)], LOADED), retries=2, run_id="run")
+
+    assert (["05", "06"], (SIX.set_id(VERSION),)) == (hours(batch), batch.returning)
+    assert [FIVE.extract_id] == [each.extract_id for each in batch.suspects]
+    assert () == batch.exclusions
+
+
+def test_a_late_set_that_changes_nothing_comes_alone() -> None:
+    """827 of five o'clock leave noon its day: nine tenths of it are 744.3."""
+    [batch] = batches(Known([*READY, look(FIVE, 827)], LOADED), retries=2, run_id="run")
+
+    assert (["05"], ()) == (hours(batch), batch.returning)
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (Known([READY[1], look(FIVE, 830)], LOADED), "an earlier transform cleaned it"),
+        (Known([*READY, look(FIVE, 830)], LOADED, has_files=lambda ready: ready.clean != 820), "its files are gone"),
+        (
+            Known([*READY, look(FIVE, 830)], LOADED, {look(SIX, 820).turn: Suspicion("failed", 1)}),
+            "it failed since it was loaded",
+        ),
+        (
+            Known([*READY, look(FIVE, 830)], LOADED, {look(FIVE, 830).turn: Suspicion("failed", 1)}),
+            "the other failed alone: who spoiled the batch?",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_return_is_said_to_the_load(known: Known, why: str) -> None:
+    """The late set comes without it, and the load knows that six o'clock cannot hold the day."""
+    found = [batch for batch in batches(known, retries=2, run_id="run") if "05" in hours(batch)]
+
+    assert [(["05"], (Exclusion(SIX, None),))] == [(hours(batch), batch.exclusions) for batch in found], why
+
+
+def test_a_withdrawn_holder_leaves_its_day_to_the_next() -> None:
+    """Without any set that waits: six o'clock returns by its first turn, and noon is said to be withdrawn."""
+    [batch] = batches(Known(READY, LOADED, withdrawn={NOON: "bad"}), retries=2, run_id="run")
+
+    assert (["06"], (Exclusion(NOON, "bad"),), ()) == (hours(batch), batch.exclusions, batch.days)
+    assert (SIX.set_id(VERSION), None) == batch.suspects[0].turn
+
+
+def test_a_day_without_any_set_is_decided_without_one() -> None:
+    """With both withdrawn nothing is loaded, and the day is still decided; once it is, nothing is planned."""
+    withdrawn = {NOON: "bad", SIX: "bad"}
+    [batch] = batches(Known(READY, LOADED, withdrawn=withdrawn), retries=2, run_id="run")
+    assert ((), (KEY.partition,), 2) == (batch.sets, batch.days, len(batch.exclusions))
+
+    done = [replace(each, rows=0, accepted=0, verdict="withdrawn") for each in LOADED]
+    assert [] == batches(Known(READY, done, withdrawn=withdrawn), retries=2, run_id="run")
+    # Given back, both count again.
+    assert [["12"]] == [hours(each) for each in batches(Known(READY, done), retries=2, run_id="run")]
+
+
+def test_a_held_replay_leaves_the_earlier_load_counting() -> None:
+    """A replay of six o'clock failed too often; the set returns by the turn that was loaded before."""
+    known = Known(
+        [look(SIX, 820, "again"), READY[1], look(FIVE, 830)], LOADED, {look(SIX, 820, "again").turn: Suspicion("b", 9)}
+    )
+    [batch] = batches(known, retries=2, run_id="run")
+
+    assert [("05", None), ("06", None)] == [(each.extract_id[9:11], each.replay) for each in batch.sets]
+
+
+def test_a_set_that_returns_alone_and_fails_is_tried_like_any_other() -> None:
+    """Three hours of failures, and the day stays with whoever has it."""
+    torn = [LOADED[0], replace(LOADED[1], rows=700)]
+    turn = READY[1].turn
+    for hours_alone, expected in ((0, [["12"]]), (2, [["12"]]), (3, [["06"]])):
+        known = Known(READY, torn, {turn: Suspicion("b", hours_alone)})
+        assert expected == [hours(each) for each in batches(known, retries=2, run_id="run")]
