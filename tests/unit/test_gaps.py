@@ -98,6 +98,23 @@ def test_what_would_lose_its_day_is_not_stuck(stack: Stack, later: bool, rows: i
     assert (stuck if is_missed else Gaps()) == stack.gaps(held=held)
 
 
+def test_a_set_that_should_hold_its_day_is_named_although_it_would_lose_it(stack: Stack) -> None:
+    """Loaded with 820 rows by an earlier transform, cleaned to 30 by this one and held at a gate: somebody must look."""
+    stack.bring(KEY, OTHER_VERSION)
+    stack.clean(KEY, rows=30)
+    stack.bring(LATER_EXTRACTION)
+    fuller = KEY.set_id(OTHER_VERSION)
+    held = (
+        holding(fuller, 0, 820, "not_at_hand", should_hold=fuller),
+        holding(LATER_EXTRACTION.set_id(VERSION), should_hold=fuller),
+    )
+    assert Gaps(not_sensed=(KEY,)) == stack.gaps(held=held)
+
+    stack.now = SIX_HOURS_BEFORE - timedelta(hours=1)
+    stack.resend(KEY)
+    assert Gaps(stuck=(f"{KEY.manifest} (not let through, and should hold its day)",)) == stack.gaps(held=held)
+
+
 def test_a_new_transform_begins_with_all_its_patience(stack: Stack) -> None:
     """What was sent again for the sake of another version is not stuck before this one."""
     stack.now = NOON - timedelta(days=5)

@@ -1,13 +1,14 @@
 """What a wake loads: which sets together, which alone, which wait for a person."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from include.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
 from include.keys import SetKey
 from include.load_plan import Known, batches, is_given_up
-from tests.unit.examples import KEY, VERSION, ready_set
+from tests.unit.examples import KEY, OTHER_VERSION, VERSION, ready_set
 from tests.unit.sets_on_their_way import holding
 
 
@@ -236,3 +237,73 @@ def test_a_set_that_returns_alone_and_fails_is_tried_like_any_other() -> None:
     for hours_alone, expected in ((0, [["12"]]), (2, [["12"]]), (3, [["06"]])):
         known = Known(READY, torn, {turn: Suspicion("b", hours_alone)})
         assert expected == [hours(each) for each in batches(known, retries=2, run_id="run")]
+
+
+def test_the_rightful_set_returns_whoever_else_cannot() -> None:
+    """1,000 rows that cannot be brought still make 850 the poorer look: 900 of six is the newest of the full ones."""
+    loaded = (
+        holding(FIVE.set_id(OTHER_VERSION), 0, 1000, "not_at_hand"),
+        holding(SIX.set_id(VERSION), 0, 900, "older"),
+        holding(NOON.set_id(VERSION), 850, 850),
+    )
+    [batch] = batches(Known([look(SIX, 900), look(NOON, 850)], loaded), retries=2, run_id="run")
+
+    assert (["06"], (Exclusion(FIVE, None),)) == (hours(batch), batch.exclusions)
+
+
+def test_newest_is_who_was_seen_last_not_who_was_started_last() -> None:
+    """An extraction of six that was cleared in the afternoon saw more lately than the one of noon."""
+    late = replace(LOADED[0], observed=datetime(2026, 11, 22, 15))  # noqa: DTZ001 - as TIMESTAMP
+    [batch] = batches(Known(READY, (late, LOADED[1])), retries=2, run_id="run")
+
+    assert ["06"] == hours(batch)
+
+
+def test_the_audit_learns_of_a_withdrawal_that_changes_no_rows() -> None:
+    """The holder stays, and the day is decided anew, as the audit says that the other is older and not withdrawn."""
+    [batch] = batches(Known(READY, LOADED, withdrawn={SIX: "bad"}), retries=2, run_id="run")
+
+    assert ((), (KEY.partition,), (Exclusion(SIX, "bad"),)) == (batch.sets, batch.days, batch.exclusions)
+
+
+def test_the_audit_learns_which_set_should_hold_the_day() -> None:
+    """Noon is poorer than what an earlier transform cleaned: that cannot come, and is to be named, once."""
+    loaded = [holding(SIX.set_id(OTHER_VERSION), 0, 900, "older"), holding(NOON.set_id(VERSION), 745, 745)]
+    [batch] = batches(Known([READY[1]], loaded), retries=2, run_id="run")
+    assert ((), (KEY.partition,), (Exclusion(SIX, None),)) == (batch.sets, batch.days, batch.exclusions)
+
+    named = [replace(each, should_hold=SIX.set_id(OTHER_VERSION)) for each in loaded]
+    assert [] == batches(Known([READY[1]], named), retries=2, run_id="run")
+
+
+def test_a_set_returns_only_as_it_was_loaded() -> None:
+    """Cleaned again by the deployed transform, and given up: its new files are not what the audit counts."""
+    loaded = [holding(SIX.set_id(OTHER_VERSION), 0, 900, "older"), holding(NOON.set_id(VERSION), 745, 745)]
+    known = Known(READY, loaded, {READY[0].turn: Suspicion("b", 9)})
+
+    assert [[]] == [hours(batch) for batch in batches(known, retries=2, run_id="run")]
+
+
+def test_a_withdrawn_set_is_loaded_and_does_not_count() -> None:
+    """It comes into the audit, its rows counted as withdrawn, and calls nobody back; one that failed is left alone."""
+    known = Known([*READY, look(FIVE, 830)], LOADED, withdrawn={FIVE: "bad"})
+    [batch] = batches(known, retries=2, run_id="run")
+    assert (["05"], (Exclusion(FIVE, "bad"),)) == (hours(batch), batch.exclusions)
+
+    failed = replace(known, suspects={look(FIVE, 830).turn: Suspicion("b", 0)})
+    assert [] == batches(failed, retries=2, run_id="run")
+
+
+def test_nobody_returns_to_a_day_that_a_waiting_set_takes() -> None:
+    """Noon is withdrawn, and 2,000 of five o'clock wait: six would be loaded for nothing."""
+    known = Known([*READY, look(FIVE, 2000)], LOADED, withdrawn={NOON: "bad"})
+
+    assert [["05"]] == [hours(batch) for batch in batches(known, retries=2, run_id="run")]
+
+
+def test_a_batch_that_decides_otherwise_has_another_name() -> None:
+    """Staging tables carry the name: of a cleared run whose sets are the same and whose withdrawals are not."""
+    of = [batches(Known(READY, LOADED, withdrawn={NOON: why}), retries=2, run_id="run") for why in ("bad", "worse")]
+
+    assert of[0][0].sets == of[1][0].sets
+    assert of[0][0].batch_id != of[1][0].batch_id
