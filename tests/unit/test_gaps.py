@@ -99,7 +99,7 @@ def test_what_would_lose_its_day_is_not_stuck(stack: Stack, later: bool, rows: i
 
 
 def test_a_set_that_should_hold_its_day_is_named_although_it_would_lose_it(stack: Stack) -> None:
-    """Loaded with 820 rows by an earlier transform, cleaned to 30 by this one and held at a gate: somebody must look."""
+    """Loaded with 820 rows by an earlier transform, cleaned to 30 by this one and held at a gate: somebody must see."""
     stack.bring(KEY, OTHER_VERSION)
     stack.clean(KEY, rows=30)
     stack.bring(LATER_EXTRACTION)
