@@ -61,7 +61,7 @@ def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outle
         "set": Param(
             type="string",
             title="Set",
-            description="Its id as on the Listings page or in core.load_audit, like "
+            description="Its id, which the Listings page shows over a number and core.load_audit has, like "
             "zillow56/houston-tx/2026-11-22/20261122T060003Z-1f3a9c; a transform behind it is no matter.",
         ),
         "reason": Param(

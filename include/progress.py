@@ -56,13 +56,17 @@ class Ledgers:
 
 @dataclass(frozen=True)
 class Cell:
-    """One stage of one partition. `count` is of listings, `note` what else there is to say of it."""
+    """One stage of one partition. `count` is of listings, `note` what else there is to say of it.
+
+    `extract_id` is the extraction whose set the cell speaks of, None where it is not known.
+    """
 
     state: str
     count: int | None = None
     note: str = ""
     at: datetime | None = None
     where: Where | None = None
+    extract_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class _Judge:
             return failure
         if landing:
             pages = f"{landing.pages} page{'s' * (landing.pages != 1)}" if landing.pages is not None else ""
-            return Cell(DONE, landing.listings, pages, landing.at, landing.where)
+            return Cell(DONE, landing.listings, pages, landing.at, landing.where, landing.extract_id)
         return Cell(DONE if is_past else WAITING if self.facts.planned else NOT_YET)
 
     def _clean(self, cleaning: Cleaning | None, *, is_landed: bool, is_past: bool) -> Cell:
@@ -165,7 +169,7 @@ class _Judge:
                 "unreadable": cleaning.unreadable,
             }
             note = ", ".join(f"{count} {name}" for name, count in left.items() if count)
-            return Cell(DONE, cleaning.clean, note, cleaning.at, cleaning.where)
+            return Cell(DONE, cleaning.clean, note, cleaning.at, cleaning.where, cleaning.extract_id)
         if self.ready:
             return Cell(DONE, at=self.ready.put_at)
         return Cell(DONE if is_past else WAITING if is_landed else NOT_YET)
@@ -179,8 +183,8 @@ class _Judge:
         if loading and not _failure(self.facts.failures[LOAD], loading):
             held = _newest(self.facts.held)
             if held is None:  # its load was before who holds the day was put down
-                return Cell(DONE, loading.accepted, "", loading.at, loading.where)
-            return Cell(DONE, held.listings, self._why(held), held.at, held.where)
+                return Cell(DONE, loading.accepted, "", loading.at, loading.where, loading.extract_id)
+            return Cell(DONE, held.listings, self._why(held), held.at, held.where, held.extract_id)
         return self._of_date(LOAD, self.facts.failures[LOAD], loading, is_due=is_clean)
 
     def _why(self, held: Held) -> str:
@@ -281,6 +285,7 @@ def _plain(row: Row) -> dict[str, Any]:
                 "note": cell.note,
                 "at": _iso(cell.at),
                 "where": asdict(cell.where) if cell.where and cell.where.dag_id else None,
+                "set": SetKey(row.source, row.market, row.date, cell.extract_id).name if cell.extract_id else None,
             }
             for stage, cell in row.cells.items()
         },

@@ -101,7 +101,7 @@ function cellOf(stage, cell, date) {
   const note = [cell.note, cell.at && clock(cell.at, date)].filter(Boolean).join(" · ");
   const failed = cell.state === "failed" && cell.where?.task_id;
   return make("td", { role: "cell", "data-stage": stage[0].toUpperCase() + stage.slice(1), class: failed ? "wide-cell" : null },
-    make("div", { class: `cell ${cell.state}` }, what,
+    make("div", { class: `cell ${cell.state}`, title: cell.set && `Set ${cell.set}` }, what,
       note ? make("span", { class: "note" }, note) : "",
       failed ? why(cell.where) : ""));
 }

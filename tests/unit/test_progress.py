@@ -143,6 +143,7 @@ def test_a_loaded_day_says_which_set_holds_it_and_why(
     found = cells(history)["loaded"]
 
     assert (listings, note, "l4") == (found["count"], found["note"], found["where"]["run_id"])
+    assert (holder and f"zillow56/houston-tx/{DATE}/{holder}") == found["set"]
 
 
 def test_a_failed_extraction_names_its_market_by_the_plan() -> None:
