@@ -30,7 +30,7 @@ _SUMMED = ("staged", "accepted", "superseded", "withdrawn", "staged_rejects")
 
 @dataclass(frozen=True)
 class CopySource:
-    """Where a batch's COPY manifests lie."""
+    """Where a batch's COPY manifests lie; empty keys for a batch without sets, which has none."""
 
     bucket: str
     listings_manifest: str
@@ -194,12 +194,9 @@ def batch_of(ti: Any) -> Batch:
 
 def copy_of(ti: Any) -> CopySource:
     """Where the batch of a task inside the mapped group has its COPY manifests."""
-    batch_id = batch_of(ti).batch_id
-    return CopySource(
-        resources().clean_bucket,
-        copy_manifest_key(batch_id, "listings"),
-        copy_manifest_key(batch_id, "rejects"),
-    )
+    batch = batch_of(ti)
+    names = [copy_manifest_key(batch.batch_id, table) if batch.sets else "" for table in ("listings", "rejects")]
+    return CopySource(resources().clean_bucket, *names)
 
 
 def _put_copy_manifests(client: S3Client, bucket: str, batch: Batch) -> None:

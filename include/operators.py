@@ -23,7 +23,7 @@ from include import api_calls, bodies, claims, landing, markets
 from include.assets import LANDED_LISTINGS
 from include.dag_defaults import COPY_CONN_ID, REDSHIFT_CONN_ID
 from include.keys import SetKey, extract_id
-from include.loading import batch_of, fault_noted
+from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
 from include.replay import DateReplay
@@ -255,7 +255,7 @@ class CopyToStagingOperator(S3ToRedshiftOperator):
     def execute(self, context: Context) -> None:
         """Copies, but for a batch without sets; whatever is raised is noted first."""
         with fault_noted(context["ti"]):
-            if batch_of(context["ti"]).sets:
+            if self.s3_key:
                 super().execute(context)
 
 

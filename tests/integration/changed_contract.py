@@ -56,17 +56,17 @@ def changed_copy(folder: Path) -> Path:
         ("\n  - name: reject\n", COLUMN),
         ("\nversion: ", "\nversion: 9."),
     )
-    into = ("    loaded_at\n)", "    loaded_at,\n    hoa_fee\n)")
+    into = ("    listing\n)", "    listing,\n    hoa_fee\n)")
     _edit(
         sql / "load" / "040_snapshots.sql",
         into,
-        ("getdate() as loaded_at\n", "getdate() as loaded_at,\n    staged.hoa_fee\n"),
+        ("    batch_sets.listing\n", "    batch_sets.listing,\n    staged.hoa_fee\n"),
     )
     _edit(
         sql / "load" / "050_listings.sql",
         into,
-        ("        snapshots.loaded_at,\n", "        snapshots.loaded_at,\n        snapshots.hoa_fee,\n"),
-        ("    loaded_at\nfrom ranked", "    loaded_at,\n    hoa_fee\nfrom ranked"),
+        ("        snapshots.listing,\n", "        snapshots.listing,\n        snapshots.hoa_fee,\n"),
+        ("    listing\nfrom ranked", "    listing,\n    hoa_fee\nfrom ranked"),
     )
     return folder
 

@@ -95,6 +95,12 @@ def test_our_copy_may_run_again(loader: redshift_connector.Connection) -> None:
         loader.rollback()
 
 
+def test_our_copy_of_a_batch_without_sets_asks_nobody(loader: redshift_connector.Connection) -> None:
+    """Where only days are decided anew there is no manifest: the staging table stays as it is."""
+    copy_to_staging(Instance("load_batch.copy_listings"), "")
+    assert [[1, "old"], [3, "three"]] == rows(loader)
+
+
 @pytest.mark.parametrize(
     ("name", "body", "words"),
     [
