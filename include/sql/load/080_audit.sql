@@ -127,7 +127,7 @@ set
     verdict = case
         when load_audit.set_id = winners.set_id then 'holds'
         when load_audit.set_id = winners.should_hold then 'not_at_hand'
-        when load_audit.extract_id = winners.extract_id then 'cleaned_again'
+        when load_audit.load_number < last_loads.load_number then 'cleaned_again'
         when 10 * load_audit.clean < 9 * winners.most then 'poorer'
         when
             load_audit.observed_at < winners.observed_at
@@ -136,10 +136,26 @@ set
         else 'not_at_hand'
     end
 from {{ batch.staging_winners }} as winners
+inner join (
+    select
+        source,
+        market,
+        snapshot_date,
+        extract_id,
+        max(load_number) as load_number
+    from core.load_audit
+    where status = 'loaded'
+    group by source, market, snapshot_date, extract_id
+) as last_loads
+    on
+        winners.source = last_loads.source
+        and winners.market = last_loads.market
+        and winners.snapshot_date = last_loads.snapshot_date
 where
     load_audit.source = winners.source
     and load_audit.market = winners.market
     and load_audit.snapshot_date = winners.snapshot_date
+    and load_audit.extract_id = last_loads.extract_id
     and load_audit.status = 'loaded';
 
 update core.load_audit
