@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from include.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
-from include.days import NO_DAY, days, pick
+from include.days import NO_DAY, days, holder
 from include.holdings import Holding
 from include.keys import SetKey
 
@@ -134,16 +134,18 @@ class _Planner:
         others = {each: self._returned(each, may_return) for each in day.counting if each.key not in keys}
         can = [each for each, ready in others.items() if each.is_at_hand or ready]
         looks: list[ReadySet | Holding] = [*brought, *others]
-        while True:
-            available: list[ReadySet | Holding] = [*brought, *can]
-            picked = pick(looks, available)
-            if isinstance(picked, Holding) and not picked.is_at_hand:
-                ready = others[picked]
-                if not (ready and self.known.has_files(ready)):
-                    can.remove(picked)
-                    continue
-                picked = ready
-            return picked, [each for each in others if each not in can]
+        picked = holder(looks)
+        if isinstance(picked, Holding) and not self._is_to_be_had(picked, others[picked]):
+            can = [each for each in can if self._is_to_be_had(each, others[each])]
+            looks = [*brought, *can]
+            picked = holder(looks)
+        if isinstance(picked, Holding) and not picked.is_at_hand:
+            picked = others[picked]
+        return picked, [each for each in others if each not in can]
+
+    def _is_to_be_had(self, loaded: Holding, ready: ReadySet | None) -> bool:
+        """Whether core has the rows of a loaded set, or a load can bring them."""
+        return loaded.is_at_hand or (ready is not None and self.known.has_files(ready))
 
     def _returned(self, loaded: Holding, may_return: Callable[[Turn], bool]) -> ReadySet | None:
         """A loaded set as it would be loaded once more; None when another transform cleaned it last, or it may not."""
