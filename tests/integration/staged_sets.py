@@ -79,13 +79,14 @@ def seen(
     reached_end: bool | None = None,
     not_listings: int = 0,
     listing: str = "sale",
+    waited: int = 0,
 ) -> Seen:
     """A set for `day` in November 2026, observed at `hour` of that day, or of `observed_day`.
 
     `reasons`: one rejected row each. `says`: counts that its _SUCCESS.json states instead of the true ones.
     `rows`: other values for the listing of a zpid. `claimed`: how many listings the API said exist; `rejected_zpids`:
     whose the first rejected rows are; `market_name`: what was asked for; `not_listings`: buildings among the rows;
-    `listing`: what was searched for.
+    `listing`: what was searched for. `waited`: how many hours after the extraction began its first page came.
     """
     date = f"2026-11-{day:02d}"
     observed = f"2026-11-{observed_day or day:02d}"
@@ -115,7 +116,9 @@ def seen(
         "reached_end": reached_end,
         "listing": listing,
     }
-    ready = ReadySet("/".join(parts), *parts, f"{observed}T{hour:02d}:00:05.123456Z", **stated, **files, **under)
+    ready = ReadySet(
+        "/".join(parts), *parts, f"{observed}T{hour + waited:02d}:00:05.123456Z", **stated, **files, **under
+    )
     origin = {
         "source": "zillow56",
         "market": market,
@@ -154,10 +157,9 @@ def stage_planned(connection: Connection, batch: Batch, known: Iterable[Seen]) -
     create_staging(connection, batch)
     wanted = {each.set_id for each in batch.sets}
     with closing(connection.cursor()) as cursor:
-        for each in known:
-            if each.set_id in wanted:
-                _insert(cursor, batch.staging_listings, each.listings)
-                _insert(cursor, batch.staging_rejects, each.rejects)
+        its = [each for each in known if each.set_id in wanted]
+        _insert(cursor, batch.staging_listings, (row for each in its for row in each.listings))
+        _insert(cursor, batch.staging_rejects, (row for each in its for row in each.rejects))
     connection.commit()
     return batch
 
@@ -167,9 +169,11 @@ def load(connection: Connection, batch_id: str, *sets: Seen, sabotage: Sequence[
     return load_staged(connection, stage(connection, batch_id, *sets), sabotage)
 
 
-def load_staged(connection: Connection, batch: Batch, sabotage: Sequence[str] = ()) -> LoadReceipt:
-    """Loads a batch whose staging tables are filled."""
-    load_sql = [*(render(name, batch) for name in LOAD_FILES), *sabotage]
+def load_staged(
+    connection: Connection, batch: Batch, sabotage: Sequence[str] = (), amend: Callable[[str], str] = str
+) -> LoadReceipt:
+    """Loads a batch whose staging tables are filled; `amend` changes the text of each load file."""
+    load_sql = [*(amend(render(name, batch)) for name in LOAD_FILES), *sabotage]
     return load_batch(connection, load_sql, [render(name, batch) for name in CHECK_FILES], batch)
 
 
@@ -181,11 +185,13 @@ def wake(
     withdrawn: dict[SetKey, str] | None = None,
     retries: int | None = None,
     has_files: Callable[[ReadySet], bool] = lambda ready: True,
+    cannot_load: Callable[[Batch], bool] = lambda batch: False,
+    amend: Callable[[str], str] = str,
     day: int = 22,
 ) -> list[Batch]:
     """One wake of the load: plans what of `known` is to be loaded, loads each batch, and returns the batches.
 
-    What fails its checks is recorded as suspect.
+    What fails its checks, or `cannot_load`, is recorded as suspect.
     """
     its = [each for each in known if each.ready.day == date(2026, 11, day)]
     planned = batches(
@@ -200,8 +206,11 @@ def wake(
         run_id=run_id,
     )
     for batch in planned:
+        if cannot_load(batch):
+            record_suspects(connection, batch, "by hand")
+            continue
         try:
-            load_staged(connection, stage_planned(connection, batch, its))
+            load_staged(connection, stage_planned(connection, batch, its), amend=amend)
         except ChecksFailed as failed:
             record_suspects(connection, batch, failed)
     return planned
@@ -317,6 +326,15 @@ def drop_all(connection: Connection) -> None:
 
 
 def _insert(cursor: Any, table: str, found: Iterable[dict[str, Any]]) -> None:
+    """Inserts rows with the same columns by one statement; a statement holds 32,767 values at most."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in found:
-        places = ", ".join(["%s"] * len(row))
-        cursor.execute(f"insert into {table} ({', '.join(row)}) values ({places})", tuple(row.values()))
+        alike.setdefault(tuple(row), []).append(row)
+    for columns, its in alike.items():
+        places = f"({', '.join(['%s'] * len(columns))})"
+        for at in range(0, len(its), 500):
+            some = its[at : at + 500]
+            values = tuple(value for row in some for value in row.values())
+            cursor.execute(
+                f"insert into {table} ({', '.join(columns)}) values {', '.join([places] * len(some))}", values
+            )

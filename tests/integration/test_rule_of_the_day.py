@@ -1,0 +1,95 @@
+"""Which set holds a day: planning and loading against a model, in random cases and in those that it was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import pytest
+
+from include import days as rule
+from include import load_plan
+from include.days import Day as LoadedDay
+from include.holdings import Holding
+from include.keys import SetKey
+from include.sql_files import Connection
+from tests.integration.rule_cases import GIVE_BACK, LOSE_FILES, READY, WITHDRAW, Case, Event, Extraction
+from tests.integration.rule_runs import Day, changes, days
+
+CASES, SEED = 300, 20261122
+
+
+@pytest.mark.timeout(300)
+def test_planning_and_loading_keep_the_rule(core_tables: Connection) -> None:
+    """After each round of random cases holder, rows, verdicts and sums are the model's, and nothing is planned."""
+    often = 0
+    for day in days(core_tables, SEED, CASES):
+        assert [] == list(day.differences())[:3]
+        often += sum(count for times, count in changes(day).items() if times >= 2)
+    print(f"{CASES} cases; in {often} the holder changed at least twice")
+    assert often >= CASES // 5
+
+
+def holder_by(is_full: Callable[[int, int], bool]) -> Callable[[Iterable[Any]], Any]:
+    """The newest whose rows are many enough beside the most."""
+
+    def holder(looks: Iterable[Any]) -> Any:
+        found = list(looks)
+        full = [each for each in found if is_full(each.clean, max(other.clean for other in found))]
+        return max(full, key=lambda each: (each.observed, each.extract_id), default=None)
+
+    return holder
+
+
+def as_first_loaded(loaded: list[Holding], withdrawn: Collection[SetKey]) -> LoadedDay:
+    """A day whose sets count as their first load cleaned them."""
+    first: dict[SetKey, Holding] = {}
+    for each in sorted(loaded, key=lambda each: each.load_number):
+        first.setdefault(each.key, each)
+    counting = tuple(each for key, each in first.items() if key not in withdrawn)
+    return LoadedDay(tuple(loaded), counting, {key: "by hand" for key in first if key in withdrawn})
+
+
+@pytest.mark.parametrize(
+    ("patches", "sql", "instead"),
+    [
+        pytest.param({"holder": holder_by(lambda clean, most: True)}, ">= 9 *", ">= 0 *", id="the newest wins"),
+        pytest.param(
+            {"holder": holder_by(lambda clean, most: clean == most)}, ">= 9 *", ">= 10 *", id="the fullest wins"
+        ),
+        pytest.param(
+            {"holder": holder_by(lambda clean, most: clean >= 0.8 * most)}, ">= 9 *", ">= 8 *", id="a share of 0.8"
+        ),
+        pytest.param({"_day": as_first_loaded}, "load_number desc", "load_number asc", id="as it was cleaned first"),
+    ],
+)
+def test_a_wrong_rule_is_found(
+    core_tables: Connection, monkeypatch: pytest.MonkeyPatch, patches: dict[str, Any], sql: str, instead: str
+) -> None:
+    """Another rule, in the planner and under the load's lock alike, differs from the model in these cases."""
+    for name, wrong in patches.items():
+        for module in (rule, load_plan):
+            monkeypatch.setattr(module, name, wrong, raising=False)
+    amended = []
+
+    def amend(text: str) -> str:
+        amended.append(text.count(sql))
+        return text.replace(sql, instead)
+
+    changed = list(days(core_tables, SEED, CASES, amend))[1]
+    assert next((each for each in changed.differences() if ", case " in each), None)
+    assert any(amended)
+
+
+def test_a_set_that_cannot_come_measures_no_other(core_tables: Connection) -> None:
+    """Where the set that should hold cannot come, neither can one that nobody asked for yet; the rest are compared."""
+    held, gone, chosen, newest = (Extraction(hour, "aaaaaa", 0, None) for hour in (9, 5, 6, 12))
+    rounds = (
+        tuple(Event(READY, number, clean) for number, clean in enumerate((20, 20, 18, 17))),
+        (Event(LOSE_FILES, 0), Event(LOSE_FILES, 1)),
+        (Event(WITHDRAW, 0),),
+        (Event(GIVE_BACK, 0),),
+    )
+    day = Day(core_tables, 0, 22, [Case(1, (held, gone, chosen, newest), rounds)], (0, 0, 0, 0), may_fail=False)
+    assert [] == list(day.differences())
+    assert [9, 6, 12] == [int(each.split("/")[3][9:11]) for each in day.holders["case-00001-tx"]]
