@@ -24,9 +24,18 @@ def row(zpid: Any, price: Any = 100_000.0, **more: Any) -> dict[str, Any]:
 
 
 def day(
-    date: int, *pages: list[Any], market: str = "waco-tx", claimed: int | None = None, minute: int = 0, run: str = "a"
+    date: int,
+    *pages: list[Any],
+    market: str = "waco-tx",
+    claimed: int | None = None,
+    more_pages: int = 0,
+    minute: int = 0,
+    run: str = "a",
 ) -> RawSet:
-    """A set of November 2026 served from 06:00 on, a minute a page; claimed: else what the pages hold."""
+    """A set of November 2026 served from 06:00 on, a minute a page; claimed: else what the pages hold.
+
+    `more_pages` are those that the API claims and that were not asked for.
+    """
     at = datetime(2026, 11, date, 6, minute, tzinfo=UTC)
     total = sum(len(page) for page in pages) if claimed is None else claimed
     return RawSet(
@@ -35,7 +44,7 @@ def day(
         date=at.date().isoformat(),
         extract_id=f"{at:%Y%m%dT%H%M%SZ}-{run}",
         observed_at=at,
-        pages=[{"results": page, "totalPages": 3, "totalResultCount": total} for page in pages],
+        pages=[{"results": page, "totalPages": len(pages) + more_pages, "totalResultCount": total} for page in pages],
         served_at=[at + timedelta(minutes=number) for number in range(len(pages))],
     )
 
@@ -68,6 +77,7 @@ DOZEN = day(
         row(11, "150000", bedrooms="--"),
         row("2", 210_000.0, livingArea=1_500.0, zestimate=200_000, rentZestimate=1_500, daysOnZillow=8),
     ],
+    more_pages=1,
 )
 
 
