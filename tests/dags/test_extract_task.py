@@ -10,7 +10,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
+from include.keys import SetKey
 from include.operators import LandListingsOperator
+from include.searches import market_of
 from include.sources import UnknownSource
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
 from tests.unit.loopback import Answer, ScriptedServer
@@ -97,6 +99,36 @@ def test_a_tiny_market_is_complete(
 
     assert (listings, pages) == (receipt["listings"], receipt["pages"])
     assert {f"zillow56/{market}/1": 1} == extraction.asked()
+
+
+@pytest.mark.parametrize(
+    ("source", "listing", "status"),
+    [
+        ("zillow56", "rent", {"FOR_RENT"}),
+        ("zillow56", "sold", {"RECENTLY_SOLD"}),
+        ("zillow56", "sale", {"FOR_SALE"}),
+    ],
+)
+def test_a_search_lands_in_a_market_of_its_own(
+    extraction: Extraction, source: str, listing: str, status: set[str]
+) -> None:
+    """The API is asked for what the request says, its listings are of that kind, and so says the manifest."""
+    market = market_of("houston-tx", listing)
+    extraction.run(source=source, market=market, listing=listing, page_limit=1)
+
+    prefix = SetKey(source, market, DATE, EXTRACT_ID).prefix
+    page, manifest = (json.loads(extraction.body(prefix + name)) for name in ("page-0001.json", "_manifest.json"))
+    assert status == {each["homeStatus"] for each in page["results"]}
+    assert (listing, "houston, tx") == (manifest["listing"], manifest["location"])
+    assert {f"{source}/{market}|{DATE}"} == extraction.announced()[0]
+
+
+def test_a_search_that_fails_names_itself(extraction: Extraction) -> None:
+    """The error of a search for rent is not taken for that of homes for sale."""
+    extraction.fault({"status": 403, "body": {"message": "You are not subscribed to this API."}})
+
+    with pytest.raises(AirflowFailException, match=r"houston, tx \(rent\) \(zillow56\), page 1"):
+        extraction.run(market="houston-tx-rent", listing="rent")
 
 
 def test_the_other_family_needs_no_other_code(extraction: Extraction) -> None:

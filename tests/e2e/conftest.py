@@ -32,6 +32,7 @@ ORDER = (
     "test_ui",  # from here on the wave is under way
     "test_listings_page",  # starts the late wave
     "test_chain",
+    "test_searches",
     "test_listeners",
     "test_fresh_workers",
     "test_hostile_inputs",

@@ -51,14 +51,20 @@ class Pipeline:
         return aws_client(self.stack, service, **credentials)
 
     def extract(
-        self, markets: Sequence[str], *, key: str | None = "", page_limit: int = 1, source: str = "zillow56"
+        self,
+        markets: Sequence[str],
+        *,
+        key: str | None = "",
+        page_limit: int = 1,
+        source: str = "zillow56",
+        listing: str = "sale",
     ) -> str:
         """Starts an extraction of today (or of `key`; None: without a partition key) and returns its run id."""
         self.airflow.pause("extract_listings", False)
         return self.airflow.trigger(
             "extract_listings",
             partition_key=self.today if key == "" else key,
-            conf={"markets": list(markets), "page_limit": page_limit, "source": source},
+            conf={"markets": list(markets), "page_limit": page_limit, "source": source, "listing": listing},
         )
 
     def finish(self, run_id: str, dag_id: str = "extract_listings") -> str:
