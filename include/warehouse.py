@@ -110,7 +110,8 @@ class LoadReceipt:
 
     def to_dict(self) -> dict[str, Any]:
         """The receipt as plain JSON types."""
-        return asdict(self)
+        sets, days = ([asdict(each) for each in found] for found in (self.sets, self.days))
+        return {"batch_id": self.batch_id, "sets": sets, "days": days}
 
 
 def create_staging(connection: Connection, batch: Batch) -> None:

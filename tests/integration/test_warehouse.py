@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -86,6 +87,22 @@ def test_a_finished_batch_run_again_yields_its_receipt(core_tables: Connection) 
     first = seen({1: 100})
     receipt = load(core_tables, "b1", first)
     assert receipt == load_staged(core_tables, batch_of("b1", first))
+
+
+def test_a_receipt_is_plain_json(core_tables: Connection) -> None:
+    """An XCom keeps a tuple as something else, which the Listings page would not read; who holds the day stands in it."""
+    older, newer = seen({1: 100, 2: 200}), seen({3: 300}, hour=9)
+    receipt = load(core_tables, "b1", older, newer).to_dict()
+
+    assert receipt == json.loads(json.dumps(receipt))
+    [day] = receipt["days"]
+    assert {
+        "partition": "zillow56/houston-tx|2026-11-22",
+        "holder": older.set_id,
+        "listings": 2,
+        "should_hold": None,
+        "verdicts": {older.set_id: "holds", newer.set_id: "poorer"},
+    } == day
 
 
 def test_a_batch_that_was_never_staged_is_refused(core_tables: Connection) -> None:
