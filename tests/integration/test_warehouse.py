@@ -90,7 +90,7 @@ def test_a_finished_batch_run_again_yields_its_receipt(core_tables: Connection) 
 
 
 def test_a_receipt_is_plain_json(core_tables: Connection) -> None:
-    """An XCom keeps a tuple as something else, which the Listings page would not read; who holds the day stands in it."""
+    """An XCom keeps a tuple as something else, which the Listings page would not read. It says who holds the day."""
     older, newer = seen({1: 100, 2: 200}), seen({3: 300}, hour=9)
     receipt = load(core_tables, "b1", older, newer).to_dict()
 
