@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date as Date
@@ -13,7 +14,17 @@ from include.batches import Turn
 from include.days import Day, days, holder, pick
 from include.holdings import Holding
 from include.horizon import Beyond
-from include.keys import MANIFEST, SUCCESS, SetKey, page_number, parse_partition, partition_of, set_of
+from include.keys import (
+    LISTINGS_FILE,
+    MANIFEST,
+    REJECTS_FILE,
+    SUCCESS,
+    SetKey,
+    page_number,
+    parse_partition,
+    partition_of,
+    set_of,
+)
 from include.ledger import Cleaned, Ledger, Marker
 from include.notices import given
 
@@ -142,8 +153,7 @@ def find(
     since, also = limits.since, limits.beyond.partitions
     landing = _Landing.read(ledger, limits)
     raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since, also)}
-    success = f"transform={ledger.where.transform_version}/{SUCCESS}"
-    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, since, also)}
+    clean, whole = _clean(ledger, limits)
     held = list(held)
     loaded = {each.key: each for each in held if each.accepted is not None}
     turns = {each.turn for each in held if each.accepted is not None}
@@ -153,8 +163,10 @@ def find(
     withdrawn = _withdrawn(ledger, dates)
     landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before} - withdrawn.keys()
     its_days = days((each for each in held if each.accepted is not None), withdrawn)
-    claims = _Claims(its_days, ready, failed)
+    without_files = {key for key in ready if key not in whole and _is_looked_at(key, limits)}
+    claims = _Claims(its_days, ready, failed, without_files)
     wanted = claims.wanted()
+    clean -= wanted & without_files
     arrived = landed & ((ready.keys() | loaded.keys()) - wanted)
     # As the loader sees it: what is ready and not loaded, wherever its pages are. What is young is on its way by
     # itself; before the window it is named at once, lest it be forgotten.
@@ -215,15 +227,16 @@ class _Claims:
     days: Mapping[str, Day]
     ready: Mapping[SetKey, Marker]
     failed: Mapping[Turn, bool]
+    without_files: Collection[SetKey]
 
     def unsettled(self) -> list[str]:
         """Partitions that a wake of the load would change."""
         return [name for name, day in self.days.items() if not day.is_held_by(self._pick(day))]
 
     def wanted(self) -> set[SetKey]:
-        """Rightful holders without their rows that the running transform has not cleaned."""
+        """Rightful holders without their rows that the running transform has not cleaned, or whose files are gone."""
         rightful = [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
-        return {each.key for each in rightful if each.key not in self.ready}
+        return {each.key for each in rightful if each.key not in self.ready or each.key in self.without_files}
 
     def given_up(self) -> set[Turn]:
         """Turns of rightful holders that failed too often since they were loaded."""
@@ -236,7 +249,18 @@ class _Claims:
 
     def _can_return(self, each: Holding) -> bool:
         marker = self.ready.get(each.key)
-        return marker is not None and marker.set_id == each.set_id and not self.failed.get(each.turn)
+        is_ready = marker is not None and marker.set_id == each.set_id and each.key not in self.without_files
+        return is_ready and not self.failed.get(each.turn)
+
+
+def _clean(ledger: Ledger, limits: Limits) -> tuple[set[SetKey], set[SetKey]]:
+    """The sets that the running transform cleaned, and those of them whose files are all there."""
+    folder, found = f"transform={ledger.where.transform_version}/", defaultdict(set)
+    for key, name, _ in ledger.objects(ledger.where.clean_bucket, limits.since, limits.beyond.partitions):
+        if name.startswith(folder):
+            found[key].add(name.removeprefix(folder))
+    clean = {key for key, names in found.items() if SUCCESS in names}
+    return clean, {key for key in clean if {LISTINGS_FILE, REJECTS_FILE} <= found[key]}
 
 
 def _withdrawn(ledger: Ledger, dates: Iterable[str]) -> dict[SetKey, str]:

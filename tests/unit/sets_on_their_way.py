@@ -10,7 +10,7 @@ from include.batches import Turn
 from include.gaps import Gaps, Limits, find, resent_notice
 from include.holdings import Holding
 from include.horizon import Beyond
-from include.keys import SetKey, notice_key, set_of, withdrawal_key
+from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, notice_key, set_of, withdrawal_key
 from include.ledger import Ledger
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, ready_set
 from tests.unit.memory_s3 import MemoryS3
@@ -50,6 +50,8 @@ class Stack:
         for key in sets:
             hour = key.extract_id[9:11]
             facts = {"observed_at": f"{key.date}T{hour}:00:05Z", "counts": {"clean": rows}}
+            for name in (LISTINGS_FILE, REJECTS_FILE):
+                self.put("clean", key.clean_prefix(version) + name)
             self.put("clean", key.success(version), json.dumps(facts).encode())
 
     def sense(self, *sets: SetKey, version: str = VERSION, replay: str | None = None) -> None:

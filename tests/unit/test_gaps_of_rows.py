@@ -7,7 +7,7 @@ import pytest
 from include.batches import Turn
 from include.gaps import Gaps
 from include.holdings import Holding
-from include.keys import withdrawal_key
+from include.keys import LISTINGS_FILE, withdrawal_key
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION
 from tests.unit.sets_on_their_way import FIRST_REPLAY, LATER_EXTRACTION, Stack, holding, turn
 
@@ -117,6 +117,24 @@ def test_the_fuller_look_is_sent_for(stack: Stack) -> None:
         )
         expected = more if more != Gaps() else Gaps(unsettled=(KEY.partition,))
         assert expected == stack.gaps(held=held)
+
+
+def test_a_set_that_lost_its_files_is_cleaned_again_when_its_day_wants_it(stack: Stack) -> None:
+    """The fuller look is due and its rows are in no file any more: it is sent to the transform, and nobody is woken."""
+    stack.bring(KEY)
+    stack.bring(LATER_EXTRACTION)
+    fuller = KEY.set_id(VERSION)
+    held = (
+        holding(fuller, 0, 820, "not_at_hand", should_hold=fuller),
+        holding(LATER_EXTRACTION.set_id(VERSION), 41, 41, should_hold=fuller),
+    )
+    assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=held)
+
+    stack.s3.delete_object(Bucket="clean", Key=KEY.clean_prefix(VERSION) + LISTINGS_FILE)
+    assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
+    stack.s3.delete_object(Bucket="clean", Key=KEY.success(VERSION))
+    assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
+    assert Gaps() == stack.gaps(held=(holding(fuller), holding(LATER_EXTRACTION.set_id(VERSION), 0, 41, "poorer")))
 
 
 def test_a_day_of_which_a_set_was_withdrawn_wakes_the_load(stack: Stack) -> None:
