@@ -134,7 +134,7 @@ def test_a_set_that_lost_its_files_is_cleaned_again_when_its_day_wants_it(stack:
     assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
     stack.s3.delete_object(Bucket="clean", Key=KEY.success(VERSION))
     assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
-    assert Gaps() == stack.gaps(held=(holding(fuller), holding(LATER_EXTRACTION.set_id(VERSION), 0, 41, "poorer")))
+    assert Gaps() == stack.gaps(held=(holding(fuller), holding(LATER_EXTRACTION.set_id(VERSION), 0, 5, "poorer")))
 
 
 def test_a_day_of_which_a_set_was_withdrawn_wakes_the_load(stack: Stack) -> None:
