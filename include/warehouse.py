@@ -128,7 +128,9 @@ def create_staging(connection: Connection, batch: Batch) -> None:
                 run(cursor, render(name, batch))
             for each in batch.sets:
                 _state(cursor, batch, each)
-            for partition in batch.decided:
+            days = f"select distinct source, market, snapshot_date from {batch.staging_sets}"  # noqa: S608
+            cursor.execute(f"insert into {batch.staging_days} {days}")
+            for partition in batch.days:
                 _insert(cursor, batch.staging_days, _day(SetKey(*parse_partition(partition), "")))
             for key, reason in batch.exclusions:
                 values = {**_day(key), "extract_id": key.extract_id, "reason": reason}
