@@ -105,8 +105,8 @@ def broken_rules(tables: Mapping[str, Sequence[Row]]) -> list[str]:
     loaded = [row for row in tables["load_audit"] if row["status"] == "loaded"]
     found = [
         *_repeated("listing_snapshots", snapshots, ("source", "market", "snapshot_date", "zpid")),
-        *_repeated("listings", tables["listings"], ("source", "zpid")),
-        *_repeated("listing_history", tables["listing_history"], ("source", "zpid", "valid_from")),
+        *_repeated("listings", tables["listings"], ("source", "listing", "zpid")),
+        *_repeated("listing_history", tables["listing_history"], ("source", "listing", "zpid", "valid_from")),
         *_repeated("load_audit (loaded)", loaded, ("set_id",)),
         *_repeated(
             "listing_rejects",
@@ -114,9 +114,12 @@ def broken_rules(tables: Mapping[str, Sequence[Row]]) -> list[str]:
             ("source", "market", "snapshot_date", "extract_id", "raw_key", "raw_position"),
         ),
         *_two_winners(snapshots),
-        *_not_as_derived("listings", _newest(snapshots), tables["listings"], ("source", "zpid")),
+        *_not_as_derived("listings", _newest(snapshots), tables["listings"], ("source", "listing", "zpid")),
         *_not_as_derived(
-            "listing_history", _stretches(snapshots), tables["listing_history"], ("source", "zpid", "valid_from")
+            "listing_history",
+            _stretches(snapshots),
+            tables["listing_history"],
+            ("source", "listing", "zpid", "valid_from"),
         ),
     ]
     return found + _audit(loaded, snapshots, tables["listing_rejects"])
@@ -157,7 +160,7 @@ class _Backwards:
 def _newest(snapshots: Sequence[Row]) -> list[Row]:
     found: dict[Key, Row] = {}
     for row in sorted(snapshots, key=_order):
-        found[row["source"], row["zpid"]] = row
+        found[row["source"], row["listing"], row["zpid"]] = row
     return list(found.values())
 
 
@@ -165,9 +168,9 @@ def _stretches(snapshots: Sequence[Row]) -> list[dict[str, Any]]:
     """listing_history as its definition says: one row per stretch of observed days that do not differ."""
     days: dict[Key, dict[Any, Row]] = defaultdict(dict)
     for row in sorted(snapshots, key=_order):
-        days[row["source"], row["zpid"]][row["snapshot_date"]] = row
+        days[row["source"], row["listing"], row["zpid"]][row["snapshot_date"]] = row
     found = []
-    for (source, zpid), seen in days.items():
+    for (source, listing, zpid), seen in days.items():
         stretch: dict[str, Any] | None = None
         for day in sorted(seen):
             watched = {name: seen[day][name] for name in WATCHED}
@@ -176,7 +179,7 @@ def _stretches(snapshots: Sequence[Row]) -> list[dict[str, Any]]:
                 continue
             if stretch:
                 stretch["valid_to"] = day
-            stretch = {"source": source, "zpid": zpid, "valid_from": day, "valid_to": None}
+            stretch = {"source": source, "listing": listing, "zpid": zpid, "valid_from": day, "valid_to": None}
             stretch |= {**watched, "last_seen_on": day, "days_seen": 1}
             found.append(stretch)
     return found
