@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date as Date
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from include import withdrawals
@@ -15,9 +15,7 @@ from include.days import Day, days, holder, pick
 from include.holdings import Holding
 from include.horizon import Beyond
 from include.keys import (
-    LISTINGS_FILE,
     MANIFEST,
-    REJECTS_FILE,
     SUCCESS,
     SetKey,
     page_number,
@@ -123,7 +121,7 @@ class _Landing:
                 pages.setdefault(key, []).append(put_at)
         return cls(completed, pages)
 
-    def half_extracted(self, before: datetime) -> list[SetKey]:
+    def half_extracted(self, before: datetime, withdrawn: Collection[SetKey]) -> list[SetKey]:
         """Sets whose newest page is older than `before`, unless a later one of their day is complete with as many.
 
         One with fewer pages may be the poorer look, which does not make good for the rest of a fuller one.
@@ -137,7 +135,7 @@ class _Landing:
                 each.partition == key.partition
                 and each.extract_id > key.extract_id
                 and len(self.pages.get(each, ())) >= len(self.pages[key])
-                for each in self.completed
+                for each in self.completed.keys() - withdrawn
             )
         )
 
@@ -153,7 +151,8 @@ def find(
     since, also = limits.since, limits.beyond.partitions
     landing = _Landing.read(ledger, limits)
     raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since, also)}
-    clean, whole = _clean(ledger, limits)
+    success = f"transform={ledger.where.transform_version}/{SUCCESS}"
+    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, since, also)}
     held = list(held)
     loaded = {each.key: each for each in held if each.accepted is not None}
     turns = {each.turn for each in held if each.accepted is not None}
@@ -163,10 +162,9 @@ def find(
     withdrawn = _withdrawn(ledger, dates)
     landed = {key for key, put_at in landing.completed.items() if put_at < limits.put_before} - withdrawn.keys()
     its_days = days((each for each in held if each.accepted is not None), withdrawn)
-    without_files = {key for key in ready if key not in whole and _is_looked_at(key, limits)}
-    claims = _Claims(its_days, ready, failed, without_files)
+    claims = _Claims(ledger, its_days, ready, turns, failed)
     wanted = claims.wanted()
-    clean -= wanted & without_files
+    clean -= wanted & ready.keys()  # its files are gone
     arrived = landed & ((ready.keys() | loaded.keys()) - wanted)
     # As the loader sees it: what is ready and not loaded, wherever its pages are. What is young is on its way by
     # itself; before the window it is named at once, lest it be forgotten.
@@ -191,17 +189,21 @@ def find(
     def made_good(place: str, key: SetKey) -> bool:
         return place == "not let through" and key not in wanted and _would_lose(ledger, key, its_days)
 
-    half = landing.half_extracted(limits.half_before)
+    half = landing.half_extracted(limits.half_before, withdrawn.keys())
     pages_somewhere = raw | landing.completed.keys()
     without_audit = {key for key, each in with_rows.items() if each.accepted is None} - ready.keys()
     # What is sent on anyhow comes to another turn by itself; what has no pages cannot be cleaned again.
-    to_replay = (without_audit | wanted) & (pages_somewhere - sent_on) - withdrawn.keys()
+    to_replay = (without_audit | wanted | claims.only_replayed()) & (pages_somewhere - sent_on) - withdrawn.keys()
     gaps = Gaps(
         not_copied=recent("not copied"),
         not_clean=recent("not clean"),
         not_sensed=recent("not let through"),
         not_loaded=_waking((turn.set_id for turn in unloaded - failed.keys()), since),
-        suspect=tuple(sorted(turn.set_id for turn in unloaded if failed.get(turn) is False)),
+        suspect=tuple(
+            sorted(
+                turn.set_id for turn in unloaded if failed.get(turn) is False and set_of(turn.set_id) not in withdrawn
+            )
+        ),
         unsettled=_waking(claims.unsettled(), since),
         given_up=tuple(sorted(turn.set_id for turn in given_up if set_of(turn.set_id) not in withdrawn)),
         stuck=tuple(
@@ -224,43 +226,56 @@ def find(
 class _Claims:
     """Which loaded sets the rule of the day would have where the warehouse has them not."""
 
+    ledger: Ledger
     days: Mapping[str, Day]
     ready: Mapping[SetKey, Marker]
+    turns: Collection[Turn]
     failed: Mapping[Turn, bool]
-    without_files: Collection[SetKey]
+
+    @cached_property
+    def _lacking(self) -> list[Holding]:
+        """The rightful holders of whose rows core does not have all."""
+        return [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
 
     def unsettled(self) -> list[str]:
         """Partitions that a wake of the load would change."""
         return [name for name, day in self.days.items() if not day.is_held_by(self._pick(day))]
 
     def wanted(self) -> set[SetKey]:
-        """Rightful holders without their rows that the running transform has not cleaned, or whose files are gone."""
-        rightful = [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
-        return {each.key for each in rightful if each.key not in self.ready or each.key in self.without_files}
+        """Those of the lacking that the running transform has not cleaned, or whose clean files are gone."""
+        markers = ((each, self.ready.get(each.key)) for each in self._lacking)
+        return {
+            each.key
+            for each, marker in markers
+            if marker is None or (marker.set_id == each.set_id and not self._has_files(marker))
+        }
+
+    def only_replayed(self) -> set[SetKey]:
+        """Those of the lacking that another transform cleaned last, although the running one had them before."""
+        markers = ((each, self.ready.get(each.key)) for each in self._lacking)
+        return {
+            each.key
+            for each, marker in markers
+            if marker and marker.set_id != each.set_id and marker.turn in self.turns
+        }
 
     def given_up(self) -> set[Turn]:
-        """Turns of rightful holders that failed too often since they were loaded."""
-        rightful = [each for day in self.days.values() if (each := day.rightful) and not each.is_at_hand]
-        return {each.turn for each in rightful if self.failed.get(each.turn)}
+        """Turns of the lacking that failed too often since they were loaded."""
+        return {each.turn for each in self._lacking if self.failed.get(each.turn)}
 
     def _pick(self, day: Day) -> Holding | None:
+        if (rightful := day.rightful) and rightful.is_at_hand:
+            return rightful
         can = [each for each in day.counting if each.is_at_hand or self._can_return(each)]
         return pick(day.counting, can)
 
     def _can_return(self, each: Holding) -> bool:
-        marker = self.ready.get(each.key)
-        is_ready = marker is not None and marker.set_id == each.set_id and each.key not in self.without_files
-        return is_ready and not self.failed.get(each.turn)
+        if (marker := self.ready.get(each.key)) is None or self.failed.get(each.turn):
+            return False
+        return marker.set_id == each.set_id and self._has_files(marker)
 
-
-def _clean(ledger: Ledger, limits: Limits) -> tuple[set[SetKey], set[SetKey]]:
-    """The sets that the running transform cleaned, and those of them whose files are all there."""
-    folder, found = f"transform={ledger.where.transform_version}/", defaultdict(set)
-    for key, name, _ in ledger.objects(ledger.where.clean_bucket, limits.since, limits.beyond.partitions):
-        if name.startswith(folder):
-            found[key].add(name.removeprefix(folder))
-    clean = {key for key, names in found.items() if SUCCESS in names}
-    return clean, {key for key in clean if {LISTINGS_FILE, REJECTS_FILE} <= found[key]}
+    def _has_files(self, marker: Marker) -> bool:
+        return self.ledger.has_files(self.ledger.read_ready(marker.key))
 
 
 def _withdrawn(ledger: Ledger, dates: Iterable[str]) -> dict[SetKey, str]:

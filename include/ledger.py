@@ -113,7 +113,7 @@ class Ledger:
         goes by position, would put its columns in the wrong places.
         """
         newest = self.markers(date).values()
-        return [self._read_ready(marker) for marker in sorted(each.key for each in newest)]
+        return [self.read_ready(marker) for marker in sorted(each.key for each in newest)]
 
     def markers(self, date: str) -> dict[SetKey, Marker]:
         """The marker that counts of each of the date's sets that are ready in the stack's own version."""
@@ -130,7 +130,8 @@ class Ledger:
         success = key.success(self.where.transform_version)
         return any(name == success for name, _ in self._keys(self.where.clean_bucket, success))
 
-    def _read_ready(self, marker: str) -> ReadySet:
+    def read_ready(self, marker: str) -> ReadySet:
+        """The set that the ready marker at this key describes."""
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
         return ReadySet.from_dict(json.loads(body))
 

@@ -12,6 +12,9 @@ from include.days import NO_DAY, days, holder
 from include.holdings import Holding
 from include.keys import SetKey
 
+MOST_BARE = 100
+"""Days that one wake decides anew without a set; the next one goes on."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -66,9 +69,10 @@ class _Planner:
                 failed[suspicion.batch_id].append(each)
             else:
                 together.append(each)
-        groups = [(together, bare)] if together or bare else []
-        groups += [(half, []) for sets in failed.values() for half in _halves(sets)]
-        return [self._batch(sets, bare) for sets, bare in groups]
+        groups = [together] if together else []
+        groups += [half for sets in failed.values() for half in _halves(sets)]
+        # Each by itself: it holds up no set, and none of the others.
+        return [self._batch(sets, []) for sets in groups] + [self._batch([], [each]) for each in bare[:MOST_BARE]]
 
     def _waiting(self) -> list[ReadySet]:
         """Ready sets whose turn is not loaded, but for the given up; of those that were withdrawn none that failed."""
@@ -103,15 +107,15 @@ class _Planner:
         failed_alone = len(sets) == 1 and sets[0].turn in suspects and suspects[sets[0].turn].hours_alone > 0
         returning: list[ReadySet] = [each for each in sets if each.turn in self.turns]
         exclusions: list[Exclusion] = []
+        withdrawn = self.known.withdrawn.keys()
         for partition, its in of_day.items():
             picked, lacking = self._pick(partition, its, lambda turn: not failed_alone and turn not in suspects)
             if isinstance(picked, ReadySet) and picked not in its:
                 returning.append(picked)
                 sets = [*sets, picked]
             exclusions += [Exclusion(each.key, None) for each in lacking]
-            exclusions += [
-                Exclusion(key, reason) for key, reason in self.known.withdrawn.items() if key.partition == partition
-            ]
+            sets_known = {each.key for each in its} | {each.key for each in self.days.get(partition, NO_DAY).loaded}
+            exclusions += [Exclusion(key, self.known.withdrawn[key]) for key in sorted(sets_known & withdrawn)]
         return Batch(
             _batch_id(self.run_id, sets, bare, exclusions),
             self.run_id,

@@ -125,7 +125,8 @@ def _clean(locations: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for given in locations:
         location = given.strip()
-        if not location or not location.isprintable() or len(location) > LONGEST_LOCATION:
+        is_named = any(letter.isalnum() for letter in location)
+        if not is_named or not location.isprintable() or len(location) > LONGEST_LOCATION:
             raise PlanRefused(
                 f"market {given[:60]!r}: expected one line of 1 to {LONGEST_LOCATION} printable "
                 'characters, like "houston, tx"'

@@ -262,3 +262,16 @@ def test_the_reader_sees_the_marts_and_cannot_change_them(mart_tables: Connectio
         assert [(1,)] == rows(reader, "select count(*) from marts.market_by_day")
         with closing(reader.cursor()) as cursor, pytest.raises(Exception, match="permission denied"):
             cursor.execute("delete from marts.market_by_day")
+
+
+def test_a_day_whose_set_was_cleaned_to_other_rows_is_built_anew(mart_tables: Connection) -> None:
+    """A replay of the only set of all: its load has a number of its own, so that the marts see it."""
+    first = complete(dict.fromkeys(range(1, 21), 200_000))
+    load(mart_tables, "b1", first)
+    build(mart_tables)
+    again = complete(dict.fromkeys(range(1, 11), 300_000), replay="20261123T080000Z-aaaaaa")
+    load(mart_tables, "b2", again)
+    build(mart_tables)
+
+    assert first.set_id == again.set_id
+    assert [(10,)] == [row[:1] for row in column(mart_tables, "active, listings_seen")]

@@ -14,7 +14,7 @@ from include import reconcile
 from include.audit import record_suspects
 from include.gaps import Gaps
 from include.holdings import missing
-from include.keys import LISTINGS_FILE, REJECTS_FILE, extract_id, partition_of, replay_key, set_of
+from include.keys import extract_id, partition_of, replay_key, set_of
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
@@ -53,8 +53,8 @@ class Stack:
             key, version = set_of(each.set_id), each.ready.transform_version
             self.put("landing", key.manifest)
             self.put("raw", key.manifest)
-            for name in (LISTINGS_FILE, REJECTS_FILE):
-                self.put("clean", key.clean_prefix(version) + name)
+            for uri in (each.ready.listings_uri, each.ready.rejects_uri):
+                self.put("clean", uri.removeprefix("s3://clean/"), "x" * 100)
             self.put("clean", key.success(version))
             self.put("clean", key.ready(version, each.ready.replay), json.dumps(each.ready.to_dict()))
 
@@ -211,8 +211,6 @@ def test_after_an_upgrade_the_rightful_holder_is_sent_for(stack: Stack) -> None:
 
     assert Gaps(not_clean=(key,)) == stack.gaps(days=400)
     again = seen(dict.fromkeys(range(1, 11), 100), version=VERSION)
-    for name in (LISTINGS_FILE, REJECTS_FILE):
-        stack.put("clean", key.clean_prefix(VERSION) + name)
     stack.put("clean", key.success(VERSION))
     assert Gaps(not_sensed=(key,)) == stack.gaps(days=400)
     stack.put("clean", key.ready(VERSION), json.dumps(again.ready.to_dict()))

@@ -50,8 +50,8 @@ class Stack:
         for key in sets:
             hour = key.extract_id[9:11]
             facts = {"observed_at": f"{key.date}T{hour}:00:05Z", "counts": {"clean": rows}}
-            for name in (LISTINGS_FILE, REJECTS_FILE):
-                self.put("clean", key.clean_prefix(version) + name)
+            for name, size in ((LISTINGS_FILE, 13), (REJECTS_FILE, 10)):  # as ready_set says
+                self.put("clean", key.clean_prefix(version) + name, b"x" * size)
             self.put("clean", key.success(version), json.dumps(facts).encode())
 
     def sense(self, *sets: SetKey, version: str = VERSION, replay: str | None = None) -> None:

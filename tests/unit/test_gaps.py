@@ -210,6 +210,17 @@ def test_a_later_extraction_with_fewer_pages_makes_good_for_nothing(stack: Stack
     assert Gaps(not_copied=(LATER_EXTRACTION,), half_extracted=(KEY,), pages=(7,)) == stack.gaps()
 
 
+def test_a_withdrawn_set_makes_good_for_nothing(stack: Stack) -> None:
+    """Half an extraction beside a later one that does not count is still to be completed."""
+    stack.now = NOON - timedelta(hours=2)
+    stack.page(KEY)
+    stack.land(LATER_EXTRACTION)
+    stack.copy(LATER_EXTRACTION)
+    stack.withdraw(LATER_EXTRACTION)
+
+    assert Gaps(half_extracted=(KEY,), pages=(1,)) == stack.gaps()
+
+
 def test_a_hundred_markets_for_a_week_cost_some_three_hundred_calls(stack: Stack) -> None:
     """A listing per market and bucket and two per date; what nobody looks back on costs nothing."""
     sets = [

@@ -130,11 +130,36 @@ def test_a_set_that_lost_its_files_is_cleaned_again_when_its_day_wants_it(stack:
     )
     assert Gaps(unsettled=(KEY.partition,)) == stack.gaps(held=held)
 
+    stack.put("clean", KEY.clean_prefix(VERSION) + LISTINGS_FILE, b"of another size")
+    assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
     stack.s3.delete_object(Bucket="clean", Key=KEY.clean_prefix(VERSION) + LISTINGS_FILE)
     assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
     stack.s3.delete_object(Bucket="clean", Key=KEY.success(VERSION))
     assert Gaps(not_clean=(KEY,)) == stack.gaps(held=held)
     assert Gaps() == stack.gaps(held=(holding(fuller), holding(LATER_EXTRACTION.set_id(VERSION), 0, 5, "poorer")))
+
+
+def test_a_transform_that_was_rolled_back_is_named(stack: Stack) -> None:
+    """Loaded by this transform, then by another, which is deployed no more: only a replay brings its rows."""
+    stack.bring(KEY)
+    first, last = KEY.set_id(VERSION), KEY.set_id(OTHER_VERSION)
+    held = (
+        holding(first, 0, verdict="cleaned_again", load_number=1),
+        holding(last, 37, load_number=2),
+    )
+    assert Gaps(to_replay=(last,)) == stack.gaps(held=held)
+
+    stack.sense(KEY, replay=FIRST_REPLAY)
+    assert Gaps(not_loaded=(first,)) == stack.gaps(held=held)
+
+
+def test_a_suspect_that_was_withdrawn_wakes_nobody(stack: Stack) -> None:
+    """The load leaves it alone, and so does who looks for gaps."""
+    stack.bring(KEY)
+    assert Gaps(suspect=(KEY.set_id(VERSION),)) == stack.gaps(failed={turn(KEY): False})
+
+    stack.withdraw(KEY)
+    assert Gaps() == stack.gaps(failed={turn(KEY): False})
 
 
 def test_a_day_of_which_a_set_was_withdrawn_wakes_the_load(stack: Stack) -> None:

@@ -307,3 +307,22 @@ def test_a_batch_that_decides_otherwise_has_another_name() -> None:
 
     assert of[0][0].sets == of[1][0].sets
     assert of[0][0].batch_id != of[1][0].batch_id
+
+
+def test_a_day_decided_without_a_set_holds_up_no_set() -> None:
+    """It is a batch of its own, and so is each other such day; of many a wake takes a hundred."""
+    markets = [replace(SIX, market=f"m-{number:03d}") for number in range(110)]
+    loaded = [holding(key.set_id(VERSION), clean=9) for key in markets]
+    known = Known([look(NOON, 745)], loaded, withdrawn=dict.fromkeys(markets, "bad"))
+    found = batches(known, retries=2, run_id="run")
+
+    assert (["12"], ()) == (hours(found[0]), found[0].days)
+    assert [((), (key.partition,)) for key in markets[:100]] == [(batch.sets, batch.days) for batch in found[1:]]
+
+
+def test_a_withdrawal_of_a_set_that_nobody_knows_is_left_out() -> None:
+    """Put by hand under a name that no column holds, it stops no load."""
+    strange = replace(SIX, extract_id="A" * 99)
+    [batch] = batches(Known([look(NOON, 745)], withdrawn={strange: "bad"}), retries=2, run_id="run")
+
+    assert () == batch.exclusions
