@@ -26,7 +26,7 @@ from tests.integration.rule_cases import (
     Outcome,
     make_case,
 )
-from tests.integration.staged_sets import Seen, rows, seen, wake
+from tests.integration.staged_sets import Seen, an_hour_passes, rows, seen, wake
 
 TRANSFORMS = ("0123456789ab", "ffffffffffff")
 KINDS = ((WHOLE, False), (CHANGED, False), (CHANGED_AND_BACK, False), (CHANGED, True))
@@ -123,16 +123,8 @@ class Day:
                 return wakes
             self._note_holders()
             if self.may_fail:
-                self._wait_an_hour()
+                an_hour_passes(self.connection)
         return MOST_WAKES + 1
-
-    def _wait_an_hour(self) -> None:
-        with closing(self.connection.cursor()) as cursor:
-            cursor.execute(
-                "update core.load_audit set recorded_at = dateadd(hour, -1, recorded_at) where snapshot_date = %s",
-                (date(2026, 11, self.day),),
-            )
-        self.connection.commit()
 
     def _cannot_load(self, batch: Batch) -> bool:
         def is_bad(each: ReadySet) -> bool:
