@@ -144,8 +144,9 @@ proof-%: setup browser
 	@$(test) -m tests.proofs $* --again
 
 .PHONY: fuzz
-fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages (EXAMPLES=n: so many)
+fuzz: setup ## Hold the transform's claims against 20,000 generated sets of pages, and the rule of the day against 5,000 days (EXAMPLES=n: so many)
 	@$(test) -m tests.fuzz $(if $(EXAMPLES),--examples $(EXAMPLES))
+	@RULE_CASES=$(or $(EXAMPLES),5000) RULE_SEED=$${RULE_SEED:-$$(date +%s)} $(test) -m pytest -q -s -k keep_the_rule tests/integration/test_rule_of_the_day.py
 
 .PHONY: lint
 lint: setup ## Check style and the import law (ruff)

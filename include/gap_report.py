@@ -97,8 +97,8 @@ def _given_up(set_ids: Sequence[str]) -> list[str]:
 def _to_replay(set_ids: Sequence[str]) -> list[str]:
     dates = sorted({parse_partition(partition_of(set_id))[2] for set_id in set_ids})
     return _part(
-        f"{len(set_ids)} set(s), cleaned by an earlier transform, should hold their day and do not, or have rows that "
-        "core.load_audit does not know; landing has them no more",
+        f"{len(set_ids)} set(s), cleaned by another transform, should hold their day and do not, or have rows that "
+        "core.load_audit does not know",
         set_ids,
         "Trigger replay_listings for their dates, or " + _either(f"`make replay FROM={d} TO={d}`" for d in dates) + ".",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import Any
@@ -19,10 +20,11 @@ from tests.integration.rule_cases import GIVE_BACK, LOSE_FILES, READY, WITHDRAW,
 from tests.integration.rule_runs import Day, changes, days
 from tests.integration.staged_sets import HUMBLE, Seen, an_hour_passes, rows, seen, verdicts, wake
 
-CASES, SEED = 300, 20261122
+CASES, SEED = int(os.environ.get("RULE_CASES", "300")), int(os.environ.get("RULE_SEED", "20261122"))
+"""More of them, and others each time, with `make fuzz`."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 + CASES)
 def test_planning_and_loading_keep_the_rule(core_tables: Connection) -> None:
     """After each round of random cases holder, rows, verdicts and sums are the model's, and nothing is planned."""
     often = 0

@@ -58,6 +58,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("host", "the release installs a host that runs, is mended and updated (as root: with its accounts)", 15),
     Proof("recount", "every figure of the report, recomputed from what the API sent, is the same to the cent", 10),
     Proof("marts", "marts that grew day by day, in any order, hold what a build from nothing gives", 10),
+    Proof("orders", "three loaders at once, in any order, leave a fresh warehouse's core and marts", 40),
     Proof("halves", "a hundred sets that fail together all arrive, but the bad one", 40, ("-s", "tests/proofs/halves")),
     Proof("no_state", "each task runs in an empty home and folder of its own, as container executors do it", 15),
     Proof("ordinary_user", "an ordinary user's `make down` leaves no process, port or lock", 10),

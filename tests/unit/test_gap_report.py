@@ -22,7 +22,7 @@ KINDS = [
         "1 set(s) failed to load alone in more than 2 hours",
         "retry_suspects and the partition key all|2026",
     ),
-    (Gaps(to_replay=(SET,)), "1 set(s), cleaned by an earlier", "`make replay FROM=2026-11-22 TO=2026-11-22`"),
+    (Gaps(to_replay=(SET,)), "1 set(s), cleaned by another", "`make replay FROM=2026-11-22 TO=2026-11-22`"),
     (Gaps(without_set=(SET,)), "1 set(s) have rows", "restore the pages"),
     (Gaps(lost=("zillow56/houston-tx|2026-11-02",)), "1 partition(s) never came", "Nothing can be fetched"),
 ]
