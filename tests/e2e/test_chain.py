@@ -94,18 +94,18 @@ def test_a_market_extracted_again_is_accounted_for_by_its_newer_set(pipeline: Pi
 @pytest.mark.late_wave
 def test_a_poorer_look_takes_no_day_until_the_fuller_is_withdrawn(pipeline: Pipeline) -> None:
     """Three pages, then one: the day stays with the three; withdrawn they leave it, given back they return."""
-    assert "success" == pipeline.finish(pipeline.extract(["gila bend, az"], page_limit=3))
-    pipeline.wait_until_loaded("gila-bend-az")
-    fuller = pipeline.loaded("gila-bend-az")
-    assert "success" == pipeline.finish(pipeline.extract(["gila bend, az"], page_limit=1))
+    assert "success" == pipeline.finish(pipeline.extract(["san antonio, tx"], page_limit=3))
+    pipeline.wait_until_loaded("san-antonio-tx")
+    fuller = pipeline.loaded("san-antonio-tx")
+    assert "success" == pipeline.finish(pipeline.extract(["san antonio, tx"], page_limit=1))
     judged = (
         "select verdict, clean, set_id from core.load_audit "
-        "where market = 'gila-bend-az' and status = 'loaded' order by observed_at"
+        "where market = 'san-antonio-tx' and status = 'loaded' order by observed_at"
     )
     pipeline.until(lambda: len(pipeline.warehouse(judged)) == 2, "both sets are in the audit")
 
     [held, lost] = pipeline.warehouse(judged)
-    assert ("holds", fuller, "poorer", fuller) == (*held[:2], lost[0], pipeline.loaded("gila-bend-az"))
+    assert ("holds", fuller, "poorer", fuller) == (*held[:2], lost[0], pipeline.loaded("san-antonio-tx"))
 
     withdrawal = {"set": held[2], "reason": "tried by a test"}
     for more, left, expected in (
@@ -114,7 +114,7 @@ def test_a_poorer_look_takes_no_day_until_the_fuller_is_withdrawn(pipeline: Pipe
     ):
         run_id = pipeline.airflow.trigger("withdraw_listings", conf={**withdrawal, **more})
         assert "success" == pipeline.finish(run_id, "withdraw_listings")
-        pipeline.until(lambda left=left: pipeline.loaded("gila-bend-az") == left, f"the day has {left} listings")
+        pipeline.until(lambda left=left: pipeline.loaded("san-antonio-tx") == left, f"the day has {left} listings")
         assert expected == [verdict for verdict, *_ in pipeline.warehouse(judged)]
 
 

@@ -84,9 +84,9 @@ def test_lost_rows_come_again_without_a_request(pipeline: Pipeline) -> None:
 @pytest.mark.wave
 def test_a_set_is_withdrawn_and_given_back_by_a_command(pipeline: Pipeline) -> None:
     """Each time the object is put or gone, and the load of the date was woken and ended well."""
-    assert "success" == pipeline.finish(pipeline.extract(["lodi, ca"]))
-    pipeline.wait_until_loaded("lodi-ca")
-    [(set_id,)] = pipeline.warehouse("select set_id from core.load_audit where market = 'lodi-ca'")
+    assert "success" == pipeline.finish(pipeline.extract(["lodi, nj"]))
+    pipeline.wait_until_loaded("lodi-nj")
+    [(set_id,)] = pipeline.warehouse("select set_id from core.load_audit where market = 'lodi-nj'")
     for conf, said, left in (
         ({"reason": "a test"}, "is withdrawn: a test", 1),
         ({"reason": "again"}, "was withdrawn before, and the first reason stays: a test", 1),
@@ -98,7 +98,7 @@ def test_a_set_is_withdrawn_and_given_back_by_a_command(pipeline: Pipeline) -> N
         assert 0 == code, words.getvalue()
         assert f"{set_id.rpartition('/')[0]} {said}\n" in words.getvalue()
         assert f"load_listings was woken for {pipeline.today}" in words.getvalue()
-        assert left == len(pipeline.keys("raw", f"withdrawn/date={pipeline.today}/zillow56~lodi-ca~"))
+        assert left == len(pipeline.keys("raw", f"withdrawn/date={pipeline.today}/zillow56~lodi-nj~"))
 
 
 def test_what_cannot_be_withdrawn_is_said(pipeline: Pipeline) -> None:

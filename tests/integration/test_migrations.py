@@ -42,7 +42,7 @@ def test_migrates_at_once_apply_each_file_once(core_tables: Connection, connect:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=240)
     assert [] == faults
     assert list(DDL_FILES) == sorted(applied)
     assert [(name,) for name in DDL_FILES] == rows(core_tables, "select name from core.schema_migrations order by 1")
