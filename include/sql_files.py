@@ -1,22 +1,25 @@
 """The SQL files of the warehouse: which there are, in what order they run, how they are rendered and split.
 
-Each file's first line is its own path under `sql/`, so that a rendered text still says where it came from.
+Each file's first line is its own path under `sql/`, so that a rendered text still says where it came from. In these
+files a semicolon that ends a line ends a statement: taking them apart costs nothing, where a parser takes a tenth of
+a second of every load.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import jinja2
-import sqlparse
 
 from include.batches import StagingNames
 
 SQL_DIR = Path(__file__).parent / "sql"
+_END = re.compile(r";[ \t]*$", re.MULTILINE)
 
 DDL_FILES = (
     "ddl/001_schemas.sql",
@@ -152,9 +155,7 @@ def run(cursor: Cursor, sql: str) -> None:
 
     An error of the database is raised as it is, with a note that names the file and the statement's number.
     """
-    for number, statement in enumerate(_statements(sql), start=1):
-        if _is_comment(statement):
-            continue
+    for number, statement in enumerate(statements(sql), start=1):
         try:
             cursor.execute(statement)
         except Exception as error:
@@ -162,10 +163,9 @@ def run(cursor: Cursor, sql: str) -> None:
             raise
 
 
-@lru_cache(maxsize=256)
-def _statements(sql: str) -> tuple[str, ...]:
-    """The statements of a text. Kept, as taking the marts' files apart costs a tenth of a second of each build."""
-    return tuple(sqlparse.split(sql, strip_semicolon=True))
+def statements(sql: str) -> list[str]:
+    """The statements of one rendered file, without their semicolons."""
+    return [part for part in _END.split(sql) if not _is_comment(part)]
 
 
 def _is_comment(statement: str) -> bool:
@@ -174,8 +174,11 @@ def _is_comment(statement: str) -> bool:
 
 
 def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
-    """The rows of one statement, each by column name."""
-    cursor.execute(sql, values)
+    """The rows of one statement, each by column name.
+
+    Without values the driver is given none: it would look for their places, character by character.
+    """
+    cursor.execute(sql, *([values] if values else []))
     names = [column[0] for column in cursor.description]
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -53,6 +53,12 @@ _NOT_IMITATED: tuple[tuple[str, ...], ...] = (
     ("SUPER",), ("VARBYTE",), ("GEOMETRY",), ("GEOGRAPHY",), ("HLLSKETCH",), ("FOR", "SYSTEM_TIME"),
 )  # fmt: skip
 
+# What each of these begins with, ahead of which a bracket may close: few words of a query need a closer look.
+_FIRST_WORDS = {
+    pattern[pattern[0] == ")"]
+    for pattern in (*(it for it, _ in _NO_SUCH_SYNTAX), *(it for it, _ in _REFUSED), *_NOT_IMITATED)
+}
+
 
 def check(tokens: list[Token]) -> None:
     """Raise SqlError when Redshift would refuse the statement, or when the endpoint cannot stand in for it."""
@@ -110,6 +116,8 @@ def _check_sequences(tokens: list[Token], upper: list[str], index: int) -> None:
     def follows(pattern: tuple[str, ...], start: int) -> bool:
         return start >= 0 and tuple(upper[start : start + len(pattern)]) == pattern
 
+    if upper[index] not in _FIRST_WORDS:
+        return
     if index and upper[index - 1] in (".", "AS"):
         return  # a column's name or an alias, not a keyword
     for pattern, near in _NO_SUCH_SYNTAX:

@@ -22,6 +22,7 @@ from include.sql_files import (
     file_name,
     render,
 )
+from include.sql_files import statements as run_statements
 
 FOLDERS = {
     "ddl": DDL_FILES,
@@ -50,6 +51,17 @@ def statements(name: str) -> list[str]:
     """The statements of a rendered file, without comments."""
     text = sqlparse.format(render(name, a_batch()), strip_comments=True)
     return sqlparse.split(text, strip_semicolon=True)
+
+
+def without_comments(sql: str) -> str:
+    return str(sqlparse.format(sql, strip_comments=True)).strip()
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_a_statement_ends_where_its_line_does(name: str) -> None:
+    """What runs one by one is what a parser of SQL takes for statements, comments apart."""
+    taken_apart = [without_comments(each) for each in run_statements(render(name, a_batch()))]
+    assert [each for each in statements(name) if each] == taken_apart
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
