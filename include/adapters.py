@@ -34,6 +34,7 @@ _READ_AS = {"number": "number", "area": "number", "text": "text", "address_part"
 _RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units", "part"}
 _KEYS = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
 _KEYS |= {"ignored", "expected", "not_listings"}
+PAGE_FACTS = ("total_pages", "total_listings")
 # What an address sent as one text is taken apart into.
 ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 
@@ -89,6 +90,7 @@ class Adapter:
 
     `ignored` are paths that the family sends and nobody reads, each with all below it, so that they are no news.
     `expected` are columns that some listing of any set of 20 or more fills: when none does, a field was renamed.
+    `page_facts`: where a page may claim how many pages and listings there are, for each the first place first.
     `not_listings` tells rows that are no listings, as buildings: path -> the values that say so, any of which suffices.
     Its paths begin at the row, beside what `each` names.
     """
@@ -98,7 +100,7 @@ class Adapter:
     request: Request
     listings_at: tuple[str, ...]
     each: str | None
-    page_facts: Mapping[str, str]
+    page_facts: Mapping[str, tuple[str, ...]]
     message_at: tuple[str, ...]
     permanent: tuple[str, ...]
     columns: Mapping[str, tuple[Rule, ...]]
@@ -130,7 +132,7 @@ def parse_adapter(name: str, document: Any) -> Adapter:
         request=_request(f"{name}.request", _mapping(f"{name}.request", top.get("request"))),
         listings_at=_paths(f"{name}.listings.at", listings.get("at")),
         each=listings.get("each"),
-        page_facts=_frozen(_mapping(f"{name}.page_facts", top.get("page_facts"))),
+        page_facts=_page_facts(f"{name}.page_facts", _mapping(f"{name}.page_facts", top.get("page_facts"))),
         message_at=_paths(f"{name}.errors.message_at", errors.get("message_at")),
         permanent=_paths(f"{name}.errors.permanent", errors.get("permanent")),
         columns=columns,
@@ -165,6 +167,12 @@ def _request(where: str, part: dict[str, Any]) -> Request:
 
 def _params(where: str, part: Any) -> Mapping[str, str]:
     return _frozen({key: str(value) for key, value in _mapping(where, part).items()})
+
+
+def _page_facts(where: str, part: dict[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    _only(where, part, set(PAGE_FACTS))
+    paths = {fact: [said] if isinstance(said, str) else said for fact, said in part.items()}
+    return _frozen({fact: _paths(f"{where}.{fact}", each) for fact, each in paths.items()})
 
 
 def _columns(name: str, part: dict[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Mapping[str, tuple[Rule, ...]]:

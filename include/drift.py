@@ -88,7 +88,7 @@ def _claims_gone(source: str, success: dict[str, Any]) -> list[str]:
     facts = load_source(source).adapter.page_facts
     paths = {"pages_claimed": facts.get("total_pages"), "listings_claimed": facts.get("total_listings")}
     absent = success.get("absent_claims", ()) if success["counts"]["landed"] else ()
-    return [path for claim, path in paths.items() if path and claim in absent]
+    return [" or ".join(places) for claim, places in paths.items() if places and claim in absent]
 
 
 def _notice(key: SetKey, path: str | None = None) -> str:

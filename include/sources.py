@@ -108,12 +108,16 @@ class Source:
         rows = next((found for found in there if isinstance(found, list)), None)
         if rows is None:
             raise NotAPage("error_body", self._words(document) or _shown(body))
-        facts = self.adapter.page_facts
         return PageFacts(
             listings=len(rows),
-            total_pages=claims.count(_at(document, facts.get("total_pages"))),
-            total_listings=claims.count(_at(document, facts.get("total_listings"))),
+            total_pages=self._claim(document, "total_pages"),
+            total_listings=self._claim(document, "total_listings"),
         )
+
+    def _claim(self, document: Any, fact: str) -> int | None:
+        """The number at the first of the fact's places that has one."""
+        found = (claims.count(_at(document, path)) for path in self.adapter.page_facts.get(fact, ()))
+        return next((number for number in found if number is not None), None)
 
     def is_permanent(self, status: int, body: bytes) -> bool:
         """Whether waiting cures nothing: the status says so, or the API's words do (a monthly quota)."""
@@ -189,9 +193,9 @@ def _shown(body: bytes) -> str:
     return " ".join(body[: 4 * _WORDS_LIMIT].decode("utf-8", "replace").split())[:_WORDS_LIMIT]
 
 
-def _at(document: Any, path: str | None) -> Any:
-    for part in path.split(".") if path else ():
+def _at(document: Any, path: str) -> Any:
+    for part in path.split("."):
         if not isinstance(document, Mapping):
             return None
         document = document.get(part)
-    return document if path else None
+    return document

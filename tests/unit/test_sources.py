@@ -1,6 +1,7 @@
 """The API families: how each is asked, what counts as a page, and which adapter files are refused."""
 
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,16 @@ def test_a_claim_that_is_no_count_is_no_claim(claim: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("claim", "listings"),
+    [(5, 5), ({"totalMatchingCount": 21_327, "scrapeable_count": 1000}, 21_327), ({"totalMatchingCount": "x"}, None)],
+)
+def test_a_claim_stands_at_the_first_place_that_has_a_number(claim: Any, listings: int | None) -> None:
+    """zillow-working-api sends the count of its listings as a number or as one of an object."""
+    page = json.dumps({"searchResults": [], "resultsCount": claim}).encode()
+    assert PageFacts(0, None, listings) == load_source("zillow-working-api").read_page(page)
+
+
+@pytest.mark.parametrize(
     ("body", "reason", "message"),
     [
         (b"", "empty", "the body is empty (0 bytes)"),
@@ -225,6 +236,8 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         (zillow56(connection=None), "zillow56: connection is None, expected str"),
         (zillow56(listings={"at": []}), r"zillow56.listings.at: \[\], expected a list of texts"),
         (zillow56(request=5), "zillow56.request: 5, expected a mapping"),
+        (zillow56(page_facts={"pages": "totalPages"}), "zillow56.page_facts: unknown key pages; there are total_list"),
+        (zillow56(page_facts={"total_pages": []}), r"zillow56.page_facts.total_pages: \[\], expected a list of texts"),
         (with_searches({}), "zillow56.request.listing: empty; it says how to ask for one or more of sale, rent, sold"),
         (with_searches({"lease": {}}), "zillow56.request.listing: unknown key lease; there are rent, sale, sold"),
         (with_searches({"rent": "forRent"}), "zillow56.request.listing.rent: 'forRent', expected a mapping"),
