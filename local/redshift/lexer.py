@@ -1,5 +1,6 @@
 """Splits Redshift SQL into tokens that remember where they stood, so that a rewrite can be a few text edits."""
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from local.redshift.errors import syntax_error
 
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
+    r"""(?P<space>(?:\s+|--[^\n]*|/\*.*?\*/)+)
       | (?P<string>[eE]?'(?:[^'\\]|\\.|'')*')
       | (?P<quoted>"(?:[^"]|"")*")
       | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
@@ -61,17 +62,24 @@ def words(text: str) -> frozenset[str]:
 
 def tokenize(sql: str) -> list[Token]:
     """The tokens of `sql` without white space and comments; SqlError 42601 at a character no token starts with."""
+    return list(_tokens(sql))
+
+
+@functools.lru_cache(16)
+def _tokens(sql: str) -> tuple[Token, ...]:
+    """Kept, as each step of a rewrite reads the tokens of the text that the step before it left."""
     tokens: list[Token] = []
     at = 0
-    while at < len(sql):
-        match = _TOKEN.match(sql, at)
-        if match is None:
-            raise syntax_error(sql[at])
-        kind = "dollar" if match.group("dollar") else str(match.lastgroup)
-        if kind != "space":
-            tokens.append(Token(kind, match.group(), at, match.end()))
-        at = match.end()
-    return tokens
+    for match in _TOKEN.finditer(sql):
+        start, end = match.span()
+        if start > at:
+            break
+        if match.lastgroup != "space":
+            tokens.append(Token(str(match.lastgroup), match[0], start, end))
+        at = end
+    if at < len(sql):
+        raise syntax_error(sql[at])
+    return tuple(tokens)
 
 
 def split_statements(sql: str) -> list[str]:
