@@ -169,19 +169,39 @@ def test_medians_interpolate_to_the_cent(mart_tables: Connection) -> None:
 
 
 def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
-    """A lower price than the day before is a cut; at first sight the API's word counts; one to 0 or a rent is none."""
+    """A lower price than the day before is a cut; at first sight the API's word counts; one to 0 or a rent is none.
+
+    A rent that falls is a cut as well.
+    """
     stated = {2: {"price_change": -10_000}, 3: {"price_change": 5_000}}
-    for_sale = {5: {"home_status": "FOR_SALE"}}
+    for_sale = {zpid: {"home_status": "FOR_SALE"} for zpid in (5, 6)}
+    for_rent = {7: {"home_status": "FOR_RENT"}}
     load(
         mart_tables,
         "b1",
-        seen({1: 200_000, 2: 190_000, 3: 100_000, 4: 300_000, 5: 80_000}, day=20, rows=stated | for_sale),
+        seen(
+            {1: 200_000, 2: 190_000, 3: 100_000, 4: 300_000, 5: 80_000, 6: 250_000, 7: 2_000},
+            day=20,
+            rows=stated | for_sale | for_rent,
+        ),
     )
-    load(mart_tables, "b2", seen({1: 180_000, 2: 190_000, 3: 110_000, 4: 0, 5: 1_200}, day=21, rows=for_sale))
+    load(
+        mart_tables,
+        "b2",
+        seen(
+            {1: 180_000, 2: 190_000, 3: 110_000, 4: 0, 5: 1_200, 6: 1_900, 7: 1_800},
+            day=21,
+            rows=for_sale | for_rent | {6: {"home_status": "FOR_RENT"}},
+        ),
+    )
     build(mart_tables)
     sql = "select zpid, extract(day from seen_on), price_before, cut_percent, known_by from marts.price_cuts order by 1"
     found = [(int(a), int(b), float(c), float(d), e) for a, b, c, d, e in rows(mart_tables, sql)]
-    assert [(1, 21, 200_000.0, 10.0, "observed"), (2, 20, 200_000.0, 5.0, "stated")] == found
+    assert [
+        (1, 21, 200_000.0, 10.0, "observed"),
+        (2, 20, 200_000.0, 5.0, "stated"),
+        (7, 21, 2_000.0, 10.0, "observed"),
+    ] == found
 
 
 def test_an_empty_market_is_a_day_with_nothing(mart_tables: Connection) -> None:

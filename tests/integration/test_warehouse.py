@@ -199,10 +199,10 @@ def test_markets_seen_at_the_same_instant_are_told_apart_by_name(core_tables: Co
     assert [(5, HOUSTON, nov(22), Decimal(505))] == rows(core_tables, NEWEST)
 
 
-def test_newest_is_what_was_seen_last_not_what_has_the_last_date(core_tables: Connection) -> None:
-    """A set for the 21st that was observed on the 24th tells more of today than one for the 23rd."""
+def test_newest_is_what_has_the_last_date_whenever_it_was_observed(core_tables: Connection) -> None:
+    """A set for the 21st that was observed on the 24th, by a run with another date, does not undo the 23rd."""
     load(core_tables, "b1", seen({1: 100}, day=23), seen({1: 90}, day=21, observed_day=24))
-    assert [(1, HOUSTON, nov(21), Decimal(90))] == rows(core_tables, NEWEST)
+    assert [(1, HOUSTON, nov(23), Decimal(100))] == rows(core_tables, NEWEST)
     assert [(1, nov(21), nov(23), Decimal(90), nov(21), 1), (1, nov(23), None, Decimal(100), nov(23), 1)] == rows(
         core_tables, HISTORY
     )

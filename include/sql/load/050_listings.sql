@@ -1,7 +1,8 @@
 -- load/050_listings.sql
 -- What: builds the touched listings anew from their snapshots. One whose snapshots are all gone goes too.
---       A listing in two markets is as its newest observation has it; markets of one extraction that were
---       seen at the same instant are told apart by name, so that the outcome never depends on the order.
+--       A listing is as its last date has it, whenever that was observed: a run for an old date brings no
+--       news. In two markets of a date it is as the newest observation has it; markets that were seen at the
+--       same instant are told apart by name, so that the outcome never depends on the order.
 -- Grain: as core.listings: source, listing, zpid.
 -- Keys: the same.
 
@@ -99,10 +100,10 @@ with ranked as (
         row_number() over (
             partition by snapshots.source, snapshots.listing, snapshots.zpid
             order by
+                snapshots.snapshot_date desc,
                 snapshots.observed_at desc,
                 snapshots.extract_id desc,
-                snapshots.market asc,
-                snapshots.snapshot_date desc
+                snapshots.market asc
         ) as place
     from core.listing_snapshots as snapshots
     inner join {{ batch.staging_touched }} as touched

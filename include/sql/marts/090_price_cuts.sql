@@ -68,7 +68,12 @@ where
     price < price_before
     and price > 0
     and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE')
-    and (price_before >= 10000 or coalesce(status_before, '') <> 'FOR_SALE');
+    and (price_before >= 10000 or coalesce(status_before, '') <> 'FOR_SALE')
+    -- From a price to a rent is no cut.
+    and (
+        (home_status = 'FOR_RENT' and status_before = 'FOR_RENT')
+        or (coalesce(home_status, '') <> 'FOR_RENT' and coalesce(status_before, '') <> 'FOR_RENT')
+    );
 
 analyze all_cuts;
 

@@ -463,7 +463,7 @@ def _stated_before(price: Decimal, change: Decimal | None) -> Decimal:
 
 def _is_cut(row: Mapping[str, Any]) -> bool:
     before, after = row["before"], row["price"]
-    if not 0 < after < before:
+    if not 0 < after < before or (row["home_status"] == "FOR_RENT") != (row["status_before"] == "FOR_RENT"):
         return False
     return not (rent_like(after, row["home_status"]) or rent_like(before, row["status_before"]))
 
