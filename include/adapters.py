@@ -7,6 +7,7 @@ is refused with the place, what was found there and what was expected.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -80,7 +81,7 @@ class Rule:
     map_name: str | None = None
     unknown: str | None = None
     unit_path: str | None = None
-    units: Mapping[str, int] | None = None
+    units: Mapping[str, float] | None = None
     part: str | None = None
 
 
@@ -121,7 +122,8 @@ def parse_adapter(name: str, document: Any) -> Adapter:
     errors = _mapping(f"{name}.errors", top.get("errors"))
     maps = {key: _frozen(_mapping(f"{name}.maps.{key}", each)) for key, each in top.get("maps", {}).items()}
     columns = _columns(name, _mapping(f"{name}.columns", top.get("columns")), maps)
-    flags = _frozen(_mapping(f"{name}.flags", top.get("flags", {})))
+    said_flags = _mapping(f"{name}.flags", top.get("flags", {}))
+    flags = _frozen({flag: _path(f"{name}.flags.{flag}", path) for flag, path in said_flags.items()})
     read = [*_paths_read(columns), *flags.values()]
     inside = f"{listings['each']}." if listings.get("each") else ""
     not_listings = _not_listings(f"{name}.not_listings", top, inside, read)
@@ -131,10 +133,10 @@ def parse_adapter(name: str, document: Any) -> Adapter:
         connection=_need(name, top, "connection", str),
         request=_request(f"{name}.request", _mapping(f"{name}.request", top.get("request"))),
         listings_at=_paths(f"{name}.listings.at", listings.get("at")),
-        each=listings.get("each"),
+        each=_each(f"{name}.listings.each", listings),
         page_facts=_page_facts(f"{name}.page_facts", _mapping(f"{name}.page_facts", top.get("page_facts"))),
         message_at=_paths(f"{name}.errors.message_at", errors.get("message_at")),
-        permanent=_paths(f"{name}.errors.permanent", errors.get("permanent")),
+        permanent=_texts(f"{name}.errors.permanent", errors.get("permanent")),
         columns=columns,
         flags=flags,
         maps=_frozen(maps),
@@ -217,15 +219,24 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
     if part_of_address not in (None, *ADDRESS_PARTS):
         raise AdapterError(f"{where}: part is {part_of_address!r}, expected one of {', '.join(ADDRESS_PARTS)}")
     return Rule(
-        path=_need(where, part, "path", str),
+        path=_path(where, part.get("path")),
         conversion=conversion,
         null_values=tuple(part.get("null_values", ())),
         map_name=map_name,
         unknown=part.get("unknown"),
-        unit_path=part.get("unit_path"),
-        units=_frozen(part["units"]) if "units" in part else None,
+        unit_path=_path(where, part["unit_path"]) if "unit_path" in part else None,
+        units=_units(f"{where}.units", part["units"]) if "units" in part else None,
         part=part_of_address,
     )
+
+
+def _units(where: str, value: Any) -> Mapping[str, float]:
+    units = _mapping(where, value)
+    for unit, factor in units.items():
+        is_number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
+        if not isinstance(unit, str) or not is_number or not 0 < factor < math.inf:
+            raise AdapterError(f"{where}: {unit!r}: {factor!r}, expected a unit's name and how many square feet it is")
+    return _frozen(units)
 
 
 def _check_shared_paths(name: str, rules: Mapping[str, tuple[Rule, ...]]) -> None:
@@ -265,8 +276,7 @@ def _not_listings(
     """
     marks: dict[str, tuple[bool | str, ...]] = {}
     for path, values in _mapping(where, top["not_listings"]).items() if "not_listings" in top else ():
-        if not isinstance(path, str) or not all(path.split(".")):
-            raise AdapterError(f"{where}: no row has anything at {path!r}; expected names with dots between")
+        _path(where, path)
         if not isinstance(values, list) or not values or not all(isinstance(each, bool | str) for each in values):
             raise AdapterError(f"{where}.{path}: {values!r}, expected a list of texts, true or false")
         for other in (*(inside + each for each in read), *marks):
@@ -277,7 +287,7 @@ def _not_listings(
 
 
 def _expected(where: str, top: Mapping[str, Any], rules: Mapping[str, tuple[Rule, ...]]) -> tuple[str, ...]:
-    expected = _paths(where, top["expected"]) if "expected" in top else ()
+    expected = _texts(where, top["expected"]) if "expected" in top else ()
     arrow = {column.name: column.arrow for column in load_contract().listing.columns}
     for index, column in enumerate(expected):
         if column not in rules:
@@ -295,7 +305,27 @@ def _mapping(where: str, value: Any) -> dict[str, Any]:
     return value
 
 
+def _path(where: str, value: Any) -> str:
+    """The path as it stands; refused where nothing can be: an answer has objects with names, a list has no places."""
+    names = value.split(".") if isinstance(value, str) else [""]
+    if not all(names) or any(name.isdigit() or "[" in name for name in names):
+        raise AdapterError(f"{where}: nothing stands at {value!r}; expected names of fields with dots between")
+    return str(value)
+
+
 def _paths(where: str, value: Any) -> tuple[str, ...]:
+    return tuple(_path(where, each) for each in _texts(where, value))
+
+
+def _each(where: str, listings: Mapping[str, Any]) -> str | None:
+    if "each" not in listings:
+        return None
+    if "." in (each := _path(where, listings["each"])):
+        raise AdapterError(f"{where}: {each!r}, expected one name: the field of an item that holds its listing")
+    return each
+
+
+def _texts(where: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
         raise AdapterError(f"{where}: {value!r}, expected a list of texts")
     return tuple(value)

@@ -43,8 +43,8 @@ class UnknownSource(LookupError):
 class NotAPage(ValueError):
     """A body that holds no list of listings.
 
-    `reason` is one of empty, html, not_json, error_body; `message` is the API's own words where it has
-    any, cut to 500 characters.
+    `reason` is one of empty, html, not_json, error_body, no_list; `message` is the API's own words where it has
+    any and sent nothing else, or what came, cut to 500 characters.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -107,7 +107,7 @@ class Source:
         there = (_at(document, path) for path in self.adapter.listings_at)
         rows = next((found for found in there if isinstance(found, list)), None)
         if rows is None:
-            raise NotAPage("error_body", self._words(document) or _shown(body))
+            raise self._no_list(document, body)
         return PageFacts(
             listings=len(rows),
             total_pages=self._claim(document, "total_pages"),
@@ -118,6 +118,16 @@ class Source:
         """The number at the first of the fact's places that has one."""
         found = (claims.count(_at(document, path)) for path in self.adapter.page_facts.get(fact, ()))
         return next((number for number in found if number is not None), None)
+
+    def _no_list(self, document: Any, body: bytes) -> NotAPage:
+        """An error in the API's words, or what was missing: a page of another API says that all is well."""
+        words = self._words(document)
+        said = {path.split(".")[0] for path in self.adapter.message_at}
+        parts = document.items() if isinstance(document, Mapping) else ()
+        is_content = any(isinstance(part, (list, Mapping)) and name not in said for name, part in parts)
+        if words and not is_content:
+            return NotAPage("error_body", words)
+        return NotAPage("no_list", f"no list of listings at {' or '.join(self.adapter.listings_at)}: {_shown(body)}")
 
     def is_permanent(self, status: int, body: bytes) -> bool:
         """Whether waiting cures nothing: the status says so, or the API's words do (a monthly quota)."""

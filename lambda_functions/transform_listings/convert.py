@@ -40,6 +40,11 @@ class Verdicts(msgspec.Struct):
         self.masks.append((problem, mask))
         return mask
 
+    def add_where(self, asked: pa.Array, others: "Verdicts") -> None:
+        """Notes what others say of the rows where `asked` is true."""
+        for problem, mask in others.masks:
+            self.add(problem, pc.and_(mask, asked))
+
 
 class Rows(msgspec.Struct, frozen=True):
     """The values of some rows: a list per leaf, and when each row's page was served, in microseconds.
@@ -64,7 +69,7 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 def convert(column: Column, rows: Rows) -> Converted:
-    """The column's array for these rows, by the first of its rules that has a value."""
+    """The column's array for these rows, by the first of its rules that has a value; only that is judged."""
     verdicts = Verdicts()
     unknown = None
     array = None
@@ -72,11 +77,16 @@ def convert(column: Column, rows: Rows) -> Converted:
         values = rows.leaves[rule.path]
         if rule.null_values:
             values = [None if value in rule.null_values else value for value in values]
+        said = Verdicts()
         if rule.map is not None:
             made, unknown = _mapped(rule, pa.array(values, pa.string()))
         else:
-            made = _CONVERSIONS[rule.conversion](values, column, rule, rows, verdicts)
-        array = made if array is None else pc.coalesce(array, made)
+            made = _CONVERSIONS[rule.conversion](values, column, rule, rows, said)
+        if array is None:
+            array, verdicts = made, said
+        else:
+            verdicts.add_where(pc.is_null(array), said)
+            array = pc.coalesce(array, made)
     if array is None:
         array = pa.nulls(len(rows), arrow_type(column.arrow))
     if column.arrow == "bool":
@@ -136,7 +146,9 @@ def _exactly(
     """The integers, with the doubtful ones computed again from the shortest text of the number sent."""
     patched = integers.to_pylist()
     for index in pc.indices_nonzero(pc.fill_null(doubtful, False)).to_pylist():
-        amount = Decimal(repr(numbers[index].as_py())) * (1 if factors is None else int(factors[index].as_py()))
+        amount = Decimal(repr(numbers[index].as_py()))
+        if factors is not None:
+            amount *= Decimal(repr(factors[index].as_py()))
         patched[index] = int(amount.scaleb(scale).to_integral_value(ROUND_HALF_EVEN))
     return pa.array(patched, pa.int64())
 

@@ -104,7 +104,7 @@ class PageReader:
         self._leaf_decoders = {path: msgspec.json.Decoder(each, strict=False) for path, each in types.items()}
         self._any_leaves = [path for path, kind in plan.leaves.items() if kind == ANYTHING]
         self._checks = [
-            (column.name, path, kind, _above(path))
+            (column.name, rule, path, kind, _above(path))
             for column in plan.payload
             for rule in column.rules
             for path, kind in rule.reads
@@ -202,11 +202,16 @@ class PageReader:
         if not isinstance(row, dict):
             return Fault(position, None, f"the row is {shown(row)}, expected an object")
         kept: dict[str, Any] = {}
-        for column, path, kind, above in self._checks:
+        filled: set[str] = set()
+        for column, rule, path, kind, above in self._checks:
             problem = self._problem(row, path, kind, above)
-            if problem:
+            if problem and column not in filled:
                 return Fault(position, column, problem)
-            _put(kept, path, _at(row, path))
+            if not problem:
+                _put(kept, path, value := _at(row, path))
+                # What a later rule of the column would read does not count then.
+                if path == rule.path and value is not None and value not in rule.null_values:
+                    filled.add(column)
         for path in self._any_leaves:
             _put(kept, path, bool(_at(row, path)))
         return self._row_decoder.decode(json.dumps(kept).encode())

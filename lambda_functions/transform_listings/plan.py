@@ -23,7 +23,7 @@ class Rule(msgspec.Struct, frozen=True):
     map: Mapping[str, str] | None
     unknown: str | None
     unit_path: str | None
-    units: Mapping[str, int] | None
+    units: Mapping[str, float] | None
     part: str | None
 
     @property

@@ -87,5 +87,5 @@ def _expected(column: Column, problem: str) -> str:
         return f"{least:f} to {most:f}{unit}"
     if column.length:
         return f"a text of at most {column.length} bytes without NUL characters"
-    units: Mapping[str, int] = next((rule.units for rule in column.rules if rule.units), {})
+    units: Mapping[str, float] = next((rule.units for rule in column.rules if rule.units), {})
     return f"a finite number{unit}" + (f" in {' or '.join(units)}" if units else "")

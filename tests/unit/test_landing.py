@@ -28,8 +28,8 @@ NOT_PAGES = [
     pytest.param(b"<html><body>502 Bad Gateway</body></html>", "html", id="html"),
     pytest.param(b'{"results": [', "not_json", id="cut off"),
     pytest.param(b'{"message": "You are not subscribed to this API."}', "You are not subscribed", id="error body"),
-    pytest.param(b'{"results": null}', "error_body", id="no list"),
-    pytest.param(b"[]", "error_body", id="a bare list"),
+    pytest.param(b'{"results": null}', "no_list", id="no list"),
+    pytest.param(b"[]", "no_list", id="a bare list"),
 ]
 
 

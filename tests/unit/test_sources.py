@@ -163,13 +163,23 @@ def test_a_claim_stands_at_the_first_place_that_has_a_number(claim: Any, listing
             "The API is unreachable, please contact the API provider",
         ),
         (b'{"error": {"code": 7}}', "error_body", '{"code": 7}'),
-        (b'{"results": null}', "error_body", '{"results": null}'),
-        (b"[1, 2]", "error_body", "[1, 2]"),
+        (b'{"results": null}', "no_list", 'no list of listings at results: {"results": null}'),
+        (b"[1, 2]", "no_list", "no list of listings at results: [1, 2]"),
+        (
+            b'{"message": "Successful.", "data": {"homes": [{"id": 1}]}}',
+            "no_list",
+            'no list of listings at results: {"message": "Successful.", "data": {"homes": [{"id": 1}]}}',
+        ),
+        (
+            b'{"message": "ok", "props": []}',
+            "no_list",
+            'no list of listings at results: {"message": "ok", "props": []}',
+        ),
         (b'{"message": "' + b"x" * 900 + b'"}', "error_body", "x" * 500),
     ],
 )
 def test_what_is_no_page_is_refused_in_the_api_s_own_words(body: bytes, reason: str, message: str) -> None:
-    """Empty, HTML, broken and error bodies are told apart, with at most 500 characters of what they say."""
+    """Empty, HTML, broken, error bodies and pages of other APIs are told apart, with 500 characters of each."""
     with pytest.raises(NotAPage) as refused:
         load_source("zillow56").read_page(body)
     assert (reason, message) == (refused.value.reason, refused.value.message)
@@ -302,9 +312,27 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         (zillow56(ignored=["a.b", "a"]), "zillow56.ignored: a overlaps with a.b, which is ignored already"),
         (zillow56(ignored=["a", "a"]), "zillow56.ignored: a overlaps with a, which is ignored already"),
         (zillow56(not_listings=["isBuilding"]), r"zillow56.not_listings: \['isBuilding'\], expected a mapping"),
-        (zillow56(not_listings={"": ["x"]}), "zillow56.not_listings: no row has anything at ''"),
-        (zillow56(not_listings={"a..b": ["x"]}), "zillow56.not_listings: no row has anything at 'a..b'"),
-        (zillow56(not_listings={True: ["x"]}), "zillow56.not_listings: no row has anything at True"),
+        (zillow56(not_listings={"": ["x"]}), "zillow56.not_listings: nothing stands at ''; expected names of fields"),
+        (zillow56(not_listings={"a..b": ["x"]}), "zillow56.not_listings: nothing stands at 'a..b'"),
+        (zillow56(not_listings={True: ["x"]}), "zillow56.not_listings: nothing stands at True"),
+        (zillow56(listings={"at": [""]}), "zillow56.listings.at: nothing stands at ''"),
+        (zillow56(listings={"at": ["data.0"]}), "zillow56.listings.at: nothing stands at 'data.0'"),
+        (zillow56(listings={"at": ["results"], "each": "a.b"}), "zillow56.listings.each: 'a.b', expected one name"),
+        (zillow56(page_facts={"total_pages": "pages[0]"}), r"zillow56.page_facts.total_pages: nothing stands at 'page"),
+        (zillow56(errors={"message_at": ["errors.0.text"], "permanent": ["x"]}), "zillow56.errors.message_at: nothing"),
+        (zillow56(flags={"new": "tags.0"}), "zillow56.flags.new: nothing stands at 'tags.0'"),
+        (zillow56(ignored=["photos[0]"]), r"zillow56.ignored: nothing stands at 'photos\[0\]'"),
+        (with_column("price", {"path": "prices.0", "as": "number"}), "zillow56.columns.price: nothing stands at"),
+        *(
+            (
+                with_column(
+                    "lot_area_sqft",
+                    {"path": "lotAreaValue", "as": "area", "unit_path": "lotAreaUnit", "units": {"acres": factor}},
+                ),
+                "zillow56.columns.lot_area_sqft.units: 'acres': .*, expected a unit's name and how many square feet",
+            )
+            for factor in ("43560", True, 0, -1, float("inf"), float("nan"))
+        ),
         (zillow56(not_listings={"kind": []}), r"zillow56.not_listings.kind: \[\], expected a list of texts, true or"),
         (zillow56(not_listings={"kind": "group"}), "zillow56.not_listings.kind: 'group', expected a list"),
         (zillow56(not_listings={"kind": [None]}), r"zillow56.not_listings.kind: \[None\], expected a list"),

@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from include.adapters import parse_adapter
-from include.contract import compile_contract
-from include.sources import compile_adapter, known_sources, load_source
+from include.sources import known_sources, load_source
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
 from local.listing_api.searches import Search
 from tests.unit.test_sources import zillow56
-from tests.unit.transform_code import PREFIX, ROOT, clean, clean_rows, cleaner, manifest_of, row
-
-from plan import make_plan  # isort: skip
-from transform import Cleaned, Cleaner  # isort: skip
+from tests.unit.transform_code import PREFIX, ROOT, clean, clean_rows, clean_under, cleaner, row
 
 
 def listings_of(source: str) -> list[dict[str, Any]]:
@@ -57,14 +52,6 @@ def sound_rows(count: int, **values: Any) -> list[dict[str, Any]]:
     }
     listing = {name: value for name, value in {**full, **values}.items() if value is not None}
     return [{"zpid": 1 + number, **listing} for number in range(count)]
-
-
-def clean_under(document: dict[str, Any], rows: list[dict[str, Any]]) -> Cleaned:
-    """Cleans a page of zillow56 rows under another adapter file."""
-    body = json.dumps({"results": rows}).encode()
-    manifest = manifest_of([(body, len(rows))])
-    plan = make_plan(compile_contract(), compile_adapter(parse_adapter("zillow56", document)))
-    return Cleaner(plan).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
 
 
 @pytest.mark.parametrize("source", known_sources())

@@ -36,6 +36,8 @@ def only_reject(listing: Any, source: str = "zillow56") -> dict[str, Any]:
         (row(city="é" * 65), "city_too_long", None),
         (row(city="a\0b"), "city_invalid", None),
         (row(timeOnZillow=-5), "days_on_market_out_of_range", None),
+        (row(timeOnZillow="long", daysOnZillow=3), "days_on_market_invalid", None),
+        (row(timeOnZillow=None, daysOnZillow=-7), "days_on_market_out_of_range", None),
         (row(datePriceChanged=2**62), "price_changed_at_out_of_range", None),
         (row(datePriceChanged=-1), "price_changed_at_out_of_range", None),
         (row(listing_sub_type={"is_newHome": "maybe"}), "is_new_home_invalid", None),

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from include.contract import load_contract
-from tests.unit.transform_code import PREFIX, clean, clean_rows, fixture, row
+from tests.unit.test_sources import zillow56
+from tests.unit.transform_code import PREFIX, clean, clean_rows, clean_under, fixture, row
 
 
 def only(**values: Any) -> dict[str, Any]:
@@ -131,6 +132,15 @@ def test_acres_become_square_feet_exactly(acres: float, square_feet: str) -> Non
     assert Decimal(square_feet) == only(lotAreaValue=acres, lotAreaUnit="acres")["lot_area_sqft"]
 
 
+@pytest.mark.parametrize(("sent", "square_feet"), [(50, "538.20"), (51, "548.96"), (0.05, "0.54")])
+def test_a_unit_may_be_no_whole_number_of_square_feet(sent: float, square_feet: str) -> None:
+    """538.195, 548.9589 and 0.538195, multiplied in decimal: a square metre is 10.7639 square feet."""
+    document = zillow56()
+    document["columns"]["lot_area_sqft"]["units"] = {"sqm": 10.7639}
+    (made,) = clean_under(document, [row(lotAreaValue=sent, lotAreaUnit="sqm")]).listings.to_pylist()
+    assert Decimal(square_feet) == made["lot_area_sqft"]
+
+
 def test_coordinates_keep_six_digits() -> None:
     """Latitude and longitude are rounded to the sixth digit."""
     made = only(latitude=29.9324825, longitude=-95.6088149)
@@ -152,11 +162,13 @@ def test_a_zpid_may_be_sent_as_text(sent: object) -> None:
         ({"daysOnZillow": -1, "timeOnZillow": 86_399_999}, 0),
         ({"daysOnZillow": -1, "timeOnZillow": 86_400_000}, 1),
         ({"daysOnZillow": 10, "timeOnZillow": 172_800_000}, 2),
+        ({"daysOnZillow": -7, "timeOnZillow": 172_800_000}, 2),
+        ({"daysOnZillow": "long", "timeOnZillow": 172_800_000}, 2),
         ({}, None),
     ],
 )
-def test_days_on_market_come_from_the_duration_where_there_is_one(values: dict[str, int], days: int | None) -> None:
-    """-1 means unknown, and timeOnZillow, a duration in ms, is better than daysOnZillow."""
+def test_days_on_market_come_from_the_duration_where_there_is_one(values: dict[str, Any], days: int | None) -> None:
+    """-1 means unknown, and timeOnZillow, a duration in ms, is better than daysOnZillow, which may be wrong then."""
     assert days == only(**values)["days_on_market"]
 
 

@@ -16,8 +16,9 @@ if str(FOLDER) not in sys.path:
 from plan import make_plan  # noqa: E402
 from transform import Cleaned, Cleaner  # noqa: E402
 
+from include.adapters import parse_adapter  # noqa: E402
 from include.contract import compile_contract  # noqa: E402
-from include.sources import compile_source  # noqa: E402
+from include.sources import compile_adapter, compile_source  # noqa: E402
 
 PREFIX = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/"
 RECEIVED_AT = "2026-11-22T06:00:05.123456Z"
@@ -74,6 +75,14 @@ def clean_rows(*rows: Any, source: str = "zillow56", served_at: str | None = Non
     """Cleans one page of these rows."""
     key = compile_source(source)["listings_at"][0]
     return clean((json.dumps({key: list(rows)}).encode(), len(rows)), source=source, served_at=served_at)
+
+
+def clean_under(document: dict[str, Any], rows: list[dict[str, Any]]) -> Cleaned:
+    """Cleans a page of zillow56 rows under another adapter file."""
+    body = json.dumps({"results": rows}).encode()
+    manifest = manifest_of([(body, len(rows))])
+    plan = make_plan(compile_contract(), compile_adapter(parse_adapter("zillow56", document)))
+    return Cleaner(plan).clean(manifest, [(manifest["pages"][0], body)], PREFIX)
 
 
 def row(zpid: int = 1, **values: Any) -> dict[str, Any]:
