@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from local.redshift import ddl, gate
 from local.redshift.copy_statement import CopyStatement, parse_copy
-from local.redshift.errors import not_imitated, syntax_error
+from local.redshift.errors import SqlError, not_imitated, syntax_error
 from local.redshift.lexer import Edit, Token, apply_edits, name_end, postgres_name, split_statements, tokenize, words
 from local.redshift.query import rewrite_query
 
@@ -51,6 +51,13 @@ def plan_batch(sql: str) -> list[Plan]:
 @functools.lru_cache(512)
 def plan_statement(sql: str) -> Plan:
     """The plan for one statement; SqlError if it is refused."""
+    try:
+        return _planned(sql)
+    except (IndexError, ValueError) as error:  # it ends where something more is looked for
+        raise SqlError("42601", "syntax error at end of input") from error
+
+
+def _planned(sql: str) -> Plan:
     tokens = tokenize(sql)
     while tokens and tokens[-1].text == ";":
         tokens.pop()

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from local.redshift.copy_load import BackendError, Loader
 from local.redshift.ddl import BYTES_CONSTRAINT
@@ -264,7 +264,8 @@ class Session:
     async def _simple(self, sql: str) -> None:
         """A simple query: a batch in one implicit transaction, as PostgreSQL treats it."""
         try:
-            plans = plan_batch(sql)
+            with _every_fault_told():
+                plans = plan_batch(sql)
         except SqlError as error:
             self._backend.write(frame(b"Q", c_string("refused by the Redshift endpoint")))
             await self._relay(ready=True, instead=error_frame(error))
@@ -334,7 +335,8 @@ class Session:
         name, at = read_c_string(payload)
         text, at = read_c_string(payload, at)
         try:
-            plan = plan_statement(_single(text.decode()))
+            with _every_fault_told():
+                plan = plan_statement(_single(text.decode()))
         except SqlError as error:
             await self._refuse(error)
             return
@@ -350,6 +352,18 @@ class Session:
         await self._settle()
         if not self._failed:
             self._client.write(data)
+
+
+@contextlib.contextmanager
+def _every_fault_told() -> Iterator[None]:
+    """Makes whatever goes wrong while a statement is planned an error for the client, who would lose the connection."""
+    try:
+        yield
+    except SqlError:
+        raise
+    except Exception as error:
+        log.exception("a statement could not be planned")
+        raise SqlError("XX000", f"the local Redshift endpoint failed: {type(error).__name__}: {error}") from error
 
 
 def _single(sql: str) -> str:

@@ -221,6 +221,10 @@ REFUSALS = [
     ("merge into {t} using endpoint.s on t.id = s.id when matched and s.id > 1 then update set name = 'x' "
      "when not matched then insert values (1)", "42601", 'syntax error at or near "and"'),
     ("merge into {t} using endpoint.s on t.id = s.id when matched then update set name = 'x'", "0A000", "needs one"),
+    ("set", "42601", "syntax error at end of input"),
+    ("explain", "42601", "syntax error at end of input"),
+    ("select median()", "42601", "syntax error at end of input"),
+    ("create temp table a as", "42601", "syntax error at end of input"),
     ("unload ('select 1') to 's3://b/k' iam_role default", "0A000", "UNLOAD is not supported"),
     ("create materialized view endpoint.m as select 1", "0A000", "CREATE MATERIALIZED is not supported"),
     ("create function f() returns int stable as 'select 1' language sql", "0A000", "CREATE FUNCTION is not"),
@@ -238,12 +242,30 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("sql", "code", "message"), REFUSALS)
 def test_what_is_refused(loader: redshift_connector.Connection, sql: str, code: str, message: str) -> None:
-    """What Redshift refuses or the endpoint does not imitate is an error with the right SQLSTATE, never a change."""
+    """What Redshift refuses or the endpoint does not imitate is an error with the right SQLSTATE, never a change.
+
+    The connection stays.
+    """
     with pytest.raises(redshift_connector.Error) as error:
         run(loader, sql.format(t=T))
     told, said = state(error)
     assert code == told
     assert message.format(t=T) in said
+    loader.rollback()
+    assert [(1,)] == rows(loader, "select 1")
+
+
+def test_a_merge_may_name_the_columns_that_it_inserts(loader: redshift_connector.Connection) -> None:
+    """Redshift's own example has them: what matches is updated, the rest inserted."""
+    run(loader, f"insert into {T} (id, name) values (1, 'a')")
+    run(loader, f"create temp table s (like {T})")
+    run(loader, "insert into s (id, name) values (1, 'b'), (2, 'c')")
+    run(
+        loader,
+        f"merge into {T} using s on t.id = s.id when matched then update set name = s.name "
+        "when not matched then insert (id, name) values (s.id, s.name)",
+    )
+    assert [(1, "b"), (2, "c")] == rows(loader, f"select id, name from {T} order by id")
 
 
 def test_a_refusal_fails_the_transaction(loader: redshift_connector.Connection) -> None:

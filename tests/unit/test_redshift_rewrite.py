@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from local.redshift.copy_statement import parse_copy
 from local.redshift.errors import SqlError
 from local.redshift.lexer import split_statements, tokenize
-from local.redshift.plan import plan_statement
+from local.redshift.plan import plan_batch, plan_statement
 from local.redshift.query import rewrite_query
+from tests.sql.test_sql_files import ALL_FILES, statements
 
 
 def test_semicolons_in_text_do_not_split() -> None:
@@ -23,6 +26,16 @@ def test_semicolons_in_text_do_not_split() -> None:
 def test_words_that_are_no_keywords_pass(sql: str) -> None:
     """A refused word inside a string, a quoted name, a comment or after a dot is nobody's business."""
     assert sql == plan_statement(sql).sql
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_every_beginning_of_a_statement_is_planned_or_refused(name: str) -> None:
+    """Wherever a statement ends, after each of its first words and every twentieth, nothing else is raised."""
+    for statement in statements(name):
+        ends = [token.end for token in tokenize(statement)]
+        for end in ends[:25] + ends[25::20]:
+            with contextlib.suppress(SqlError):
+                plan_batch(statement[:end])
 
 
 REWRITES = [
