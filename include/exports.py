@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from include.report_data import DAYS
 from include.sql_files import Connection, read
 
+_FORMULA = r"^[=+\-@\t\r]"
 _SPAN = f"the {DAYS} days up to the report's date"
 _ON_SPAN = "snapshot_date between %(first)s and %(last)s"
 
@@ -110,6 +112,11 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def _csv(table: pa.Table) -> bytes:
+    """The table as CSV. A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            marks = pc.if_else(pc.match_substring_regex(table[at], _FORMULA), "'", "")
+            table = table.set_column(at, field, pc.binary_join_element_wise(marks, table[at], ""))
     out = io.BytesIO()
     pa.csv.write_csv(table, out)
     return out.getvalue()

@@ -129,6 +129,23 @@ def test_exports_hold_the_marts_rows_with_their_types(mart_tables: Connection) -
     assert 1 == found["listing_presence"].rows
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_text_that_is_a_formula_is_none_in_a_csv(mart_tables: Connection, sign: str) -> None:
+    """A street of the API begins with an apostrophe there, where a spreadsheet would run it; in Parquet it is as sent.
+
+    A negative number stays a number.
+    """
+    street = f'{sign}HYPERLINK("http://example.com","x")'
+    of = {1: {"street_address": street, "zestimate": 300_000, "home_type": "CONDO", "home_status": "FOR_SALE"}}
+    load(mart_tables, "b1", seen({1: 200_000}, rows=of))
+    marts.build(mart_tables, run_id="test")
+    (gaps,) = [each for each in exports.exports(mart_tables, "2026-11-22") if each.mart == "zestimate_gaps"]
+    (line,) = csv.DictReader(io.StringIO(gaps.csv.decode(), newline=""))
+    assert (f"'{street}", "houston-tx") == (line["street_address"], line["market"])
+    assert [street] == pq.read_table(io.BytesIO(gaps.parquet))["street_address"].to_pylist()
+    assert float(line["gap_percent"]) < 0
+
+
 def test_an_empty_warehouse_has_a_report_that_says_so(mart_tables: Connection) -> None:
     """Without any data the report is a page with a sentence, and every export has its columns and no row."""
     s3 = MemoryS3("clean")
