@@ -6,6 +6,7 @@ Usage: python -m infra.put_secrets --stage NAME [--region REGION] [--config FILE
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 CONFIG = PROJECT_ROOT / "config" / "api_config.json"
 EXAMPLE = CONFIG.with_name("api_config.example.json")
 
-_KNOWN = {KEY, "x-rapidapi-host", "smtp_listings"}
+HOST = "x-rapidapi-host"
+_KNOWN = {KEY, HOST, "smtp_listings"}
 REDSHIFT_CONNECTION = "conn_id_redshift"
 
 
@@ -48,6 +50,16 @@ def read_config(path: Path = CONFIG) -> ApiConfig:
         raise DeployError(f'{path}: expected an object with your RapidAPI key as "{KEY}". {example}')
     if "example" in found[KEY]:
         raise DeployError(f"{path} still has the example's key. Put your own, from RapidAPI's page of the API.")
+    if strange := re.search(r"[^!-~]", found[KEY].strip()):
+        raise DeployError(
+            f"{path}: character {strange.start() + 1} of {KEY} is a space, a line break or another that no key has, "
+            "like the quotes of a text program. Copy it anew from RapidAPI's page of the API."
+        )
+    if (host := found.get(HOST)) not in (None, *HOSTS.values()):
+        raise DeployError(
+            f"{path}: {HOST} is {host!r}, and the families are asked at {', '.join(HOSTS.values())}: nobody would ask "
+            "there. Leave it out; an API at another host wants an adapter with it as its request's host."
+        )
     if unknown := set(found) - _KNOWN:
         raise DeployError(
             f"{path}: {', '.join(sorted(unknown))} is not known here; there are {', '.join(sorted(_KNOWN))}."
@@ -64,7 +76,7 @@ def api_connections(key: str) -> dict[str, dict[str, Any]]:
         name: {
             "conn_type": "http",
             "host": f"https://{host}",
-            "extra": {KEY: key, "x-rapidapi-host": host},
+            "extra": {KEY: key, HOST: host},
         }
         for name, host in HOSTS.items()
     }

@@ -118,6 +118,10 @@ class TestConfig:
             ('{"x-rapidapi-key": ""}', 'your RapidAPI key as "x-rapidapi-key"'),
             ('{"x-rapidapi-key": "example-key-put-your-own-here"}', "still has the example's key"),
             ('{"x-rapidapi-key": "k", "key": "k2"}', "key is not known"),
+            ('{"x-rapidapi-key": "not-a-real\\nkey"}', "character 11 of x-rapidapi-key is a space, a line break"),
+            ('{"x-rapidapi-key": "\u201cnot-a-real\u201d"}', "character 1 of x-rapidapi-key is a space, a line break"),
+            ('{"x-rapidapi-key": "not-a-real key"}', "character 11 of x-rapidapi-key is a space, a line break"),
+            ('{"x-rapidapi-key": "k", "x-rapidapi-host": "h.example.com"}', "x-rapidapi-host is 'h.example.com', and"),
             ('{"x-rapidapi-key": "k", "smtp_listings": {"host": "h"}}', "smtp_listings is expected as Airflow's JSON"),
         ],
     )
@@ -126,8 +130,9 @@ class TestConfig:
         path = tmp_path / "api_config.json"
         if text is not None:
             path.write_text(text)
-        with pytest.raises(DeployError, match=complaint):
+        with pytest.raises(DeployError, match=complaint) as refused:
             read_config(path)
+        assert "not-a-real" not in str(refused.value)
 
 
 def test_hosts_are_those_of_the_adapters() -> None:
