@@ -90,7 +90,7 @@ class Day:
         is_first = all(
             each.extraction != event.extraction or each.what != READY for past in case.rounds[:now] for each in past
         )
-        first = case.number * 100 + event.extraction
+        first = (1 + case.number) * 100 + event.extraction  # no zpid is 0
         return seen(
             dict.fromkeys(range(first, first + event.clean), 100000),
             market=case.market,
