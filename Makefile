@@ -27,7 +27,7 @@ yes := $(if $(YES),--yes)
 $(foreach goal,$(filter replay backfill,$(MAKECMDGOALS)),$(if $(and $(FROM),$(TO)),,\
   $(error Say which dates: make $(goal) FROM=2026-11-01 TO=2026-11-22)))
 $(foreach goal,$(filter withdraw,$(MAKECMDGOALS)),$(if $(and $(value SET),$(value REASON)$(GIVE_BACK)),,\
-  $(error Say which set and why: make withdraw SET=zillow56/houston-tx/2026-11-22/… REASON="another town", or GIVE_BACK=1)))
+  $(error Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/… REASON="another town")))
 $(foreach goal,$(filter deploy secrets destroy,$(MAKECMDGOALS)),$(if $(STAGE),,\
   $(error Say which stage: make $(goal) STAGE=dev)))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
@@ -75,7 +75,7 @@ replay: run-environments ## Clean and load again what lies in raw: FROM=2026-11-
 	@$(local) -m local.replay replay $(span)
 
 .PHONY: backfill
-backfill: run-environments ## The same, but only for sets that the warehouse lacks
+backfill: run-environments ## The same, but only for sets that the warehouse lacks or that should hold their day
 	@$(local) -m local.replay backfill $(span)
 
 .PHONY: redrive

@@ -129,7 +129,7 @@ def replay_date(date: str) -> None:
             None, type=["null", "string"], enum=[None, *known_sources()], title="API family", description="None: all."
         ),
         "only_missing": Param(
-            False, type="boolean", title="Only missing", description="Backfill: only what the warehouse lacks."
+            False, type="boolean", title="Only missing", description="Only what is not loaded or should hold its day."
         ),
     },
 )

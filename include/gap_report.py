@@ -108,7 +108,7 @@ def _older(partitions: Sequence[str]) -> list[str]:
     dates = sorted({parse_partition(each)[2] for each in partitions})
     return _part(
         f"{len(partitions)} older day(s) are held by another set than the one that should hold them "
-        "(core.load_audit, should_hold), as it was not loaded last. Said once",
+        "(core.load_audit, should_hold). Said once",
         partitions,
         *(f"To bring what is due: `make backfill FROM={dates[0]} TO={dates[-1]}`." for _ in dates[:1]),
     )

@@ -192,7 +192,7 @@ class _Judge:
         if held.extract_id == self.extract_id:
             return ""
         why = WHY_NOT.get(held.verdicts.get(self.extract_id, ""), "")
-        by = f"held by the look of {_clock(held.extract_id)}" if held.extract_id else "held by nobody"
+        by = f"of the set of {_clock(held.extract_id)}" if held.extract_id else "of no set"
         return f"{by}: {why}" if why else by
 
     def _reported(self, loading: Loading | None) -> Cell:

@@ -5,10 +5,10 @@ from __future__ import annotations
 HOLDS, WITHDRAWN, CLEANED_AGAIN = "holds", "withdrawn", "cleaned_again"
 
 WHY_NOT = {
-    "older": "this look is older",
-    "poorer": "this look is poorer",
-    CLEANED_AGAIN: "it was cleaned again",
-    "not_at_hand": "this look's rows could not be brought",
-    WITHDRAWN: "this look was withdrawn",
+    "older": "the newest set was seen before it",
+    "poorer": "the newest set has too few listings",
+    CLEANED_AGAIN: "the newest set was cleaned again",
+    "not_at_hand": "the newest set's rows could not be brought",
+    WITHDRAWN: "the newest set was withdrawn",
 }
 """The verdicts of sets that do not hold their day, in words for the Listings page."""

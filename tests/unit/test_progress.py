@@ -128,11 +128,11 @@ def test_the_clean_cell_says_how_many_rows_were_no_listings() -> None:
     ("holder", "listings", "verdict", "note"),
     [
         (FIRST, 815, "holds", ""),
-        (EARLIER, 820, "poorer", "held by the look of 05:00: this look is poorer"),
-        (EARLIER, 820, "older", "held by the look of 05:00: this look is older"),
-        (EARLIER, 820, "withdrawn", "held by the look of 05:00: this look was withdrawn"),
-        (None, 0, "withdrawn", "held by nobody: this look was withdrawn"),
-        (EARLIER, 820, "a word of another version", "held by the look of 05:00"),
+        (EARLIER, 820, "poorer", "of the set of 05:00: the newest set has too few listings"),
+        (EARLIER, 820, "older", "of the set of 05:00: the newest set was seen before it"),
+        (EARLIER, 820, "withdrawn", "of the set of 05:00: the newest set was withdrawn"),
+        (None, 0, "withdrawn", "of no set: the newest set was withdrawn"),
+        (EARLIER, 820, "a word of another version", "of the set of 05:00"),
     ],
 )
 def test_a_loaded_day_says_which_set_holds_it_and_why(
