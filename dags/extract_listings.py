@@ -29,7 +29,7 @@ from airflow.sdk.configuration import conf
 from include import markets
 from include.assets import LANDED_LISTINGS
 from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.operators import LandListingsOperator, refused_for_good
+from include.operators import LandListingsOperator
 from include.quota import LONGEST_TASK
 from include.quota_ledger import reserve_plan
 from include.searches import SALE, SEARCHES
@@ -47,22 +47,21 @@ def plan_requests(
 ) -> list[dict[str, Any]]:
     """One `ExtractRequest` per market, for which the quota has reserved what they may spend."""
     assert params is not None
-    with refused_for_good():
-        markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
-        requests = markets.plan(
-            source=params["source"],
-            locations=params["markets"],
-            listing=params["listing"],
-            page_limit=params["page_limit"],
-            partition_key=partition_key,
-            run_after=dag_run.run_after,
-            run_id=dag_run.run_id,
-            started_at=ti.start_date,
-            tolerance=tuning().date_tolerance,
-            most=conf.getint("core", "max_map_length"),
-            date_override=params["date_override"],
-        )
-        reserve_plan(S3Hook(AWS_CONN_ID).get_conn(), requests, override=params["quota_override"])
+    markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
+    requests = markets.plan(
+        source=params["source"],
+        locations=params["markets"],
+        listing=params["listing"],
+        page_limit=params["page_limit"],
+        partition_key=partition_key,
+        run_after=dag_run.run_after,
+        run_id=dag_run.run_id,
+        started_at=ti.start_date,
+        tolerance=tuning().date_tolerance,
+        most=conf.getint("core", "max_map_length"),
+        date_override=params["date_override"],
+    )
+    reserve_plan(S3Hook(AWS_CONN_ID).get_conn(), requests, override=params["quota_override"])
     return [request.to_dict() for request in requests]
 
 

@@ -32,7 +32,7 @@ from include.assets import CLEAN_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.drift import tell_unknown_fields
 from include.gates import Gatekeeper
-from include.keys import extract_id, partition_of
+from include.keys import partition_of
 from include.ledger import Ledger
 from include.operators import ReplayedSetsSensor
 from include.settings import resources, tuning
@@ -43,11 +43,8 @@ from include.sources import known_sources
 def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
     markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
-    try:
-        wanted = replay.Wanted.from_params(params)
-        return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
-    except replay.ReplayRefused as refused:
-        raise AirflowFailException(str(refused)) from refused
+    wanted = replay.Wanted.from_params(params)
+    return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
 
 
 @task
@@ -89,7 +86,7 @@ def _missing(*asked: Any) -> Any:
 
 
 def _date_of(run: Any, date: str) -> replay.DateReplay:
-    return replay.DateReplay(S3Hook(AWS_CONN_ID).get_conn(), resources(), extract_id(run.run_after, run.run_id), date)
+    return replay.DateReplay.of(S3Hook(AWS_CONN_ID).get_conn(), resources(), run, date)
 
 
 @task_group

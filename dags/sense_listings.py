@@ -29,7 +29,7 @@ from include import alerts
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, START_DATE, TAGS
 from include.drift import tell_unknown_fields
-from include.gates import GateClosed, Gatekeeper
+from include.gates import Gatekeeper
 from include.keys import SetKey, parse_partition
 from include.ledger import Ledger
 from include.operators import CleanSetSensor, refuse_other_transform
@@ -57,10 +57,7 @@ def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
     client, where, key = S3Hook(AWS_CONN_ID).get_conn(), resources(), SetKey.from_key(S3Hook.parse_s3_url(url)[1])
     # Before the gates: a field with a new name is what a closed one may be about.
     tell_unknown_fields(client, where, key, alerts.send)
-    try:
-        receipt = Gatekeeper(client, where, tuning().reject_share_limit).let_through(key).to_dict()
-    except GateClosed as closed:
-        raise AirflowFailException(str(closed)) from closed
+    receipt = Gatekeeper(client, where, tuning().reject_share_limit).let_through(key).to_dict()
     outlet_events[CLEAN_LISTINGS].extra = receipt
     return receipt
 

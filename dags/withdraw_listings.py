@@ -19,12 +19,11 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException
 
 from include import markets, withdrawals
 from include.assets import CLEAN_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.keys import MalformedKey, set_of
+from include.keys import set_of
 from include.settings import resources
 
 
@@ -32,16 +31,13 @@ from include.settings import resources
 def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None) -> dict[str, str]:
     """Withdraw the set or give it back, and wake its load. Returns what came of it, in words, and the partition."""
     s3, where = S3Hook(AWS_CONN_ID).get_conn(), resources()
-    try:
-        markets.refuse_unknown(dag_run.conf or {}, dag.params)
-        key = set_of(params["set"].strip())
-        if params["give_back"]:
-            said = withdrawals.give_back(s3, where, key)
-        else:
-            by = dag_run.triggering_user_name or "unknown"
-            said = withdrawals.withdraw(s3, where, key, params["reason"] or "", by, dag_run.run_after)
-    except (MalformedKey, markets.PlanRefused, withdrawals.WithdrawalRefused) as refused:
-        raise AirflowFailException(str(refused)) from refused
+    markets.refuse_unknown(dag_run.conf or {}, dag.params)
+    key = set_of(params["set"].strip())
+    if params["give_back"]:
+        said = withdrawals.give_back(s3, where, key)
+    else:
+        by = dag_run.triggering_user_name or "unknown"
+        said = withdrawals.withdraw(s3, where, key, params["reason"] or "", by, dag_run.run_after)
     outlet_events[CLEAN_LISTINGS].add_partitions([key.partition])
     outlet_events[CLEAN_LISTINGS].extra = {"by": "withdraw_listings", "set": key.name}
     return {"said": said, "partition": key.partition}

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from include.contract import Column, load_contract
+from include.refusals import Refused
 from include.searches import SEARCHES
 
 # Conversion -> the Arrow types that it can fill. The transform implements exactly these.
@@ -42,7 +43,7 @@ ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 T = TypeVar("T")
 
 
-class AdapterError(ValueError):
+class AdapterError(Refused):
     """An adapter file says something that is not understood; the message names the place."""
 
 

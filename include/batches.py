@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from include import claims
 from include.keys import SetKey, set_of
+from include.refusals import Refused
 from include.searches import SALE
 
 _BATCH_ID = re.compile(r"[0-9a-z_]{1,40}")
@@ -24,7 +25,7 @@ _COUNTS = (
 )  # fmt: skip
 
 
-class InvalidBatch(ValueError):
+class InvalidBatch(Refused):
     """A batch or a ready set that cannot be loaded as it is described."""
 
 

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.refusals import Refused
 from include.yaml_files import read_yaml
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _ARROW_NAMES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 )
 
 
-class ContractError(ValueError):
+class ContractError(Refused):
     """The contract file says something that this project does not understand."""
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
 from include.alerts import callbacks
+from include.refusals import Refused
 from include.settings import tuning
 
 AWS_CONN_ID = "aws_s3_conn"
@@ -25,6 +28,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "owner": "listings",
     "retries": tuning().retries,
     "retry_delay": timedelta(seconds=30),
+    "retry_policy": ExceptionRetryPolicy([RetryRule(Refused, RetryAction.FAIL, reason="no waiting cures it")]),
     "execution_timeout": timedelta(minutes=30),
     **callbacks(),
 }

@@ -13,6 +13,7 @@ from include.batches import ReadySet
 from include.contract import load_contract
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
 from include.receipts import CleanReceipt
+from include.refusals import Refused
 from include.searches import SALE, listing_of, market_name
 from include.settings import Resources
 from include.sources import load_source
@@ -26,7 +27,7 @@ else:
 _NAMED_AT_MOST = 5
 
 
-class GateClosed(ValueError):
+class GateClosed(Refused):
     """The set must not be loaded; the message names the set, the gate, what was expected and what came."""
 
 

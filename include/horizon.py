@@ -52,7 +52,7 @@ def beyond(ledger: Ledger, since: Date) -> Beyond:
         frozenset(
             each for each in _noted(ledger.client, ledger.where.clean_bucket) if parse_partition(each)[2] < first
         ),
-        frozenset(date for date in ledger.replayed(since) if date < first),
+        frozenset(date for dates in ledger.replays(f"{since:%Y%m%d}").values() for date in dates if date < first),
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from include.refusals import Refused
+
 MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS.json"
 LISTINGS_FILE = "listings.parquet"
@@ -24,7 +26,9 @@ _SET = re.compile(
     r"listings/source=(?P<source>[a-z0-9-]+)/market=(?P<market>[a-z0-9-]+)"
     r"/date=(?P<date>\d{4}-\d\d-\d\d)/extract=(?P<extract_id>[0-9A-Za-z-]+)/"
 )
-_REPLAY_REQUEST = re.compile(rf"{REPLAYS}replay=[0-9A-Za-z-]+/date=(?P<date>\d{{4}}-\d\d-\d\d)/request\.json")
+_REPLAY_REQUEST = re.compile(
+    rf"{REPLAYS}replay=(?P<replay>[0-9A-Za-z-]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/request\.json"
+)
 _REPORT = re.compile(r"reports/date=(?P<date>\d{4}-\d\d-\d\d)/report\.json")
 _NOTICE = re.compile(r"[a-z0-9~-]+")
 _REPORT_FOLDER = re.compile(r"reports/date=(?P<date>\d{4}-\d\d-\d\d)/")
@@ -44,7 +48,7 @@ _WITHDRAWN = re.compile(
 )
 
 
-class MalformedKey(ValueError):
+class MalformedKey(Refused):
     """A key or partition that does not have the form made here."""
 
 
@@ -178,10 +182,10 @@ def replay_key(replay: str, date: str, name: str) -> str:
     return f"{REPLAYS}replay={replay}/date={date}/{name}.json"
 
 
-def replayed_date(key: str) -> str | None:
-    """The date that a replay's request stored at `key` is about, or None when it is none."""
+def parse_replay(key: str) -> tuple[str, str] | None:
+    """The replay whose request is stored at `key` and the date that it is about, or None when it is none."""
     match = _REPLAY_REQUEST.fullmatch(key)
-    return match["date"] if match else None
+    return (match["replay"], match["date"]) if match else None
 
 
 def notice_key(date: str, name: str) -> str:

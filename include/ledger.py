@@ -21,8 +21,8 @@ from include.keys import (
     market_prefix,
     parse_partition,
     parse_ready,
+    parse_replay,
     ready_prefix,
-    replayed_date,
 )
 from include.settings import Resources
 
@@ -159,10 +159,13 @@ class Ledger:
                 raise
             return None
 
-    def replayed(self, since: Date) -> frozenset[str]:
-        """The dates that replays asked for which were started on `since` or later: their ids begin with the day."""
-        names = self._keys(self.where.clean_bucket, REPLAYS, after=f"{REPLAYS}replay={since:%Y%m%d}")
-        return frozenset(date for name, _ in names if (date := replayed_date(name)))
+    def replays(self, since: str) -> dict[str, set[str]]:
+        """The ids of replays from `since` on, each with the dates that it asked for; an id begins with the moment."""
+        found: dict[str, set[str]] = {}
+        for name, _ in self._keys(self.where.clean_bucket, REPLAYS, after=f"{REPLAYS}replay={since}"):
+            if of := parse_replay(name):
+                found.setdefault(of[0], set()).add(of[1])
+        return found
 
     def sets(
         self, bucket: str, ending: str, since: Date, also: Collection[str] = ()

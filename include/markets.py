@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from include.keys import extract_id
 from include.receipts import ExtractRequest
+from include.refusals import Refused
 from include.searches import SALE, listing_of, market_of
 from include.sources import load_source
 
@@ -25,7 +26,7 @@ _PLAIN = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
 _LIKE_A_HASH = re.compile(r"(^|-)[0-9a-f]{8}$")
 
 
-class PlanRefused(ValueError):
+class PlanRefused(Refused):
     """The run's params cannot be extracted; the message says what was expected, what came, what to do."""
 
 

@@ -7,13 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 
+from include.refusals import Refused
 from include.sql_files import DDL_FILES, Connection, query, render, run
 
 _LEDGER = "core.schema_migrations"
 _BOOTSTRAP_TRIES = 5
 
 
-class ChangedMigration(RuntimeError):
+class ChangedMigration(Refused):
     """A migration file is not the one that was applied under its number."""
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -22,7 +21,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include import api_calls, bodies, claims, landing, markets
 from include.assets import LANDED_LISTINGS
 from include.dag_defaults import COPY_CONN_ID, REDSHIFT_CONN_ID
-from include.keys import SetKey, extract_id
+from include.keys import SetKey
 from include.loading import fault_noted
 from include.quota_ledger import QuotaLedger
 from include.receipts import ExtractRequest
@@ -35,15 +34,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 Pages = list[tuple[landing.StoredPage, PageFacts]]
-
-
-@contextmanager
-def refused_for_good() -> Iterator[None]:
-    """Turns PlanRefused into a failure that is not tried again: what was refused once is refused again."""
-    try:
-        yield
-    except markets.PlanRefused as refused:
-        raise AirflowFailException(str(refused)) from refused
 
 
 class LandListingsOperator(HttpOperator):
@@ -71,7 +61,7 @@ class LandListingsOperator(HttpOperator):
         manifest = self._set.manifest()
         if manifest is None:
             self._pages: Pages = self._set.pages(self._source)
-            with refused_for_good(), self._spending:
+            with self._spending:
                 self._fetch(context)
             manifest = self._set.complete(self._pages, self._spending.quota)
         else:
@@ -340,9 +330,8 @@ class ReplayedSetsSensor(BaseSensorOperator):
                 raise AirflowSensorTimeout(words) from timeout
 
     def _replay(self, context: Context) -> DateReplay:
-        run = context["dag_run"]
         client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
-        return DateReplay(client, resources(), extract_id(run.run_after, run.run_id), self.date)
+        return DateReplay.of(client, resources(), context["dag_run"], self.date)
 
 
 def _in_words(fault: NotAPage) -> str:

@@ -21,6 +21,7 @@ from include.keys import quota_key, quota_number, quota_prefix
 from include.quota import Account, Limits, Reading, Reservation, holder
 from include.quota_rules import Wish, refuse_too_many
 from include.receipts import ExtractRequest
+from include.refusals import Refused
 from include.settings import resources, tuning
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LedgerBusy(RuntimeError):
     """Others wrote each time; the message says how often it was tried."""
 
 
-class LedgerUnreadable(RuntimeError):
+class LedgerUnreadable(Refused):
     """The newest entry is not one of ours; the message names it."""
 
 

@@ -19,10 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include import holdings
 from include.gates import GateClosed, Gatekeeper
-from include.keys import SetKey, replay_key
+from include.keys import SetKey, extract_id, replay_key
 from include.ledger import Ledger
 from include.markets import LONGEST_LOCATION, LONGEST_MARKET, slug
 from include.migrations import migrate
+from include.refusals import Refused
 from include.resend import send_again
 from include.settings import Resources
 from include.sql_files import Connection
@@ -38,13 +39,15 @@ MOST_SETS = 3000
 """All are asked for at once: with four transforms at a time each has nine seconds before `wait` gives up."""
 NAMED_AT_MOST = 10
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_REPLAY = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_MOMENT = "%Y%m%dT%H%M%SZ"
 _SLUG = re.compile(rf"[a-z0-9-]{{1,{LONGEST_MARKET}}}")
 
 Missing = Callable[[Date, Date, list[SetKey]], list[SetKey]]
 """Asks the warehouse which of the sets kept of a span of dates it lacks."""
 
 
-class ReplayRefused(ValueError):
+class ReplayRefused(Refused):
     """The run's params name nothing that could be replayed; the message says what was expected and what came."""
 
 
@@ -131,6 +134,21 @@ def plan(ledger: Ledger, wanted: Wanted, missing: Missing) -> list[str]:
     return sorted(set(dates))
 
 
+def replay_id(ledger: Ledger, run_after: datetime, run_id: str) -> str:
+    """Names a replay by its run: the same when a task is cleared, and after all that asked for sets before it.
+
+    The newest replay of a set is the one that counts: where the clock says a moment that another has, or an earlier
+    one, the name goes on a second behind the last.
+    """
+    moment, its_run = extract_id(run_after, run_id).split("-")
+    others = sorted(filter(_REPLAY.fullmatch, ledger.replays(moment)))
+    if mine := [each for each in others if each.endswith(f"-{its_run}")]:
+        return mine[0]
+    if others:
+        moment = f"{datetime.strptime(others[-1].split('-')[0], _MOMENT) + timedelta(seconds=1):{_MOMENT}}"  # noqa: DTZ007
+    return f"{moment}-{its_run}"
+
+
 @dataclass(frozen=True)
 class _Request:
     """What a date was asked for; its id is another each time, `put_at` is by the clock of S3."""
@@ -148,6 +166,11 @@ class DateReplay:
     where: Resources
     replay: str
     date: str
+
+    @classmethod
+    def of(cls, client: S3Client, where: Resources, run: Any, date: str) -> DateReplay:
+        """A date of the replay of a DAG's run."""
+        return cls(client, where, replay_id(Ledger(client, where), run.run_after, run.run_id), date)
 
     def ask(self, queue: SQSClient, sets: Sequence[SetKey]) -> int:
         """Writes the request down, then sends each set's manifest in raw to the transform; counts them.

@@ -16,8 +16,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from include.refusals import Refused
 
-class SettingsError(ValueError):
+
+class SettingsError(Refused):
     """A setting is missing or cannot be read; the message names it and says what was expected."""
 
 

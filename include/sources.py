@@ -14,6 +14,7 @@ from typing import Any
 
 from include import claims
 from include.adapters import Adapter, AdapterError, Request, Rule, parse_adapter
+from include.refusals import Refused
 from include.searches import SALE
 from include.yaml_files import read_yaml
 
@@ -36,7 +37,7 @@ _WORDS_LIMIT = 500
 _PASSING_STATUSES = (408, 425, 429)
 
 
-class UnknownSource(LookupError):
+class UnknownSource(Refused):
     """No adapter of that name; the message lists the ones there are."""
 
 

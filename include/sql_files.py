@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import jinja2
 
 from include.batches import StagingNames
+from include.refusals import Refused
 
 SQL_DIR = Path(__file__).parent / "sql"
 _END = re.compile(r";[ \t]*$", re.MULTILINE)
@@ -196,7 +197,7 @@ def read(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> list
         connection.rollback()
 
 
-class ChecksFailed(RuntimeError):
+class ChecksFailed(Refused):
     """What must hold before the commit does not; `evidence` has the rows of each failed check by its file."""
 
     def __init__(self, evidence: dict[str, list[dict[str, Any]]]) -> None:

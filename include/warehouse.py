@@ -18,6 +18,7 @@ from include.contract import load_contract
 from include.copy_manifests import copy_manifest
 from include.keys import SetKey, parse_partition, partition_of
 from include.migrations import ChangedMigration, migrate, migrations
+from include.refusals import Refused
 from include.sql_files import (
     CHECK_FILES,
     DDL_FILES,
@@ -60,7 +61,7 @@ __all__ = [
 ]
 
 
-class StagingMissing(RuntimeError):
+class StagingMissing(Refused):
     """The batch's staging tables are not there, and the batch is not loaded either."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from include.keys import SetKey, market_prefix, parse_withdrawal, withdrawal_key, withdrawn_prefix
+from include.refusals import Refused
 from include.settings import Resources
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MOST_BYTES = 16 * 1024
 _NAMED_AT_MOST = 10
 
 
-class WithdrawalRefused(ValueError):
+class WithdrawalRefused(Refused):
     """The set or the reason cannot be taken; the message says what was expected and what came."""
 
 

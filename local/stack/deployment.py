@@ -27,6 +27,7 @@ DEPLOYED = (
     "include/contract.py",
     "include/adapters.py",
     "include/claims.py",
+    "include/refusals.py",
     "include/searches.py",
     "include/sources.py",
     "include/yaml_files.py",

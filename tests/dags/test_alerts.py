@@ -30,6 +30,9 @@ from airflow.utils.types import DagRunType
 
 import include
 from include import alerts, dag_defaults
+from include.keys import MalformedKey
+from include.markets import PlanRefused
+from include.migrations import ChangedMigration
 from include.settings import tuning
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings
@@ -40,14 +43,15 @@ HOSTILE = "<script>alert('1')</script>\r\nBcc: thief@example.com\n{{ conn.smtp_l
 class Refused(BaseOperator):
     """Fails as the API words it."""
 
-    def __init__(self, *, request: dict[str, Any], words: str, **kwargs: Any) -> None:
+    def __init__(self, *, request: dict[str, Any], words: str, fault: type[Exception], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.request = request
         self.words = words
+        self.fault = fault
 
     def execute(self, context: Any) -> None:
         """Fails."""
-        raise ValueError(self.words)
+        raise self.fault(self.words)
 
 
 @pytest.fixture
@@ -67,11 +71,16 @@ def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     tuning.cache_clear()
 
 
-def fail(words: str = "HTTP 403: You are not subscribed", location: str = "tampa, fl", retries: int = 0) -> None:
+def fail(
+    words: str = "HTTP 403: You are not subscribed",
+    location: str = "tampa, fl",
+    retries: int = 0,
+    fault: type[Exception] = ValueError,
+) -> None:
     """Runs a DAG of one failing task, with what every DAG of ours gets by default."""
-    defaults = {"retries": retries, "retry_delay": timedelta(0), **alerts.callbacks()}
+    defaults = dag_defaults.DEFAULT_ARGS | {"retries": retries, "retry_delay": timedelta(0), **alerts.callbacks()}
     with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), default_args=defaults) as dag:
-        Refused(task_id="land_listings", request={"location": location, "date": "2026-11-22"}, words=words)
+        Refused(task_id="land_listings", request={"location": location, "date": "2026-11-22"}, words=words, fault=fault)
     bag = DagBag(os.devnull)
     bag.bag_dag(dag)
     DagBundlesManager().sync_bundles_to_db()
@@ -106,6 +115,18 @@ def test_a_task_that_is_tried_again_says_so(mailbox: Mailbox, metadata_database:
 
     assert ["will be tried again", "failed"] == [mail.subject.split(": ")[0].split(" ", 2)[2] for mail in mailbox.mails]
     assert ["Try: 1 of 2 (will be tried again)", "Try: 2 of 2 (failed)"] == [
+        line for mail in mailbox.mails for line in mail.text().splitlines() if line.startswith("Try")
+    ]
+
+
+@pytest.mark.parametrize("fault", [PlanRefused, MalformedKey, ChangedMigration])
+def test_what_no_waiting_cures_is_tried_and_told_once(
+    mailbox: Mailbox, metadata_database: None, fault: type[Exception]
+) -> None:
+    """However often a task may be tried, what is refused for good fails at the first try, with one mail."""
+    fail(retries=2, fault=fault)
+
+    assert ["Try: 1 of 3 (failed)"] == [
         line for mail in mailbox.mails for line in mail.text().splitlines() if line.startswith("Try")
     ]
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.xcom import XComModel
-from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
+from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 
 from include.keys import extract_id
+from include.refusals import Refused
 from tests.dags.backends import Extraction
 
 
@@ -171,7 +172,7 @@ def test_the_plan_refuses_a_date_that_is_not_today(dags: dict[str, Any], extract
     """A date more than 36 hours off is refused, unless a reason is given, which the request carries."""
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
 
-    with pytest.raises(AirflowFailException, match=r"2026-11-01 is more than 36 hours"):
+    with pytest.raises(Refused, match=r"2026-11-01 is more than 36 hours"):
         plan(dags, today, "2026-11-01")
     assert ["outage"] == [each["date_override"] for each in plan(dags, today, "2026-11-01", date_override="outage")]
 
@@ -180,9 +181,9 @@ def test_the_plan_refuses_what_is_no_market(dags: dict[str, Any]) -> None:
     """A market of several lines and one named twice are refused by name."""
     today = _Run(datetime(2026, 11, 22, 6, tzinfo=UTC))
 
-    with pytest.raises(AirflowFailException, match="expected one line"):
+    with pytest.raises(Refused, match="expected one line"):
         plan(dags, today, markets=["houston\ntx"])
-    with pytest.raises(AirflowFailException, match="named twice"):
+    with pytest.raises(Refused, match="named twice"):
         plan(dags, today, markets=["houston, tx", "Houston TX"])
 
 
@@ -190,9 +191,7 @@ def test_a_search_that_a_family_does_not_offer_reserves_nothing(dags: dict[str, 
     """It is refused with what the family offers, before the quota; another family takes it for a market of its own."""
     today = _Run(datetime.now(UTC))
 
-    with pytest.raises(
-        AirflowFailException, match=r"listing 'rent': zillow-com4 is not known to offer such a search, but sale:"
-    ):
+    with pytest.raises(Refused, match=r"listing 'rent': zillow-com4 is not known to offer such a search, but sale:"):
         plan(dags, today, source="zillow-com4", listing="rent")
     assert ({}, []) == (extraction.asked(), extraction.landed())
     assert [("houston-tx-rent", "rent")] == [(e["market"], e["listing"]) for e in plan(dags, today, listing="rent")]
@@ -204,7 +203,7 @@ def test_the_plan_refuses_a_param_that_there_is_none_of(dags: dict[str, Any]) ->
     today.conf = {"page_limt": 2}
 
     with pytest.raises(
-        AirflowFailException,
+        Refused,
         match="page_limt; known are date_override, listing, markets, page_limit, quota_override, source",
     ):
         plan(dags, today)
@@ -219,7 +218,7 @@ def test_the_plan_refuses_what_the_quota_has_not(
     today = _Run(datetime.now(UTC))
 
     with pytest.raises(
-        AirflowFailException,
+        Refused,
         match=r"60 requests of zillow56 are wanted and 45 are left, 15 too few: of 50 budgeted for .* "
         r"5 are kept back .* name fewer markets, lower the page limit to 15, raise LISTINGS_QUOTA_BUDGET, or wait",
     ):
@@ -234,7 +233,7 @@ def test_more_markets_than_airflow_maps_reserve_nothing(
     """By Airflow's own bound 1,100 markets are refused before anything is reserved; by the stack's they are planned."""
     markets = [f"town {number}, tx" for number in range(1100)]
 
-    with pytest.raises(AirflowFailException, match="1100 markets are named, and Airflow makes 1024 tasks"):
+    with pytest.raises(Refused, match="1100 markets are named, and Airflow makes 1024 tasks"):
         plan(dags, _Run(datetime.now(UTC)), markets=markets)
     assert ({}, []) == (extraction.asked(), extraction.landed())
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "10000")
@@ -253,7 +252,7 @@ def test_a_plan_that_is_cleared_reserves_once(
     other = _Run(datetime.now(UTC) + timedelta(seconds=1))
 
     assert 1 == len(extraction.landed("quota/"))
-    with pytest.raises(AirflowFailException, match="and 10 are left, 10 too few"):
+    with pytest.raises(Refused, match="and 10 are left, 10 too few"):
         plan(dags, other, page_limit=20)
     assert [10] == [each["page_limit"] for each in plan(dags, other, page_limit=10)]
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from include.keys import SetKey
 from include.operators import LandListingsOperator
+from include.refusals import Refused
 from include.searches import market_of
 from include.sources import UnknownSource
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
@@ -289,7 +290,7 @@ def test_a_complete_set_is_only_announced_again(extraction: Extraction) -> None:
 
 def test_a_task_cleared_days_later_asks_for_nothing(extraction: Extraction) -> None:
     """What the API serves now is another day's: a far date is refused as in the plan, whatever is there already."""
-    with pytest.raises(AirflowFailException, match=f"{DATE} is more than 36 hours from 2026-11-24 12:00 UTC"):
+    with pytest.raises(Refused, match=f"{DATE} is more than 36 hours from 2026-11-24 12:00 UTC"):
         extraction.run(started_at=FAR)
     assert ({}, []) == (extraction.asked(), extraction.names())
 
@@ -297,7 +298,7 @@ def test_a_task_cleared_days_later_asks_for_nothing(extraction: Extraction) -> N
     with pytest.raises(AirflowFailException, match="page 3"):
         extraction.run(started_at=FAR - timedelta(seconds=1))
     extraction.asked()
-    with pytest.raises(AirflowFailException, match="more than 36 hours"):
+    with pytest.raises(Refused, match="more than 36 hours"):
         extraction.run(started_at=FAR)
     assert ({}, ["page-0001.json", "page-0002.json"]) == (extraction.asked(), extraction.names())
     assert set() == extraction.announced()[0]

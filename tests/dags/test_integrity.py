@@ -1,6 +1,8 @@
 """Every DAG file keeps the house rules: found, documented, bounded, and parsed without asking anybody anything."""
 
 import ast
+import importlib
+import pkgutil
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +10,13 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import RetryAction
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
+import include
 from include.operators import CleanSetSensor, LandListingsOperator
+from include.refusals import Refused
 from include.sources import known_sources
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 
@@ -134,6 +139,21 @@ def test_every_task_has_an_owner_and_a_limit(dags: dict[str, Any]) -> None:
     long = {"extract_listings.land_listings": timedelta(hours=2)}
     half = timedelta(minutes=30)
     assert {name: ("listings", repeated.get(name, 0), long.get(name, half)) for name in policies} == policies
+
+
+def test_no_task_repeats_what_no_waiting_cures(dags: dict[str, Any]) -> None:
+    """Whatever is refused for good fails at once; of the faults of include only these may pass by themselves."""
+    for name, task in tasks_of(dags):
+        assert RetryAction.FAIL == task.retry_policy.evaluate(Refused("for good"), 1, 3).action, name
+        assert RetryAction.DEFAULT == task.retry_policy.evaluate(TimeoutError("for now"), 1, 3).action, name
+    ours = {
+        each
+        for module in pkgutil.iter_modules(include.__path__)
+        for each in vars(importlib.import_module(f"include.{module.name}")).values()
+        if isinstance(each, type) and issubclass(each, Exception) and each.__module__.startswith("include.")
+    }
+    passing = {"LedgerBusy", "NotAPage", "StoreTrouble"}
+    assert passing == {each.__name__ for each in ours if not issubclass(each, Refused)}
 
 
 def test_every_python_task_says_what_it_returns(dags: dict[str, Any]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from include import reporting
 from include.assets import MARKET_REPORT
+from include.refusals import Refused
 from include.sql_files import MART_CHECK_FILES, MART_FILES, ChecksFailed
 
 PUBLISHED = {"date": "2026-11-22", "uri": "s3://clean/reports/date=2026-11-22/report.html", "latest": True}
@@ -81,5 +82,5 @@ def test_a_check_that_fails_is_not_tried_again(dags: dict[str, Any], monkeypatch
     monkeypatch.setattr(reporting, "build", refuse)
     task = dags["report_listings"].get_task("build_marts")
 
-    with pytest.raises(AirflowFailException, match=r"010_bounds\.sql failed: market houston-tx; active -1"):
+    with pytest.raises(Refused, match=r"010_bounds\.sql failed: market houston-tx; active -1"):
         task.python_callable({}, dag_run=SimpleNamespace(run_id="run"), params={"full": False})

@@ -18,6 +18,7 @@ from airflow.utils.session import create_session
 from include import alerts
 from include.assets import CLEAN_LISTINGS
 from include.keys import SetKey
+from include.refusals import Refused
 from include.settings import resources
 from tests.dags.backends import DATE, Extraction
 from tests.unit.examples import VERSION, put_clean_set
@@ -116,7 +117,7 @@ def test_a_closed_gate_fails_in_its_words(dags: dict[str, Any], stack: _Buckets)
     put_clean_set(stack, FIRST, counts=ALL_REJECTED)
     events = OutletEventAccessors()
 
-    with pytest.raises(AirflowFailException, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
+    with pytest.raises(Refused, match=re.escape(f"{FIRST.manifest}: 41 of 41 listings were rejected")):
         call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
     assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)
 
@@ -163,7 +164,7 @@ def test_an_absent_column_is_an_alarm_that_names_the_unknown_field(
     events = OutletEventAccessors()
 
     words = f"{FIRST.manifest}: of 41 listings of zillow56/houston-tx none has price (price in the payload). Nothing"
-    with pytest.raises(AirflowFailException, match=re.escape(words)):
+    with pytest.raises(Refused, match=re.escape(words)):
         call(dags, "sense_set.pass_gates", stack.url(FIRST), outlet_events=events)
     assert "listPrice: in 41 of 41 listings" in mails
     assert ([], {}) == (stack.ready(), events[CLEAN_LISTINGS].extra)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from airflow.models.asset import AssetEvent, AssetModel
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.session import create_session
 
 from include.keys import SetKey
+from include.refusals import Refused
 from include.settings import resources
 from include.withdrawals import of_date
 from tests.dags.backends import DATE, Extraction
@@ -90,7 +90,7 @@ def test_what_is_refused_fails_for_good_in_words(
     act = dags["withdraw_listings"].get_task("withdraw_set").python_callable
     its = SimpleNamespace(conf=conf, triggering_user_name="anna", run_after=datetime.now(UTC))
 
-    with pytest.raises(AirflowFailException, match=f"(?s){words}"):
+    with pytest.raises(Refused, match=f"(?s){words}"):
         act(
             params={"reason": None, "give_back": False, **conf},
             dag_run=its,

@@ -40,9 +40,18 @@ def test_nothing_that_turns_python_reaches_a_command(tmp_path: Path) -> None:
         (["replay"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
         (["replay", "FROM=2026-11-01"], "Say which dates: make replay FROM=2026-11-01 TO=2026-11-22"),
         (["backfill", "TO=2026-11-01"], "Say which dates: make backfill FROM=2026-11-01 TO=2026-11-22"),
-        (["withdraw", "SET=a"], "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
-        (["withdraw", "REASON=a"], "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
-        (["withdraw", "GIVE_BACK=1"], "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/"),
+        (
+            ["withdraw", "SET=a"],
+            "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/",
+        ),
+        (
+            ["withdraw", "REASON=a"],
+            "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/",
+        ),
+        (
+            ["withdraw", "GIVE_BACK=1"],
+            "Say which set, and why or GIVE_BACK=1: make withdraw SET=zillow56/houston-tx/2026-11-22/",
+        ),
         (["deploy"], "Say which stage: make deploy STAGE=dev"),
         (["secrets"], "Say which stage: make secrets STAGE=dev"),
         (["destroy"], "Say which stage: make destroy STAGE=dev"),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from include import replay
 from include.gates import Gatekeeper
-from include.keys import SetKey
+from include.keys import SetKey, extract_id
 from include.ledger import Ledger
 from include.replay import DateReplay, Missing, Outcome, ReplayRefused, Wanted, plan
 from tests.unit.examples import KEY, MANIFEST_TEXT, OTHER_VERSION, RESOURCES, VERSION, buckets, put_clean_set, ready_set
@@ -79,6 +80,25 @@ def stack() -> Stack:
 def wanted(**params: Any) -> Wanted:
     """What these params ask for."""
     return Wanted.from_params(PARAMS | params)
+
+
+@pytest.mark.parametrize("later", [NOON, NOON - timedelta(hours=1), NOON - timedelta(days=400)], ids=str)
+def test_a_replay_comes_after_all_that_were_before_it_whatever_the_clock_says(stack: Stack, later: datetime) -> None:
+    """Of two in one second, or after the clock went back, the later counts; its tasks find its name again."""
+    runs = [SimpleNamespace(run_after=NOON, run_id="first"), *(
+        SimpleNamespace(run_after=later, run_id=f"later {number}") for number in range(5)
+    )]  # fmt: skip
+    names = []
+    for run in runs:
+        its = DateReplay.of(stack.s3, RESOURCES, run, KEY.date)
+        its.ask(stack, [KEY])  # type: ignore[arg-type]
+        names.append(its.replay)
+        assert its == DateReplay.of(stack.s3, RESOURCES, run, KEY.date)
+        put_clean_set(stack.s3, KEY)
+        stack.gates.let_through(KEY, its.replay)
+        assert [its.replay] == [each.replay for each in stack.ledger.ready(KEY.date)]
+    assert sorted(set(names)) == names
+    assert all(extract_id(run.run_after, run.run_id)[-7:] == name[-7:] for run, name in zip(runs, names, strict=True))
 
 
 @pytest.mark.parametrize(
