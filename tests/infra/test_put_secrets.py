@@ -96,43 +96,42 @@ class TestPutAll:
             assert password.isalnum()
 
 
-class TestConfig:
-    """What config/api_config.json must say."""
+def test_classic_file_is_taken(tmp_path: Path) -> None:
+    """The file of the classic tutorial, key and host, is enough."""
+    path = tmp_path / "api_config.json"
+    path.write_text(json.dumps({"x-rapidapi-key": KEY, "x-rapidapi-host": "zillow56.p.rapidapi.com"}))
+    assert ApiConfig(KEY) == read_config(path)
 
-    def test_classic_file_is_taken(self, tmp_path: Path) -> None:
-        """The file of the classic tutorial, key and host, is enough."""
-        path = tmp_path / "api_config.json"
-        path.write_text(json.dumps({"x-rapidapi-key": KEY, "x-rapidapi-host": "zillow56.p.rapidapi.com"}))
-        assert ApiConfig(KEY) == read_config(path)
 
-    def test_key_is_in_no_representation(self) -> None:
-        """A configuration that is printed by mistake shows no key."""
-        assert KEY not in repr(ApiConfig(KEY))
+def test_key_is_in_no_representation() -> None:
+    """A configuration that is printed by mistake shows no key."""
+    assert KEY not in repr(ApiConfig(KEY))
 
-    @pytest.mark.parametrize(
-        ("text", "complaint"),
-        [
-            (None, "There is no .*api_config.json"),
-            ("{", "is not JSON"),
-            ("[]", 'your RapidAPI key as "x-rapidapi-key"'),
-            ('{"x-rapidapi-key": ""}', 'your RapidAPI key as "x-rapidapi-key"'),
-            ('{"x-rapidapi-key": "example-key-put-your-own-here"}', "still has the example's key"),
-            ('{"x-rapidapi-key": "k", "key": "k2"}', "key is not known"),
-            ('{"x-rapidapi-key": "not-a-real\\nkey"}', "character 11 of x-rapidapi-key is a space, a line break"),
-            ('{"x-rapidapi-key": "\u201cnot-a-real\u201d"}', "character 1 of x-rapidapi-key is a space, a line break"),
-            ('{"x-rapidapi-key": "not-a-real key"}', "character 11 of x-rapidapi-key is a space, a line break"),
-            ('{"x-rapidapi-key": "k", "x-rapidapi-host": "h.example.com"}', "x-rapidapi-host is 'h.example.com', and"),
-            ('{"x-rapidapi-key": "k", "smtp_listings": {"host": "h"}}', "smtp_listings is expected as Airflow's JSON"),
-        ],
-    )
-    def test_what_is_wrong_is_said(self, tmp_path: Path, text: str | None, complaint: str) -> None:
-        """A file that is absent, no JSON, without a key, the example itself, or misspelt is refused by name."""
-        path = tmp_path / "api_config.json"
-        if text is not None:
-            path.write_text(text)
-        with pytest.raises(DeployError, match=complaint) as refused:
-            read_config(path)
-        assert "not-a-real" not in str(refused.value)
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "There is no .*api_config.json"),
+        ("{", "is not JSON"),
+        ("[]", 'your RapidAPI key as "x-rapidapi-key"'),
+        ('{"x-rapidapi-key": ""}', 'your RapidAPI key as "x-rapidapi-key"'),
+        ('{"x-rapidapi-key": "example-key-put-your-own-here"}', "still has the example's key"),
+        ('{"x-rapidapi-key": "k", "key": "k2"}', "key is not known"),
+        ('{"x-rapidapi-key": "not-a-real\\nkey"}', "character 11 of x-rapidapi-key is a space, a line break"),
+        ('{"x-rapidapi-key": "\u201cnot-a-real\u201d"}', "character 1 of x-rapidapi-key is a space, a line break"),
+        ('{"x-rapidapi-key": "not-a-real key"}', "character 11 of x-rapidapi-key is a space, a line break"),
+        ('{"x-rapidapi-key": "k", "x-rapidapi-host": "h.example.com"}', "x-rapidapi-host is 'h.example.com', and"),
+        ('{"x-rapidapi-key": "k", "smtp_listings": {"host": "h"}}', "smtp_listings is expected as Airflow's JSON"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str | None, complaint: str) -> None:
+    """A file that is absent, no JSON, without a key, the example itself, or misspelt is refused by name."""
+    path = tmp_path / "api_config.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DeployError, match=complaint) as refused:
+        read_config(path)
+    assert "not-a-real" not in str(refused.value)
 
 
 def test_hosts_are_those_of_the_adapters() -> None:
