@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 SOURCES_FOLDER = Path(__file__).parent / "schemas" / "sources"
+MOST_LISTINGS = 10_000
+"""Of a page. No family sends more than some hundreds; the transform needs memory by the row."""
 _WORDS_LIMIT = 500
 # The statuses below 500 that may pass by waiting: time-out, too early, too many requests.
 _PASSING_STATUSES = (408, 425, 429)
@@ -44,8 +46,8 @@ class UnknownSource(Refused):
 class NotAPage(ValueError):
     """A body that holds no list of listings.
 
-    `reason` is one of empty, html, not_json, error_body, no_list; `message` is the API's own words where it has
-    any and sent nothing else, or what came, cut to 500 characters.
+    `reason` is one of empty, html, not_json, error_body, no_list, too_many; `message` is the API's own words where it
+    has any and sent nothing else, or what came, cut to 500 characters.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -109,6 +111,8 @@ class Source:
         rows = next((found for found in there if isinstance(found, list)), None)
         if rows is None:
             raise self._no_list(document, body)
+        if len(rows) > MOST_LISTINGS:
+            raise NotAPage("too_many", f"{len(rows)} listings, and a page may have {MOST_LISTINGS}")
         return PageFacts(
             listings=len(rows),
             total_pages=self._claim(document, "total_pages"),

@@ -23,6 +23,11 @@ from rejects import Reject, Rejects
 # Rows, or bytes of pages, that are held as Python values before they are turned into columns.
 _CHUNK_ROWS = 2048
 _CHUNK_BYTES = 16 * 2**20
+# What bounds the memory that a set may need, whatever its pages hold: rows of a page, of which no family sends more
+# than some hundreds, and bytes of rejected rows that are kept whole, the others by their beginning.
+MOST_ROWS = 10_000
+_WHOLE_BODIES_BYTES = 64 * 2**20
+_BEGINNING = 200
 _DAY_US = 86_400 * 10**6
 _NEVER_SET_US, _NEVER_COMES_US = 946_684_800 * 10**6, 4_102_444_800 * 10**6  # 2000-01-01, 2100-01-01
 
@@ -77,7 +82,7 @@ class Cleaner:
         is_overridden = manifest.get("date_override") is not None
         watch = Watch(self.plan, self._reader)
         tables: list[pa.Table] = []
-        rejects: list[Reject] = []
+        rejects = _Rejected(self.plan, constants)
         unreadable: list[int] = []
         not_listings: list[str | bytes] = []
         chunk: list[_Page] = []
@@ -85,6 +90,8 @@ class Cleaner:
         for entry, body in pages:
             raw_key = prefix + entry["name"]
             try:
+                if entry["listings"] > MOST_ROWS:
+                    raise Unreadable(f"the page has {entry['listings']} rows, and one may have {MOST_ROWS}")
                 decoded = self._reader.read(body)
             except Unreadable as fault:
                 rejects.append(self._rejects.of_page(raw_key, body, str(fault)))
@@ -104,7 +111,7 @@ class Cleaner:
         return self._assemble(manifest, tables, rejects, unreadable, not_listings, constants, watch)
 
     def _clean_chunk(
-        self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: list[Reject], watch: Watch
+        self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: "_Rejected", watch: Watch
     ) -> pa.Table:
         rows, origin = self._gather(chunk)
         made = {column.name: convert(column, rows) for column in self.plan.payload}
@@ -124,6 +131,7 @@ class Cleaner:
             for fault in page.decoded.faults:
                 watch.see_untyped(bodies[fault.position])
                 rejects.append(self._rejects.of_fault(page.raw_key, bodies[fault.position], fault))
+        rejects.pack()
         arrays = {name: each.array for name, each in made.items()}
         arrays["oddities"] = find_oddities(self.plan, rows, made)
         arrays["raw_key"] = pa.array([page.raw_key for page in chunk], pa.string()).take(origin["page"])
@@ -151,7 +159,7 @@ class Cleaner:
         self,
         manifest: Manifest,
         tables: list[pa.Table],
-        rejects: list[Reject],
+        rejects: "_Rejected",
         unreadable: list[int],
         not_listings: list[str | bytes],
         constants: Mapping[str, pa.Scalar],
@@ -159,33 +167,62 @@ class Cleaner:
     ) -> Cleaned:
         valid = pa.concat_tables(tables)
         listings = _last_of_duplicates(valid)
-        rejects.sort(key=lambda each: (each["raw_key"], -1 if each["raw_position"] is None else each["raw_position"]))
+        rejected = rejects.in_order()
         counts = {
             "landed": manifest["listings"],
             "clean": len(listings),
-            "rejected": len(rejects) - len(unreadable),
+            "rejected": len(rejected) - len(unreadable),
             "duplicates": len(valid) - len(listings) + len(not_listings) - len(set(not_listings)),
             "not_listings": len(set(not_listings)),
             "unreadable": sum(unreadable),
         }
         if counts["landed"] != sum(counts.values()) - counts["landed"]:
             raise SetError(f"the set does not add up: {counts}")
-        rejected = {
-            column.name: pa.array([each[column.name] for each in rejects], arrow_type(column.arrow))
-            for column in self.plan.reject
-            if column.origin != "set"
-        }
         return Cleaned(
             listings=listings,
-            rejects=_table(self.plan.reject, rejected, constants, len(rejects)),
+            rejects=rejected,
             counts=counts,
             pages_unreadable=len(unreadable),
-            rejects_by_reason=_sorted(Counter(each["reason"] for each in rejects)),
+            rejects_by_reason=_sorted(Counter(rejected["reason"].to_pylist())),
             oddities=_sorted(Counter(",".join(listings["oddities"].drop_null().to_pylist()).split(","))),
             unknown_fields=watch.unknown_fields(),
             absent_columns=watch.absent_columns(),
             impossible_columns=watch.impossible_columns(),
         )
+
+
+class _Rejected:
+    """The rejects of a set, packed into columns chunk by chunk: rows of Python would take many times as much."""
+
+    def __init__(self, plan: Plan, constants: Mapping[str, pa.Scalar]) -> None:
+        self._columns, self._constants = plan.reject, constants
+        self._rows: list[Reject] = []
+        self._tables: list[pa.Table] = []
+        self._room = _WHOLE_BODIES_BYTES
+
+    def append(self, row: Reject) -> None:
+        """Takes one more."""
+        self._rows.append(row)
+
+    def pack(self) -> None:
+        """Turns the rows taken since into columns; bodies beyond the room for whole ones keep their beginning."""
+        arrays = {
+            column.name: pa.array([each[column.name] for each in self._rows], arrow_type(column.arrow))
+            for column in self._columns
+            if column.origin != "set"
+        }
+        if self._room < 0:
+            arrays["body"] = pc.utf8_slice_codeunits(arrays["body"], 0, _BEGINNING)
+        self._room -= arrays["body"].nbytes
+        self._tables.append(_table(self._columns, arrays, self._constants, len(self._rows)))
+        self._rows = []
+
+    def in_order(self) -> pa.Table:
+        """All of them by page and position; a page as a whole comes before its rows."""
+        self.pack()
+        table = pa.concat_tables(self._tables)
+        places = {"page": table["raw_key"], "row": pc.fill_null(table["raw_position"], -1)}
+        return table.take(pc.sort_indices(pa.table(places), [("page", "ascending"), ("row", "ascending")]))
 
 
 def _constants(manifest: Manifest) -> dict[str, pa.Scalar]:

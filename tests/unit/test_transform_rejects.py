@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from include.sources import MOST_LISTINGS, NotAPage, load_source
 from tests.unit.transform_code import PREFIX, clean, clean_rows, cleaner, fixture, row
+
+import transform  # isort: skip
 
 
 def only_reject(listing: Any, source: str = "zillow56") -> dict[str, Any]:
@@ -185,3 +188,37 @@ def test_a_page_is_cut_into_its_rows_once_for_all_that_are_bad(monkeypatch: pyte
     assert [pages[0], pages[2]] == cut
     assert ({"price_out_of_range": 80}, 40) == (cleaned.rejects_by_reason, len(cleaned.listings))
     assert [str(zpid) for zpid in (*numbers[0], *numbers[2])] == cleaned.rejects["zpid"].to_pylist()
+
+
+def test_a_page_with_more_rows_than_any_family_sends_is_one_reject(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken apart, and its listings count as unreadable; landing refuses such a page."""
+    assert transform.MOST_ROWS == MOST_LISTINGS
+    monkeypatch.setattr(transform, "MOST_ROWS", 2)
+    cleaned = clean_rows(row(1), row(2), row(3))
+    assert [("page_unreadable", "the page has 3 rows, and one may have 2")] == [
+        (each["reason"], each["detail"]) for each in cleaned.rejects.to_pylist()
+    ]
+    assert (3, 1) == (cleaned.counts["unreadable"], cleaned.pages_unreadable)
+    body = json.dumps({"results": [{}] * (MOST_LISTINGS + 1)}).encode()
+    with pytest.raises(NotAPage, match="too_many: 10001 listings, and a page may have 10000"):
+        load_source("zillow56").read_page(body)
+
+
+def test_rejects_beyond_the_room_for_whole_ones_keep_their_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each still says what was wrong and where it lies in raw, in the order of the pages."""
+    monkeypatch.setattr(transform, "_CHUNK_ROWS", 1)
+    monkeypatch.setattr(transform, "_WHOLE_BODIES_BYTES", 100)
+    pages = [json.dumps({"results": [row(zpid, price=-1, note="x" * 300)]}).encode() for zpid in (1, 2, 3)]
+    found = clean(*((page, 1) for page in pages)).rejects.to_pylist()
+    whole = [page.decode().removeprefix('{"results": [').removesuffix("]}") for page in pages]
+    assert [whole[0], whole[1][:200], whole[2][:200]] == [each["body"] for each in found]
+    assert ["1", "2", "3"] == [each["zpid"] for each in found]
+    assert ["page-0001.json", "page-0002.json", "page-0003.json"] == [each["raw_key"][-14:] for each in found]
+
+
+def test_pages_full_of_rejects_take_bounded_memory() -> None:
+    """Eight pages of 25 MB whose every row is rejected leave what two of them would, not 200 MB."""
+    page = json.dumps({"results": [row(price=-1, note="x" * 60_000)] * 416}).encode()
+    rejects = clean(*[(page, 416)] * 8).rejects
+    assert 8 * 416 == len(rejects)
+    assert rejects.nbytes < 110 * 2**20
