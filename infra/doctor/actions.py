@@ -51,8 +51,8 @@ NEEDS = (
     _of("s3", "*", "ListAllMyBuckets"),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-code-{account}",
-        "CreateBucket", "DeleteBucket", "ListBucket", "ListBucketVersions", "PutBucketPublicAccessBlock",
-        "PutBucketVersioning", "PutEncryptionConfiguration",
+        "CreateBucket", "DeleteBucket", "ListBucket", "ListBucketVersions", "PutBucketPolicy",
+        "PutBucketPublicAccessBlock", "PutBucketVersioning", "PutEncryptionConfiguration",
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-landing-{account}",
