@@ -32,6 +32,7 @@ $(foreach goal,$(filter deploy secrets destroy,$(MAKECMDGOALS)),$(if $(STAGE),,\
   $(error Say which stage: make $(goal) STAGE=dev)))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
            $(if $(UI_CIDR),--ui-cidr "$(UI_CIDR)") \
+           $(if $(ACCESS_LOGS),--access-logs "$(ACCESS_LOGS)") \
            $(if $(ALARM_EMAIL),--alarm-email "$(ALARM_EMAIL)") \
            $(if $(MONTHLY_BUDGET),--monthly-budget "$(MONTHLY_BUDGET)") \
            $(if $(INSTANCE_TYPE),--instance-type "$(INSTANCE_TYPE)") \

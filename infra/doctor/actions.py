@@ -56,12 +56,12 @@ NEEDS = (
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-landing-{account}",
-        "CreateBucket", "DeleteBucket", "DeleteBucketPolicy", "GetBucketNotification", "GetBucketOwnershipControls",
-        "GetBucketPolicy", "GetBucketPublicAccessBlock", "GetBucketTagging", "GetBucketVersioning",
-        "GetEncryptionConfiguration", "GetLifecycleConfiguration", "ListBucket", "ListTagsForResource",
-        "PutBucketNotification", "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketPublicAccessBlock",
-        "PutBucketTagging", "PutBucketVersioning", "PutEncryptionConfiguration", "PutLifecycleConfiguration",
-        "TagResource", "UntagResource",
+        "CreateBucket", "DeleteBucket", "DeleteBucketPolicy", "GetBucketLogging", "GetBucketNotification",
+        "GetBucketOwnershipControls", "GetBucketPolicy", "GetBucketPublicAccessBlock", "GetBucketTagging",
+        "GetBucketVersioning", "GetEncryptionConfiguration", "GetLifecycleConfiguration", "ListBucket",
+        "ListTagsForResource", "PutBucketLogging", "PutBucketNotification", "PutBucketOwnershipControls",
+        "PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketTagging", "PutBucketVersioning",
+        "PutEncryptionConfiguration", "PutLifecycleConfiguration", "TagResource", "UntagResource",
     ),
     _of(
         "s3", "arn:{partition}:s3:::listings-{stage}-code-{account}/functions/copy_raw.zip",

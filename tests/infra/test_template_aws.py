@@ -273,10 +273,12 @@ class TestHost:
         } in (lines)
         assert "SettingsParameter" in resources["AirflowInstance"]["DependsOn"]
 
-    def test_task_logs_expire(self, resources: dict[str, Any]) -> None:
-        """Task logs go after 90 days."""
+    def test_logs_expire(self, resources: dict[str, Any]) -> None:
+        """Task logs and access logs go after 90 days."""
         rules = resources["LogBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-        assert {"task-logs/": 90} == {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
+        assert {"task-logs/": 90, "access-logs/": 90} == {
+            r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r
+        }
 
     def test_silence_of_the_health_check_rings(self, resources: dict[str, Any]) -> None:
         """A host that says nothing is as bad as one that says it is unwell."""
@@ -342,6 +344,37 @@ class TestPolicies:
         [metric] = [s for s in policy["PolicyDocument"]["Statement"] if s["Action"] == "cloudwatch:PutMetricData"]
         assert {"StringEquals": {"cloudwatch:namespace": "Listings/Airflow"}} == metric["Condition"]
         assert "Listings/Airflow" == resources["AirflowUnwellAlarm"]["Properties"]["Namespace"]
+
+
+class TestAccessLogs:
+    """Who read and wrote the data buckets, where somebody asked for it."""
+
+    @pytest.mark.parametrize("bucket", ["LandingBucket", "RawBucket", "CleanBucket"])
+    def test_data_buckets_log_where_it_is_asked_for(
+        self, template: dict[str, Any], resources: dict[str, Any], bucket: str
+    ) -> None:
+        """Off unless AccessLogs says so, and on AWS only; each bucket logs below a prefix of its own."""
+        assert "off" == template["Parameters"]["AccessLogs"]["Default"]
+        assert {"Fn::And": [{"Condition": "IsAws"}, {"Fn::Equals": [{"Ref": "AccessLogs"}, "on"]}]} == template[
+            "Conditions"
+        ]["HasAccessLogs"]
+        condition, logs, otherwise = resources[bucket]["Properties"]["LoggingConfiguration"]["Fn::If"]
+        assert ("HasAccessLogs", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
+        prefix = f"access-logs/{bucket.removesuffix('Bucket').lower()}/"
+        assert {"DestinationBucketName": {"Ref": "LogBucket"}, "LogFilePrefix": prefix} == logs
+
+    def test_s3_may_put_them_from_our_account_only(self, resources: dict[str, Any]) -> None:
+        """The log bucket takes objects of S3's log delivery below the prefix, and of no other account's buckets."""
+        statements = resources["LogBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        [(condition, granted, otherwise)] = [each["Fn::If"] for each in statements if "Fn::If" in each]
+        assert ("HasAccessLogs", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
+        assert ("Allow", {"Service": "logging.s3.amazonaws.com"}, "s3:PutObject") == (
+            granted["Effect"],
+            granted["Principal"],
+            granted["Action"],
+        )
+        assert "${LogBucket.Arn}/access-logs/*" == without_intrinsics(granted["Resource"])
+        assert {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}} == granted["Condition"]
 
 
 def test_budget_tells_before_it_is_spent(resources: dict[str, Any]) -> None:
