@@ -205,6 +205,7 @@ lock: setup ## Compile requirements.txt and requirements/*.in into exact version
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements.txt requirements/test.in --constraint requirements/airflow.txt --output-file requirements/test.txt
 	@$(lock) requirements/floors.in --output-file requirements/floors.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/checkov.in --output-file requirements/checkov.txt
 
 # For what starts a stack: where there can be none, that is said before the set-up.
 .PHONY: stack-environments
