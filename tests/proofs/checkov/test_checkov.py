@@ -28,8 +28,8 @@ def test_checkov_finds_what_is_skipped_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "tools" / "environments.py", "checkov"], check=True)
 
     asked = subprocess.run([CHECKOV], cwd=ROOT, capture_output=True, text=True)
-    template = ROOT / "infra" / "template.yaml"
-    whole = [CHECKOV, "--framework", "cloudformation", "--skip-download", "--output", "json", "--file", template]
+    template = str(ROOT / "infra" / "template.yaml")
+    whole = [str(CHECKOV), "--framework", "cloudformation", "--skip-download", "--output", "json", "--file", template]
     told = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True)  # where there is no .checkov.yaml
 
     assert (0, True) == (asked.returncode, "Failed checks: 0" in asked.stdout), asked.stdout
