@@ -32,6 +32,7 @@ $(foreach goal,$(filter deploy secrets destroy,$(MAKECMDGOALS)),$(if $(STAGE),,\
   $(error Say which stage: make $(goal) STAGE=dev)))
 choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
            $(if $(UI_CIDR),--ui-cidr "$(UI_CIDR)") \
+           $(if $(ACCESS_LOGS),--access-logs "$(ACCESS_LOGS)") \
            $(if $(ALARM_EMAIL),--alarm-email "$(ALARM_EMAIL)") \
            $(if $(MONTHLY_BUDGET),--monthly-budget "$(MONTHLY_BUDGET)") \
            $(if $(INSTANCE_TYPE),--instance-type "$(INSTANCE_TYPE)") \
@@ -204,6 +205,7 @@ lock: setup ## Compile requirements.txt and requirements/*.in into exact version
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements/local.in --output-file requirements/local.txt
 	@$(lock) $(if $(UPGRADE),--upgrade) requirements.txt requirements/test.in --constraint requirements/airflow.txt --output-file requirements/test.txt
 	@$(lock) requirements/floors.in --output-file requirements/floors.txt
+	@$(lock) $(if $(UPGRADE),--upgrade) requirements/checkov.in --output-file requirements/checkov.txt
 
 # For what starts a stack: where there can be none, that is said before the set-up.
 .PHONY: stack-environments

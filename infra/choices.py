@@ -10,6 +10,7 @@ from typing import Any
 _PARAMETERS = {
     "airflow_on": "AirflowOn",
     "ui_cidr": "UiCidr",
+    "access_logs": "AccessLogs",
     "alarm_email": "AlarmEmail",
     "monthly_budget": "MonthlyBudget",
     "instance_type": "InstanceType",
@@ -31,6 +32,7 @@ class Choices:
 
     airflow_on: str | None = None
     ui_cidr: str | None = None
+    access_logs: str | None = None
     alarm_email: str | None = None
     monthly_budget: str | None = None
     instance_type: str | None = None
@@ -58,6 +60,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ui-cidr", help="who reaches Airflow's port, like 203.0.113.7/32; none closes it (first: none)"
     )
+    group.add_argument("--access-logs", help="whether S3 logs requests to the data buckets: on or off (first: off)")
     group.add_argument("--alarm-email", help="who is told of alarms and of the budget; none for nobody (first: none)")
     group.add_argument("--monthly-budget", help="US dollars a month of the account (first: 150)")
     group.add_argument("--instance-type", help="type of the Airflow host (first: t3.medium)")

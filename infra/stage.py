@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws_account import LOCAL_REGION, LOCAL_STAGE, AwsAccount, DeployError
 from infra.deploy import Place
+from infra.faults import is_denied
 from infra.parameters import refuse_wrong
 
 
@@ -39,4 +40,6 @@ def _region_of(place: Place) -> str | None:
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
             return None
+        if is_denied(error):
+            raise place.code.refused(error, "s3:GetBucketLocation") from error
         raise

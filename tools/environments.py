@@ -1,6 +1,6 @@
 """Builds the virtual environments under .venv/, with nothing but a Python interpreter to start from.
 
-Usage: python3 tools/environments.py [--stack] NAME...      (names: airflow, local, test, floors)
+Usage: python3 tools/environments.py [--stack] NAME...      (names: airflow, local, test, floors, checkov)
 
 Python's own venv and pip bring uv, with its hash checked; uv brings the rest, all environments at once.
 An environment is complete when its stamp is there: a file in it, named by the hash of the requirements,
@@ -35,6 +35,7 @@ REQUIREMENTS = {
     "local": ROOT / "requirements" / "local.txt",
     "test": ROOT / "requirements" / "test.txt",
     "floors": ROOT / "requirements" / "floors.txt",
+    "checkov": ROOT / "requirements" / "checkov.txt",
 }
 # Environments that stand for a machine whose Python is given; the others take the Python that runs this.
 GIVEN = {"floors": (3, 12)}

@@ -71,7 +71,9 @@ def _not_deployed(target: Target) -> Finding:
 def _region_of_code(target: Target) -> str | None:
     """The region of the bucket that a deploy makes first, None when there is none to be seen."""
     try:
-        found: Any = target.client("s3").head_bucket(Bucket=target.code_bucket)
+        found: Any = target.client("s3").head_bucket(
+            Bucket=target.code_bucket, ExpectedBucketOwner=target.caller.account
+        )
     except ClientError:
         return None
     return str(found.get("BucketRegion") or "") or None

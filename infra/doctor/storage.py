@@ -97,7 +97,7 @@ def configuration(target: Target, function: str) -> dict[str, Any]:
 
 def _state_of_bucket(target: Target, name: str) -> str:
     try:
-        target.client("s3").head_bucket(Bucket=name)
+        target.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=target.caller.account)
     except ClientError as error:
         if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
             return "gone"

@@ -47,14 +47,15 @@ def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every policy statement of the template, trust policies included, with its resource's logical id."""
+    """Every policy statement of the template, trusting and conditional ones too, with its resource's logical id."""
     for name, part in template["Resources"].items():
         properties = part.get("Properties", {})
         documents = [properties.get("PolicyDocument"), properties.get("AssumeRolePolicyDocument")]
         documents += [policy["PolicyDocument"] for policy in policies(part)]
         for document in documents:
             for statement in (document or {}).get("Statement", []):
-                yield name, statement
+                choices = statement["Fn::If"][1:] if "Fn::If" in statement else [statement]
+                yield from ((name, choice) for choice in choices if "Effect" in choice)
 
 
 def policies(role: dict[str, Any]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ NOT_OURS = (
     "billing:*", "logs:CreateLogDelivery", "s3:REST.*", "ssm:*Association*",
     # Of buckets
     "s3:*Abac", "s3:*Acceler*", "s3:*Acl", "s3:*Analytics*", "s3:*C[Oo][Rr][Ss]", "s3:*IntelligentTiering*",
-    "s3:*Inventory*", "s3:*Journal*", "s3:*Logging", "s3:*Metadata*", "s3:*Metrics*", "s3:*ObjectLock*",
+    "s3:*Inventory*", "s3:*Journal*", "s3:*Metadata*", "s3:*Metrics*", "s3:*ObjectLock*",
     "s3:*Replication*", "s3:*Website", "s3:DeleteBucketEncryption", "s3:DeleteBucketLifecycle",
     # Of functions and their logs
     "lambda:AssociateRuntimeAlias", "lambda:DeleteFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig",

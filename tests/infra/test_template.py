@@ -51,6 +51,7 @@ WILDCARDS = {
     "airflow/connections/*": "Airflow asks for connections that nobody defined, and secrets end in random",
     "${LogBucket.Arn}/*": "the TLS rule is about every object",
     "${LogBucket.Arn}/task-logs/*": "a log per task and try",
+    "${LogBucket.Arn}/access-logs/*": "S3 names each log after its time and something random",
     "arn:${AWS::Partition}:s3:::${CodeBucket}/releases/*": "a bundle per release",
     "*": "actions that know no resources: SSM's agent, metrics, the account's public access, lists of log groups",
     "arn:${AWS::Partition}:s3:::${CodeBucket}/*": "MWAA's guide",
@@ -218,7 +219,7 @@ class TestBucket:
             if part["Properties"]["Bucket"] == {"Ref": bucket}
         ]
         assert policy["Condition"] == template["Resources"][bucket].get("Condition", "IsAws")
-        [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+        statement = policy["Properties"]["PolicyDocument"]["Statement"][0]
         assert ("Deny", "*", "s3:*") == (statement["Effect"], statement["Principal"], statement["Action"])
         assert {"Bool": {"aws:SecureTransport": "false"}} == statement["Condition"]
         assert [f"{bucket}.Arn", f"${{{bucket}.Arn}}/*"] == [without_intrinsics(r) for r in statement["Resource"]]

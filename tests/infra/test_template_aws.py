@@ -62,6 +62,29 @@ def _ingress(resources: dict[str, Any], group: str) -> list[dict[str, Any]]:
     ]
 
 
+def _names(references: list[dict[str, str]]) -> list[str]:
+    return [each["Ref"] for each in references]
+
+
+def _zones(resources: dict[str, Any], subnets: list[str]) -> list[str]:
+    return [str(resources[name]["Properties"]["AvailabilityZone"]["Fn::Select"][0]) for name in subnets]
+
+
+def _ways_out(resources: dict[str, Any], subnet: str) -> set[str]:
+    """The gateways that the routes of a subnet lead to, whatever the condition."""
+    parts = [(part["Type"], part.get("Properties", {})) for part in resources.values()]
+    [table] = [
+        own["RouteTableId"]
+        for kind, own in parts
+        if kind == "AWS::EC2::SubnetRouteTableAssociation" and own["SubnetId"] == {"Ref": subnet}
+    ]
+    return {
+        (own.get("NatGatewayId") or own["GatewayId"])["Ref"]
+        for kind, own in parts
+        if kind == "AWS::EC2::Route" and own["RouteTableId"] == table
+    }
+
+
 class TestConditions:
     """What keeps AWS's own out of the local deploy."""
 
@@ -151,28 +174,20 @@ class TestNetwork:
         assert is_taken == bool(re.search(template["Parameters"]["UiCidr"]["AllowedPattern"], cidr))
 
     def test_warehouse_spans_three_zones_and_has_no_way_out(self, resources: dict[str, Any]) -> None:
-        """Redshift's three subnets are in three zones, and their routes lead out on MWAA only."""
-        subnets = [each["Ref"] for each in resources["WarehouseWorkgroup"]["Properties"]["SubnetIds"]]
-        zones = [resources[name]["Properties"]["AvailabilityZone"]["Fn::Select"][0] for name in subnets]
-        assert ["0", "1", "2"] == [str(zone) for zone in zones]
+        """Redshift's three subnets are in three zones, and no route leads out of them, on MWAA either."""
+        subnets = _names(resources["WarehouseWorkgroup"]["Properties"]["SubnetIds"])
+        assert ["0", "1", "2"] == _zones(resources, subnets)
         assert not any(resources[name]["Properties"].get("MapPublicIpOnLaunch") for name in subnets)
-        private = {"Ref": "PrivateRoutes"}
-        routes = of_type({"Resources": resources}, "AWS::EC2::Route")
-        out = [r["Condition"] for r in routes.values() if r["Properties"]["RouteTableId"] == private]
-        assert ["OnMwaa"] == out
-        associated = [
-            part["Properties"]["SubnetId"]["Ref"]
-            for part in of_type({"Resources": resources}, "AWS::EC2::SubnetRouteTableAssociation").values()
-            if part["Properties"]["RouteTableId"] == private
-        ]
-        assert sorted(subnets) == sorted(associated)
+        assert {name: set() for name in subnets} == {name: _ways_out(resources, name) for name in subnets}
 
     def test_s3_is_reached_inside_the_network(self, resources: dict[str, Any]) -> None:
         """A gateway endpoint for S3 stands in the routes of every subnet."""
         endpoint = resources["S3Endpoint"]["Properties"]
         assert "Gateway" == endpoint["VpcEndpointType"]
         assert "com.amazonaws.${AWS::Region}.s3" == without_intrinsics(endpoint["ServiceName"])
-        assert [{"Ref": "PrivateRoutes"}, {"Ref": "PublicRoutes"}] == endpoint["RouteTableIds"]
+        always, on_mwaa = endpoint["RouteTableIds"][:-1], endpoint["RouteTableIds"][-1]["Fn::If"]
+        assert [{"Ref": "PrivateRoutes"}, {"Ref": "PublicRoutes"}] == always
+        assert ["OnMwaa", {"Ref": "MwaaRoutes"}, {"Ref": "AWS::NoValue"}] == on_mwaa
 
 
 class TestWarehouse:
@@ -258,10 +273,12 @@ class TestHost:
         } in (lines)
         assert "SettingsParameter" in resources["AirflowInstance"]["DependsOn"]
 
-    def test_task_logs_expire(self, resources: dict[str, Any]) -> None:
-        """Task logs go after 90 days."""
+    def test_logs_expire(self, resources: dict[str, Any]) -> None:
+        """Task logs and access logs go after 90 days."""
         rules = resources["LogBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-        assert {"task-logs/": 90} == {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
+        assert {"task-logs/": 90, "access-logs/": 90} == {
+            r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r
+        }
 
     def test_silence_of_the_health_check_rings(self, resources: dict[str, Any]) -> None:
         """A host that says nothing is as bad as one that says it is unwell."""
@@ -288,11 +305,11 @@ class TestMwaa:
     def test_environment_is_in_two_private_subnets_with_a_way_out(self, resources: dict[str, Any]) -> None:
         """MWAA asks for two subnets in two zones that reach AWS's services, here through a NAT gateway."""
         environment = resources["MwaaEnvironment"]
-        assert [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}] == environment["Properties"][
-            "NetworkConfiguration"
-        ]["SubnetIds"]
-        assert "PrivateRouteOut" in environment["DependsOn"]
-        assert {"Ref": "NatGateway"} == resources["PrivateRouteOut"]["Properties"]["NatGatewayId"]
+        subnets = _names(environment["Properties"]["NetworkConfiguration"]["SubnetIds"])
+        assert ["0", "1"] == _zones(resources, subnets)
+        assert not any(resources[name]["Properties"].get("MapPublicIpOnLaunch") for name in subnets)
+        assert {name: {"NatGateway"} for name in subnets} == {name: _ways_out(resources, name) for name in subnets}
+        assert {"MwaaRouteOut", "MwaaSubnetARoutes", "MwaaSubnetBRoutes"} <= set(environment["DependsOn"])
 
     def test_role_is_trusted_by_mwaa_there_and_by_ec2_on_a_host(self, resources: dict[str, Any]) -> None:
         """Where MWAA runs Airflow its two services assume the role, and no instance does."""
@@ -327,6 +344,37 @@ class TestPolicies:
         [metric] = [s for s in policy["PolicyDocument"]["Statement"] if s["Action"] == "cloudwatch:PutMetricData"]
         assert {"StringEquals": {"cloudwatch:namespace": "Listings/Airflow"}} == metric["Condition"]
         assert "Listings/Airflow" == resources["AirflowUnwellAlarm"]["Properties"]["Namespace"]
+
+
+class TestAccessLogs:
+    """Who read and wrote the data buckets, where somebody asked for it."""
+
+    @pytest.mark.parametrize("bucket", ["LandingBucket", "RawBucket", "CleanBucket"])
+    def test_data_buckets_log_where_it_is_asked_for(
+        self, template: dict[str, Any], resources: dict[str, Any], bucket: str
+    ) -> None:
+        """Off unless AccessLogs says so, and on AWS only; each bucket logs below a prefix of its own."""
+        assert "off" == template["Parameters"]["AccessLogs"]["Default"]
+        assert {"Fn::And": [{"Condition": "IsAws"}, {"Fn::Equals": [{"Ref": "AccessLogs"}, "on"]}]} == template[
+            "Conditions"
+        ]["HasAccessLogs"]
+        condition, logs, otherwise = resources[bucket]["Properties"]["LoggingConfiguration"]["Fn::If"]
+        assert ("HasAccessLogs", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
+        prefix = f"access-logs/{bucket.removesuffix('Bucket').lower()}/"
+        assert {"DestinationBucketName": {"Ref": "LogBucket"}, "LogFilePrefix": prefix} == logs
+
+    def test_s3_may_put_them_from_our_account_only(self, resources: dict[str, Any]) -> None:
+        """The log bucket takes objects of S3's log delivery below the prefix, and of no other account's buckets."""
+        statements = resources["LogBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        [(condition, granted, otherwise)] = [each["Fn::If"] for each in statements if "Fn::If" in each]
+        assert ("HasAccessLogs", {"Ref": "AWS::NoValue"}) == (condition, otherwise)
+        assert ("Allow", {"Service": "logging.s3.amazonaws.com"}, "s3:PutObject") == (
+            granted["Effect"],
+            granted["Principal"],
+            granted["Action"],
+        )
+        assert "${LogBucket.Arn}/access-logs/*" == without_intrinsics(granted["Resource"])
+        assert {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}} == granted["Condition"]
 
 
 def test_budget_tells_before_it_is_spent(resources: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ class Proof:
 PROOFS: tuple[Proof, ...] = (
     Proof("chaos", "whatever process is killed, no listing is lost or doubled (CHAOS_SEEDS=n: so many)", 30),
     Proof("permissions", "each identity may do what the design grants and no more, and needs each of its grants", 10),
+    Proof("checkov", "checkov finds nothing in the template but what .checkov.yaml skips, with reasons", 5),
     Proof("host", "the release installs a host that runs, is mended and updated (as root: with its accounts)", 15),
     Proof("recount", "every figure of the report, recomputed from what the API sent, is the same to the cent", 10),
     Proof("marts", "marts that grew day by day, in any order, hold what a build from nothing gives", 10),
