@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -110,6 +111,11 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def _csv(table: pa.Table) -> bytes:
+    """The table as CSV, in which a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    for place, kind in enumerate(table.schema):
+        if pa.types.is_string(kind.type):
+            texts = pc.replace_substring_regex(table.column(place), r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(place, kind, texts)
     out = io.BytesIO()
     pa.csv.write_csv(table, out)
     return out.getvalue()

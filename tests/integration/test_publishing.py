@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -127,6 +128,22 @@ def test_exports_hold_the_marts_rows_with_their_types(mart_tables: Connection) -
         assert each.rows == table.num_rows == len(list(csv.reader(io.StringIO(each.csv.decode())))) - 1, mart
         assert "null" not in {str(kind) for kind in table.schema.types}, mart
     assert 1 == found["listing_presence"].rows
+
+
+@pytest.mark.parametrize("text", ['=HYPERLINK("x")', "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
+def test_a_text_that_a_spreadsheet_would_run_is_a_text_in_the_csv_alone(mart_tables: Connection, text: str) -> None:
+    """It comes with an apostrophe before it; numbers below zero, other texts and the Parquet are as they are."""
+    load(mart_tables, "b1", seen({1: 300_000}, day=21, market_name=text), seen({2: 1}, market=HUMBLE, **NAMED))
+    with closing(mart_tables.cursor()) as cursor:
+        marts.build(mart_tables, run_id="test")
+        cursor.execute("update marts.market_by_day set price_median = -7 where market = %s", (HOUSTON,))
+    mart_tables.commit()
+    [found] = [each for each in exports.exports(mart_tables, "2026-11-22") if each.mart == "market_by_day"]
+    lines = list(csv.DictReader(io.StringIO(found.csv.decode(), newline="")))
+    rows = pq.read_table(io.BytesIO(found.parquet)).to_pylist()
+    assert [f"'{text}", "O'Fallon 🏡, mo"] == [line["market_name"] for line in lines]
+    assert [text, "O'Fallon 🏡, mo"] == [row["market_name"] for row in rows]
+    assert "-7.00" == lines[0]["price_median"]
 
 
 def test_an_empty_warehouse_has_a_report_that_says_so(mart_tables: Connection) -> None:
