@@ -30,6 +30,7 @@ from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, START_DATE, TAGS
 from include.drift import tell_unknown_fields
 from include.gates import GateClosed, Gatekeeper
+from include.json_objects import UnreadableObject
 from include.keys import SetKey, parse_partition
 from include.ledger import Ledger
 from include.operators import CleanSetSensor, refuse_other_transform
@@ -55,11 +56,11 @@ def pass_gates(url: str, outlet_events: Any = None) -> dict[str, Any]:
     """The `CleanReceipt` of the set, which is let through and announced; a closed gate fails with its own words."""
     refuse_other_transform(url)
     client, where, key = S3Hook(AWS_CONN_ID).get_conn(), resources(), SetKey.from_key(S3Hook.parse_s3_url(url)[1])
-    # Before the gates: a field with a new name is what a closed one may be about.
-    tell_unknown_fields(client, where, key, alerts.send)
     try:
+        # Before the gates: a field with a new name is what a closed one may be about.
+        tell_unknown_fields(client, where, key, alerts.send)
         receipt = Gatekeeper(client, where, tuning().reject_share_limit).let_through(key).to_dict()
-    except GateClosed as closed:
+    except (GateClosed, UnreadableObject) as closed:
         raise AirflowFailException(str(closed)) from closed
     outlet_events[CLEAN_LISTINGS].extra = receipt
     return receipt
