@@ -165,14 +165,6 @@ class Ledger:
         names = self._keys(self.where.clean_bucket, REPLAYS, after=f"{REPLAYS}replay={since:%Y%m%d}")
         return frozenset(date for name, _ in names if (date := replayed_date(name)))
 
-    def sets(
-        self, bucket: str, ending: str, since: Date, also: Collection[str] = ()
-    ) -> Iterator[tuple[SetKey, datetime]]:
-        """Sets with an object that ends so, dates from `since` on or of the partitions `also`, and when it was put."""
-        for found, name, put_at in self.objects(bucket, since, also):
-            if name == ending:
-                yield found, put_at
-
     def objects(self, bucket: str, since: Date, also: Collection[str] = ()) -> Iterator[tuple[SetKey, str, datetime]]:
         """Every object of sets of dates from `since` on: its set, its name within it, when it was put.
 
