@@ -8,12 +8,12 @@ at most 100 characters.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from include.json_objects import SUCCESS, read_json
 from include.keys import SetKey
 from include.notices import first_time, given
 from include.settings import Resources, tuning
@@ -34,8 +34,9 @@ def tell_unknown_fields(
 
     :param send: mails lines under a subject, like `include.alerts.send`.
     """
-    body = client.get_object(Bucket=where.clean_bucket, Key=key.success(where.transform_version))["Body"].read()
-    success = json.loads(body)
+    record = key.success(where.transform_version)
+    body = client.get_object(Bucket=where.clean_bucket, Key=record)["Body"].read()
+    success = read_json(body, f"s3://{where.clean_bucket}/{record}", SUCCESS)
     fields: dict[str, int] = success["unknown_fields"]
     gone, adapter = _claims_gone(key.source, success), f"include/schemas/sources/{key.source}.yaml"
     if not fields and not gone:

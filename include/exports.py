@@ -18,7 +18,6 @@ import pyarrow.parquet
 from include.report_data import DAYS
 from include.sql_files import Connection, read
 
-_FORMULA = r"^[=+\-@\t\r]"
 _SPAN = f"the {DAYS} days up to the report's date"
 _ON_SPAN = "snapshot_date between %(first)s and %(last)s"
 
@@ -112,11 +111,11 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def _csv(table: pa.Table) -> bytes:
-    """The table as CSV. A text that a spreadsheet would take for a formula begins with an apostrophe."""
-    for at, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            marks = pc.if_else(pc.match_substring_regex(table[at], _FORMULA), "'", "")
-            table = table.set_column(at, field, pc.binary_join_element_wise(marks, table[at], ""))
+    """The table as CSV, in which a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    for place, kind in enumerate(table.schema):
+        if pa.types.is_string(kind.type):
+            texts = pc.replace_substring_regex(table.column(place), r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(place, kind, texts)
     out = io.BytesIO()
     pa.csv.write_csv(table, out)
     return out.getvalue()

@@ -22,6 +22,7 @@ def for_a_person(gaps: Gaps) -> list[str]:
         _given_up(gaps.given_up),
         _to_replay(gaps.to_replay),
         _without_set(gaps.without_set),
+        _broken(gaps.broken),
         _older(gaps.older),
         _lost(gaps.lost),
     ]
@@ -120,6 +121,15 @@ def _without_set(set_ids: Sequence[str]) -> list[str]:
         set_ids,
         "Somebody deleted the pages, or wrote the rows: restore the pages from the versions of the raw bucket, or "
         "delete the rows.",
+    )
+
+
+def _broken(names: Sequence[str]) -> list[str]:
+    return _part(
+        f"{len(names)} set(s) lack objects, which somebody deleted and no other bucket has: they cannot be replayed",
+        names,
+        "Restore the pages from the versions of the raw bucket (delete the delete markers). Files that clean lacks "
+        "come again once raw has the set.",
     )
 
 

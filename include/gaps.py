@@ -15,9 +15,12 @@ from include.days import Day, days, holder, pick
 from include.holdings import Holding
 from include.horizon import Beyond
 from include.keys import (
+    LISTINGS_FILE,
     MANIFEST,
+    REJECTS_FILE,
     SUCCESS,
     SetKey,
+    page_name,
     page_number,
     parse_partition,
     partition_of,
@@ -45,6 +48,7 @@ class Gaps:
     - `without_set`: sets that have rows in the warehouse and pages nowhere.
     - `to_replay`: sets that should hold their day, or have rows and no audit, and that no sending brings: only another
       transform than the running one cleaned them, and landing has them no more.
+    - `broken`: manifests of sets of which raw or clean lacks objects that nothing brings back, and which.
     - `older`: partitions before the window that another set holds than the one that should.
     """
 
@@ -64,12 +68,13 @@ class Gaps:
     lost: tuple[str, ...] = ()
     without_set: tuple[str, ...] = ()
     to_replay: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     older: tuple[str, ...] = ()
 
     def partitions(self) -> frozenset[str]:
         """The partitions with a set that stopped; those that are overdue or lost without one are not among them."""
         keys = (*self.not_copied, *self.not_clean, *self.not_sensed, *self.half_extracted)
-        stuck = (SetKey.from_key(line) for line in self.stuck)
+        stuck = (SetKey.from_key(line) for line in (*self.stuck, *self.broken))
         named = (*self.not_loaded, *self.suspect, *self.given_up, *self.without_set, *self.to_replay)
         partitions = {key.partition for key in (*keys, *stuck)} | {partition_of(each) for each in named}
         return frozenset(partitions | set(self.unsettled))
@@ -108,17 +113,17 @@ class _Landing:
     """What lies in the landing bucket: when each set was completed, and when each page of each set was put."""
 
     completed: Mapping[SetKey, datetime]
-    pages: Mapping[SetKey, list[datetime]]
+    pages: Mapping[SetKey, Mapping[int, datetime]]
 
     @classmethod
     def read(cls, ledger: Ledger, limits: Limits) -> _Landing:
         completed: dict[SetKey, datetime] = {}
-        pages: dict[SetKey, list[datetime]] = {}
+        pages: dict[SetKey, dict[int, datetime]] = {}
         for key, name, put_at in ledger.objects(ledger.where.landing_bucket, limits.since, limits.beyond.partitions):
             if name == MANIFEST:
                 completed[key] = put_at
-            elif page_number(f"/{name}"):
-                pages.setdefault(key, []).append(put_at)
+            elif number := page_number(f"/{name}"):
+                pages.setdefault(key, {})[number] = put_at
         return cls(completed, pages)
 
     def half_extracted(self, before: datetime, withdrawn: Collection[SetKey]) -> list[SetKey]:
@@ -130,7 +135,7 @@ class _Landing:
         return sorted(
             key
             for key in unfinished
-            if max(self.pages[key]) < before
+            if max(self.pages[key].values()) < before
             and not any(
                 each.partition == key.partition
                 and each.extract_id > key.extract_id
@@ -150,9 +155,16 @@ def find(
     """
     since, also = limits.since, limits.beyond.partitions
     landing = _Landing.read(ledger, limits)
-    raw = {key for key, _ in ledger.sets(ledger.where.raw_bucket, MANIFEST, since, also)}
-    success = f"transform={ledger.where.transform_version}/{SUCCESS}"
-    clean = {key for key, _ in ledger.sets(ledger.where.clean_bucket, success, since, also)}
+    raw_names = _names(ledger.objects(ledger.where.raw_bucket, since, also))
+    raw = {key for key, names in raw_names.items() if MANIFEST in names}
+    lost_pages = {key: lost for key in raw if (lost := _lost_pages(raw_names[key], landing.pages.get(key, {})))}
+    clean_names = _names(ledger.objects(ledger.where.clean_bucket, since, also))
+    folder = f"transform={ledger.where.transform_version}/"
+    clean = {key for key, names in clean_names.items() if folder + SUCCESS in names}
+    files = (LISTINGS_FILE, REJECTS_FILE)
+    lost_files = {
+        key: gone for key in clean if (gone := [name for name in files if folder + name not in clean_names[key]])
+    }
     held = list(held)
     loaded = {each.key: each for each in held if each.accepted is not None}
     turns = {each.turn for each in held if each.accepted is not None}
@@ -164,7 +176,14 @@ def find(
     its_days = days((each for each in held if each.accepted is not None), withdrawn)
     claims = _Claims(ledger, its_days, ready, turns, failed)
     wanted = claims.wanted()
-    clean -= wanted & ready.keys()  # its files are gone
+    clean -= (wanted & ready.keys()) | lost_files.keys()  # its files are gone
+    # copy_raw puts what raw lacks, whatever of the set is there.
+    to_copy = {
+        key
+        for key, lost in lost_pages.items()
+        if key in landing.completed and set(lost) <= landing.pages.get(key, {}).keys()
+    }
+    to_clean = (lost_files.keys() & raw) - lost_pages.keys() - withdrawn.keys()
     arrived = landed & ((ready.keys() | loaded.keys()) - wanted)
     # As the loader sees it: what is ready and not loaded, wherever its pages are. What is young is on its way by
     # itself; before the window it is named at once, lest it be forgotten.
@@ -173,8 +192,8 @@ def find(
     given_up = {turn for turn in unloaded if failed.get(turn)} | claims.given_up()
     halted = {
         # Raw is kept for good: also what is loaded belongs there.
-        "not copied": landed - raw - (arrived - with_rows.keys()),
-        "not clean": (landed & raw) - clean - arrived,
+        "not copied": (landed - raw - (arrived - with_rows.keys())) | to_copy,
+        "not clean": (((landed & raw) - clean - arrived) | to_clean) - to_copy,
         "not let through": (landed & raw & clean) - arrived,
     }
     sent_on = {key for keys in halted.values() for key in keys}
@@ -216,6 +235,20 @@ def find(
         ),
         to_replay=tuple(sorted((loaded.get(key) or with_rows[key]).set_id for key in to_replay)),
         without_set=tuple(sorted(each.set_id for key, each in with_rows.items() if key not in pages_somewhere)),
+        broken=tuple(
+            sorted(
+                [
+                    f"{key.manifest} (raw lacks {', '.join(map(page_name, lost))})"
+                    for key, lost in lost_pages.items()
+                    if key not in to_copy
+                ]
+                + [
+                    f"{key.manifest} (clean lacks {', '.join(gone)})"
+                    for key, gone in lost_files.items()
+                    if key not in raw | landing.completed.keys() | withdrawn.keys()
+                ]
+            )
+        ),
         half_extracted=tuple(half),
         pages=tuple(len(landing.pages[key]) for key in half),
     )
@@ -276,6 +309,19 @@ class _Claims:
 
     def _has_files(self, marker: Marker) -> bool:
         return self.ledger.has_files(self.ledger.read_ready(marker.key))
+
+
+def _names(objects: Iterable[tuple[SetKey, str, datetime]]) -> dict[SetKey, set[str]]:
+    found: dict[SetKey, set[str]] = {}
+    for key, name, _ in objects:
+        found.setdefault(key, set()).add(name)
+    return found
+
+
+def _lost_pages(names: Collection[str], landed: Collection[int]) -> list[int]:
+    """The pages that a set in raw lacks: of page 1 to the last that raw or landing has."""
+    there = {number for name in names if (number := page_number(f"/{name}"))}
+    return [number for number in range(1, max({1, *there, *landed}) + 1) if number not in there]
 
 
 def _withdrawn(ledger: Ledger, dates: Iterable[str]) -> dict[SetKey, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from include import claims
 from include.batches import ReadySet
 from include.contract import load_contract
+from include.json_objects import MANIFEST, SUCCESS, read_json
 from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
 from include.receipts import CleanReceipt
 from include.refusals import Refused
@@ -45,9 +46,12 @@ class Gatekeeper:
     def let_through(self, key: SetKey, replay: str | None = None) -> CleanReceipt:
         """Checks the set and puts its ready marker; raises GateClosed when it must not be loaded.
 
+        UnreadableObject is raised for a record or a manifest that is none.
+
         `replay` is the id of the replay that had it cleaned again; the marker carries it.
         """
-        success = json.loads(self._read(key.success(self.where.transform_version)))
+        record = key.success(self.where.transform_version)
+        success = read_json(self._read(record), f"s3://{self.where.clean_bucket}/{record}", SUCCESS)
         success["counts"].setdefault("not_listings", 0)  # a set that was cleaned before they were counted apart
         manifest = self._manifest(key, success, replay)
         self._check_counts(key, success)
@@ -93,8 +97,7 @@ class Gatekeeper:
                 f"{key.manifest}: cleaned under contract {success['contract_version']}, expected {version}: "
                 "deploy the transform of this version and clean the set again"
             )
-        facts = json.loads(manifest)
-        assert isinstance(facts, dict)
+        facts = read_json(manifest, f"s3://{bucket}/{key.manifest}", MANIFEST)
         _check_listing(key, facts)
         return facts
 

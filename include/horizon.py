@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from include.json_objects import PARTITIONS, read_json
 from include.keys import OPEN_PARTITIONS, SAID_PARTITIONS, parse_partition
 from include.ledger import Ledger
 
@@ -91,4 +92,4 @@ def _noted(client: S3Client, bucket: str, key: str = OPEN_PARTITIONS) -> list[st
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise
         return []
-    return list(json.loads(body)["partitions"])
+    return list(read_json(body, f"s3://{bucket}/{key}", PARTITIONS)["partitions"])

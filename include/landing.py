@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from include import claims
 from include.bodies import ERROR_BYTES
+from include.json_objects import LANDED_MANIFEST, read_object
 from include.keys import SetKey, page_name, page_number
 from include.receipts import ExtractRequest, LandedReceipt
 from include.sources import PageFacts, Source
@@ -48,6 +49,7 @@ class LandingSet:
         self._bucket = bucket
         self.request = request
         self.key = SetKey(request.source, request.market, request.date, request.extract_id)
+        self.manifest_uri = f"s3://{bucket}/{self.key.manifest}"
 
     def manifest(self) -> bytes | None:
         """The manifest's bytes, or None while the set is incomplete."""
@@ -151,9 +153,15 @@ class LandingSet:
         return _describe(number, body, facts, answer["Metadata"]), facts
 
 
-def receipt(manifest: bytes) -> LandedReceipt:
-    """The receipt of a complete set, read off its manifest."""
-    facts = json.loads(manifest)
+def receipt(manifest: bytes, uri: str) -> LandedReceipt:
+    """The receipt of a complete set, read off its manifest; UnreadableObject for one that is none.
+
+    :param uri: where the manifest lies
+    """
+    return read_object(manifest, uri, LANDED_MANIFEST, lambda facts: _receipt(manifest, facts))
+
+
+def _receipt(manifest: bytes, facts: dict[str, Any]) -> LandedReceipt:
     key = SetKey(facts["source"], facts["market"], facts["date"], facts["extract_id"])
     return LandedReceipt(
         source=key.source,

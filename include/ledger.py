@@ -5,7 +5,6 @@ Events wake, ledgers decide: an asset event may be lost, so no consumer asks whi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from include.batches import ReadySet, Turn
+from include.json_objects import CLEANED, READY, read_json, read_object
 from include.keys import (
     REPLAYS,
     SetKey,
@@ -131,18 +131,19 @@ class Ledger:
         return any(name == success for name, _ in self._keys(self.where.clean_bucket, success))
 
     def read_ready(self, marker: str) -> ReadySet:
-        """The set that the ready marker at this key describes."""
+        """The set that the ready marker at this key describes; UnreadableObject where it describes none."""
         body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
-        return ReadySet.from_dict(json.loads(body))
+        return read_object(body, f"s3://{self.where.clean_bucket}/{marker}", READY, ReadySet.from_dict)
 
     def cleaned(self, key: SetKey) -> Cleaned | None:
         """How the stack's own transform cleaned a set, by its `_SUCCESS.json`; None where that cannot be read."""
         try:
-            body = self.client.get_object(Bucket=self.where.clean_bucket, Key=key.success(self.where.transform_version))
-            facts = json.loads(body["Body"].read())
+            record = key.success(self.where.transform_version)
+            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=record)
+            facts = read_json(found["Body"].read(), f"s3://{self.where.clean_bucket}/{record}", CLEANED)
             observed = datetime.fromisoformat(facts["observed_at"]).astimezone(UTC).replace(tzinfo=None)
             return Cleaned(key.extract_id, observed, int(facts["counts"]["clean"]))
-        except (ClientError, ValueError, KeyError, TypeError):
+        except (ClientError, ValueError):
             return None
 
     def has_files(self, ready: ReadySet) -> bool:
@@ -166,14 +167,6 @@ class Ledger:
             if of := parse_replay(name):
                 found.setdefault(of[0], set()).add(of[1])
         return found
-
-    def sets(
-        self, bucket: str, ending: str, since: Date, also: Collection[str] = ()
-    ) -> Iterator[tuple[SetKey, datetime]]:
-        """Sets with an object that ends so, dates from `since` on or of the partitions `also`, and when it was put."""
-        for found, name, put_at in self.objects(bucket, since, also):
-            if name == ending:
-                yield found, put_at
 
     def objects(self, bucket: str, since: Date, also: Collection[str] = ()) -> Iterator[tuple[SetKey, str, datetime]]:
         """Every object of sets of dates from `since` on: its set, its name within it, when it was put.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from include.sql_files import (
     render,
     run,
 )
+
+_TEMPORARY = re.compile(r"^create temp table (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ def build(
                 run(cursor, sql)
             refuse_failed(cursor, _texts(check_sql, MART_CHECK_FILES))
             done = _done(cursor, run_id)
+            # Of the tables of this name the temporary ones, as they are there: anybody may have others in public.
+            for name in _TEMPORARY.findall("\n".join(files)):
+                cursor.execute(f"drop table {name}")
         connection.commit()
     except BaseException:
         connection.rollback()

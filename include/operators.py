@@ -66,7 +66,7 @@ class LandListingsOperator(HttpOperator):
             manifest = self._set.complete(self._pages, self._spending.quota)
         else:
             self.log.info("%s is complete: announced again, nothing asked for", self._set.key.manifest)
-        receipt = landing.receipt(manifest)
+        receipt = landing.receipt(manifest, self._set.manifest_uri)
         event = context["outlet_events"][LANDED_LISTINGS]
         event.add_partitions(self._set.key.partition)
         event.extra = receipt.to_dict()

@@ -12,16 +12,16 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from include.json_objects import QUOTA_ENTRY, read_object
 from include.keys import quota_key, quota_number, quota_prefix
 from include.quota import Account, Limits, Reading, Reservation, holder
 from include.quota_rules import Wish, refuse_too_many
 from include.receipts import ExtractRequest
-from include.refusals import Refused
 from include.settings import resources, tuning
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 else:
     S3Client = Any
 
+T = TypeVar("T")
 TRIES = 60
 LONGEST_PAUSE = 0.5
 
@@ -37,10 +38,6 @@ Entry = tuple[dict[str, Any], Account]
 
 class LedgerBusy(RuntimeError):
     """Others wrote each time; the message says how often it was tried."""
-
-
-class LedgerUnreadable(Refused):
-    """The newest entry is not one of ours; the message names it."""
 
 
 class QuotaLedger:
@@ -155,22 +152,16 @@ class QuotaLedger:
         return max(newest, known), account
 
     def _account_of(self, key: str) -> Account:
-        try:
-            return Account.from_dict(self._read(key)["account"])
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            raise LedgerUnreadable(
-                f"s3://{self._bucket}/{key} is no entry of the quota ledger ({type(fault).__name__}: {fault}): "
-                "put back the version of the object that the pipeline wrote"
-            ) from fault
+        return self._read(key, lambda entry: Account.from_dict(entry["account"]))
 
-    def _read(self, key: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-        return found
+    def _read(self, key: str, make: Callable[[dict[str, Any]], T]) -> T:
+        body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return read_object(body, f"s3://{self._bucket}/{key}", QUOTA_ENTRY, make)
 
     def _is_there(self, key: str, identity: str) -> bool:
         """Whether the entry that was in the way is our own, put by a request whose answer was lost."""
         try:
-            return bool(self._read(key).get("id") == identity)
+            return self._read(key, lambda entry: bool(entry.get("id") == identity))
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
                 raise

@@ -169,4 +169,4 @@ def _fingerprint(gaps: Gaps) -> str:
     """
     functions = tuple(line.split(":")[0] for line in gaps.dead_lettered)
     waiting = (gaps.given_up, gaps.stuck, functions, gaps.half_extracted, gaps.overdue)
-    return sha256(repr((*waiting, gaps.without_set, gaps.to_replay)).encode()).hexdigest()[:12]
+    return sha256(repr((*waiting, gaps.without_set, gaps.to_replay, gaps.broken)).encode()).hexdigest()[:12]

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include import holdings
 from include.gates import GateClosed, Gatekeeper
+from include.json_objects import REPLAY_OUTCOME, REPLAY_REQUEST, UnreadableObject, read_json
 from include.keys import SetKey, extract_id, replay_key
 from include.ledger import Ledger
 from include.markets import LONGEST_LOCATION, LONGEST_MARKET, slug
@@ -220,7 +221,7 @@ class DateReplay:
             try:
                 look_at(key)
                 passed.append(gates.let_through(key, self.replay).set_id)
-            except (GateClosed, ClientError, BotoCoreError) as closed:
+            except (GateClosed, UnreadableObject, ClientError, BotoCoreError) as closed:
                 refused[key.manifest] = str(closed)
         outcome = Outcome(len(request.sets), tuple(passed), refused)
         self._put("outcome", {"request": request.id, **asdict(outcome)})
@@ -263,7 +264,9 @@ class DateReplay:
     def _get(self, name: str) -> tuple[dict[str, Any], datetime] | None:
         key = replay_key(self.replay, self.date, name)
         found = _unless_absent(lambda: self.client.get_object(Bucket=self.where.clean_bucket, Key=key))
-        return found and (json.loads(found["Body"].read()), found["LastModified"])
+        kind = {"request": REPLAY_REQUEST, "outcome": REPLAY_OUTCOME}[name]
+        uri = f"s3://{self.where.clean_bucket}/{key}"
+        return found and (read_json(found["Body"].read(), uri, kind), found["LastModified"])
 
     def _put(self, name: str, body: Mapping[str, Any]) -> None:
         self.client.put_object(

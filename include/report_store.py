@@ -6,7 +6,6 @@ the partitions in it that have data on its date, `marts` has rows and span of ea
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.json_objects import REPORT, UnreadableObject, read_object
 from include.keys import (
     REPORT_DATES,
     MalformedKey,
@@ -106,8 +106,9 @@ class ReportStore:
         if body is None:
             return None
         try:
-            return _summary(date, json.loads(body))
-        except (ValueError, TypeError, AttributeError, KeyError) as fault:
+            uri = f"s3://{self.bucket}/{report_key(date, RECORD)}"
+            return read_object(body, uri, REPORT, lambda said: _summary(date, said))
+        except UnreadableObject as fault:
             raise StoreTrouble(f"The report.json of {date} cannot be read: {fault}.") from fault
 
     def html(self, date: str) -> bytes | None:

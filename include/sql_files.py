@@ -20,6 +20,7 @@ from include.batches import StagingNames
 from include.refusals import Refused
 
 SQL_DIR = Path(__file__).parent / "sql"
+_ABSENT = {"42P01", "42703", "3F000"}
 _END = re.compile(r";[ \t]*$", re.MULTILINE)
 
 DDL_FILES = (
@@ -49,6 +50,7 @@ DDL_FILES = (
     "ddl/024_not_listings.sql",
     "ddl/025_searches.sql",
     "ddl/026_reached_end.sql",
+    "ddl/030_build_lock.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
 LOAD_FILES = (
@@ -130,6 +132,10 @@ class Connection(Protocol):
     def rollback(self) -> None: ...
 
 
+class NotThere(RuntimeError):
+    """A statement names a table, a column or a schema that the warehouse has not."""
+
+
 @cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(SQL_DIR)
@@ -158,10 +164,24 @@ def run(cursor: Cursor, sql: str) -> None:
     """
     for number, statement in enumerate(statements(sql), start=1):
         try:
-            cursor.execute(statement)
+            _execute(cursor, statement)
         except Exception as error:
             error.add_note(f"in statement {number} of {file_name(sql)}")
             raise
+
+
+def _execute(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> None:
+    try:
+        cursor.execute(sql, *([values] if values else []))
+    except Exception as error:
+        error.__suppress_context__ = True  # the driver looked the whole text up in its cache, and shows it first
+        said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        if said.get("C") in _ABSENT:
+            raise NotThere(
+                f"{said['M']}: somebody dropped it. The task that begins a run makes it again: clear build_marts of "
+                "report_listings, plan_batches of load_listings, or trigger reconcile_listings"
+            ) from None
+        raise
 
 
 def statements(sql: str) -> list[str]:
@@ -179,7 +199,7 @@ def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[s
 
     Without values the driver is given none: it would look for their places, character by character.
     """
-    cursor.execute(sql, *([values] if values else []))
+    _execute(cursor, sql, values)
     names = [column[0] for column in cursor.description]
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

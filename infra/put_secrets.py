@@ -112,7 +112,9 @@ def put_all(
     rotate: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Puts every connection into its secret, and makes the warehouse's users; again changes only what differs.
+    """Puts every connection into its secret, makes the warehouse's users, and closes its schema public to others.
+
+    Again changes only what differs.
 
     The users' passwords are made here and stay, unless `rotate`. Raises DeployError.
     """
@@ -136,6 +138,7 @@ def put_all(
         warehouse.set_password(user, wanted["password"])
         client.put_secret_value(SecretId=secret, SecretString=json.dumps(wanted, sort_keys=True))
         say(f"User {user} of the warehouse has a password, in {secret}")
+    warehouse.close_public()
 
 
 def _password() -> str:

@@ -76,6 +76,10 @@ class Warehouse:
             # The migrations make a view in public and let the reader see it.
             self.run(f"grant usage, create on schema public to {_name(user)} with grant option")
 
+    def close_public(self) -> None:
+        """Takes from everybody the leave to make tables in public, which Redshift gives; grants by name stay."""
+        self.run("revoke create on schema public from public")
+
     def run(self, sql: str) -> list[list[dict[str, Any]]]:
         """Runs one statement and returns its rows; raises DeployError when it fails or takes over two minutes."""
         statement = self.data.execute_statement(

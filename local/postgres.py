@@ -171,6 +171,7 @@ def create(port: int, secrets: dict[str, str]) -> None:
         connection.execute("select pg_advisory_xact_lock(hashtext('prelude'))")
         connection.execute(prelude.encode())
         connection.execute("grant usage, create on schema public to loader; grant usage on schema public to reader")
+        connection.execute("revoke create on schema public from public")
 
 
 # As in Redshift: UTC, snapshot isolation; and the prelude's functions and views in reach without their schema.

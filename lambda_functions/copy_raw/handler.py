@@ -67,12 +67,23 @@ def copy_set(client: Any, landing: str, raw: str, manifest_key: str) -> int:
     """Copies one set and returns its number of pages; CopyError names the object that differs and both hashes."""
     manifest = _read(client, landing, manifest_key)
     prefix = manifest_key.removesuffix(MANIFEST)
-    pages = json.loads(manifest)["pages"]
+    pages = _pages(f"s3://{landing}/{manifest_key}", manifest)
     with ThreadPoolExecutor(_PARALLEL_PAGES) as pool:
         # The list waits for every page, and raises the first fault: the manifest must not overtake a page.
         list(pool.map(lambda page: _copy_page(client, landing, raw, prefix, page), pages))
     _put_once(client, raw, manifest_key, manifest)
     return len(pages)
+
+
+def _pages(uri: str, manifest: bytes) -> list[dict[str, Any]]:
+    """The pages that a manifest names; CopyError for one that another hand wrote."""
+    try:
+        return [{name: page[name] for name in ("name", "bytes", "sha256")} for page in json.loads(manifest)["pages"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise CopyError(
+            f"{uri} is no manifest of a set: expected `pages`, each with name, bytes and sha256, came "
+            f"{manifest[:80]!r}. Put back the version of the object that extract_listings wrote"
+        ) from fault
 
 
 def _copy_page(client: Any, landing: str, raw: str, prefix: str, page: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ def clean_set(client: Any, raw: str, clean: str, manifest_key: str, version: str
     """Cleans one set and returns its counts; SetError where raw is not what the manifest says."""
     prefix = manifest_key.removesuffix(MANIFEST)
     manifest_bytes = _read(client, raw, manifest_key)
-    manifest = json.loads(manifest_bytes)
+    manifest = _manifest(f"s3://{raw}/{manifest_key}", manifest_bytes)
     cleaned = cleaner(manifest["source"]).clean(manifest, verified_pages(client, raw, prefix, manifest), prefix)
     files = {"listings.parquet": to_parquet(cleaned.listings), "rejects.parquet": to_parquet(cleaned.rejects)}
     success = success_record(manifest, manifest_bytes, cleaned, files, version, cleaner(manifest["source"]))
@@ -83,6 +83,22 @@ def clean_set(client: Any, raw: str, clean: str, manifest_key: str, version: str
     text = json.dumps(success, indent=1).encode() + b"\n"
     client.put_object(Bucket=clean, Key=f"{target}_SUCCESS.json", Body=text, ContentType="application/json")
     return cleaned.counts
+
+
+def _manifest(uri: str, body: bytes) -> Mapping[str, Any]:
+    """What a manifest says; SetError for one that another hand wrote."""
+    try:
+        manifest: dict[str, Any] = json.loads(body)
+        needed = [(manifest, name) for name in ("source", "market", "date", "extract_id", "observed_at")]
+        needed += [(page, name) for page in manifest["pages"] for name in ("name", "bytes", "sha256")]
+        if lacking := [name for holder, name in needed if name not in holder]:
+            raise ValueError(f"expected {lacking[0]} in it")
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise SetError(
+            f"{uri} is no manifest of a set ({type(fault).__name__}: {fault}). Put back the version of the object that "
+            "copy_raw wrote"
+        ) from fault
+    return manifest
 
 
 def verified_pages(

@@ -3,6 +3,8 @@
 
 create schema if not exists rs;
 grant usage on schema rs to public;
+-- As everybody may in a new database of Redshift.
+grant usage, create on schema public to public;
 
 -- ---------------------------------------------------------------- keys and storage attributes
 

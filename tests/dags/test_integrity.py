@@ -152,7 +152,7 @@ def test_no_task_repeats_what_no_waiting_cures(dags: dict[str, Any]) -> None:
         for each in vars(importlib.import_module(f"include.{module.name}")).values()
         if isinstance(each, type) and issubclass(each, Exception) and each.__module__.startswith("include.")
     }
-    passing = {"LedgerBusy", "NotAPage", "StoreTrouble"}
+    passing = {"LedgerBusy", "NotAPage", "NotThere", "StoreTrouble"}
     assert passing == {each.__name__ for each in ours if not issubclass(each, Refused)}
 
 

@@ -18,10 +18,14 @@ READER_SECRET = "listings/dev/warehouse-reader"
 
 
 class Warehouse:
-    """Remembers who was given a password."""
+    """Remembers who was given a password, and whether public was closed."""
 
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
+        self.is_closed = False
+
+    def close_public(self) -> None:
+        self.is_closed = True
 
     def set_password(self, user: str, password: str) -> None:
         self.passwords[user] = password
@@ -71,10 +75,11 @@ class TestPutAll:
         assert warehouse.passwords["loader"] != warehouse.passwords["reader"]
 
     def test_passwords_stay_until_they_are_rotated(self, deployed: Deployed, outputs: dict[str, str]) -> None:
-        """Put again, the warehouse's users keep their passwords; with `rotate` both get others."""
+        """Put again, the warehouse's users keep their passwords, public is closed; with `rotate` both get others."""
         first, _ = _put(deployed, outputs, rotate=True)
         again, _ = _put(deployed, outputs)
         assert {} == again.passwords
+        assert again.is_closed
         rotated, _ = _put(deployed, outputs, rotate=True)
         assert set(first.passwords) == set(rotated.passwords)
         assert not set(first.passwords.values()) & set(rotated.passwords.values())

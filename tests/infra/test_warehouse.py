@@ -67,6 +67,13 @@ def test_loader_is_made_with_leave_to_make_schemas(data: tuple[Any, Stubber]) ->
     _warehouse(client).set_password("loader", "example-password")
 
 
+def test_public_is_closed_to_all_but_the_loader(data: tuple[Any, Stubber]) -> None:
+    """What Redshift lets everybody do, make tables in public, is taken back as the administrator."""
+    client, stubber = data
+    _expect(stubber, "revoke create on schema public from public")
+    _warehouse(client).close_public()
+
+
 def test_reader_that_is_there_gets_a_new_password_and_no_leave(data: tuple[Any, Stubber]) -> None:
     """A reader that is there is altered; what it may see is the migrations' business."""
     client, stubber = data

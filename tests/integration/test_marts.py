@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 
 from include import marts
+from include.migrations import migrate
 from include.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
 from tests.integration.staged_sets import HOUSTON, MARTS, Seen, empty_marts, load, mart_rows, rows, seen
 
@@ -282,6 +284,49 @@ def test_the_reader_sees_the_marts_and_cannot_change_them(mart_tables: Connectio
         assert [(1,)] == rows(reader, "select count(*) from marts.market_by_day")
         with closing(reader.cursor()) as cursor, pytest.raises(Exception, match="permission denied"):
             cursor.execute("delete from marts.market_by_day")
+
+
+def test_a_dashboard_that_holds_its_transaction_open_stops_no_build(mart_tables: Connection, warehouse: Any) -> None:
+    """A reader has read every mart and the ledger of builds, and goes home: builds, also full ones, come through."""
+    load(mart_tables, "b1", seen({1: 200_000}))
+    build(mart_tables)
+    load(mart_tables, "b2", seen({1: 190_000}, hour=9))
+    with closing(warehouse.driver("reader")) as reader, closing(mart_tables.cursor()) as cursor:
+        with closing(reader.cursor()) as held:
+            for table in (*MARTS, "builds", "listing_figures"):
+                held.execute(f"select count(*) from marts.{table}")
+        cursor.execute("set statement_timeout to 3000")
+        mart_tables.commit()
+        try:
+            assert [1, 1] == [build(mart_tables).partitions, build(mart_tables, full=True).partitions]
+        finally:
+            mart_tables.rollback()
+            cursor.execute("set statement_timeout to 0")
+            mart_tables.commit()
+
+
+@pytest.mark.parametrize("locked", ["core.build_lock", "core.load_audit", "core.schema_migrations"])
+def test_the_reader_cannot_read_what_is_locked(mart_tables: Connection, warehouse: Any, locked: str) -> None:
+    """What a load, a build or a migration locks is none of the reader's tables."""
+    with warehouse.psycopg("reader") as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(f"select * from {locked}")
+
+
+def test_a_readers_table_in_public_stops_no_build(mart_tables: Connection, warehouse: Any) -> None:
+    """Made while everybody may create in public, and named as a table of the build; built twice in one session."""
+    load(mart_tables, "b1", seen({1: 200_000}))
+    with warehouse.postgres.connect() as admin:
+        try:
+            admin.execute("grant create on schema public to public")
+            with warehouse.psycopg("reader") as reader:
+                for name in ("held_days", "cut_listings", '"Odd name"'):
+                    reader.execute(f"create table public.{name} (kept integer)")
+            migrate(mart_tables)
+            assert [1, 1] == [build(mart_tables).partitions, build(mart_tables, full=True).partitions]
+            assert (0,) == admin.execute("select count(kept) from public.held_days").fetchone()
+        finally:
+            admin.execute("revoke create on schema public from public")
+            admin.execute('drop table if exists public.held_days, public.cut_listings, public."Odd name"')
 
 
 def test_a_day_whose_set_was_cleaned_to_other_rows_is_built_anew(mart_tables: Connection) -> None:

@@ -122,6 +122,17 @@ def test_roles_stay_in_their_database(postgres: Postgres, role: str, database: s
         postgres.connect(role, database)
 
 
+def test_nobody_but_the_loader_creates_in_public(postgres: Postgres) -> None:
+    """Redshift lets everybody; the set-up takes it back, also of a stack that was set up before it did."""
+    with postgres.connect() as admin:
+        admin.execute("grant create on schema public to public")
+    postgres.create()
+    with postgres.connect("reader") as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute("create table public.held_days (kept integer)")
+    with postgres.connect("loader") as loader:
+        loader.execute("create view public.of_the_loader as select 1 as one")
+
+
 def test_a_wrong_password_is_refused(postgres: Postgres) -> None:
     """Loopback is no reason to trust: a wrong password does not get in."""
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,7 +15,16 @@ from include import reconcile
 from include.audit import record_suspects
 from include.gaps import Gaps
 from include.holdings import missing
-from include.keys import extract_id, partition_of, replay_key, set_of
+from include.keys import (
+    LISTINGS_FILE,
+    MANIFEST,
+    REJECTS_FILE,
+    extract_id,
+    page_name,
+    partition_of,
+    replay_key,
+    set_of,
+)
 from include.resend import send_again
 from include.settings import resources, tuning
 from include.sql_files import Connection
@@ -51,10 +61,11 @@ class Stack:
         """Puts what the buckets have of sets that are ready."""
         for each in sets:
             key, version = set_of(each.set_id), each.ready.transform_version
-            self.put("landing", key.manifest)
-            self.put("raw", key.manifest)
-            for uri in (each.ready.listings_uri, each.ready.rejects_uri):
-                self.put("clean", uri.removeprefix("s3://clean/"), "x" * 100)
+            for bucket, name in product(("landing", "raw"), (page_name(1), MANIFEST)):
+                self.put(bucket, key.prefix + name)
+            uris = [uri.removeprefix("s3://clean/") for uri in (each.ready.listings_uri, each.ready.rejects_uri)]
+            for name in (*uris, *(key.clean_prefix(version) + name for name in (LISTINGS_FILE, REJECTS_FILE))):
+                self.put("clean", name, "x" * 100)
             self.put("clean", key.success(version))
             self.put("clean", key.ready(version, each.ready.replay), json.dumps(each.ready.to_dict()))
 
@@ -211,6 +222,8 @@ def test_after_an_upgrade_the_rightful_holder_is_sent_for(stack: Stack) -> None:
 
     assert Gaps(not_clean=(key,)) == stack.gaps(days=400)
     again = seen(dict.fromkeys(range(1, 11), 100), version=VERSION)
+    for name in (LISTINGS_FILE, REJECTS_FILE):
+        stack.put("clean", key.clean_prefix(VERSION) + name, "x" * 100)
     stack.put("clean", key.success(VERSION))
     assert Gaps(not_sensed=(key,)) == stack.gaps(days=400)
     stack.put("clean", key.ready(VERSION), json.dumps(again.ready.to_dict()))
@@ -227,7 +240,8 @@ def test_rows_without_their_set_are_named(stack: Stack) -> None:
     stack.run("delete from core.load_audit where set_id = %s", early.set_id)
 
     assert Gaps(without_set=(gone.set_id,), not_clean=(set_of(early.set_id),)) == stack.gaps(days=400)
-    stack.s3.delete_object(Bucket="landing", Key=set_of(early.set_id).manifest)
+    for name in (page_name(1), MANIFEST):
+        stack.s3.delete_object(Bucket="landing", Key=set_of(early.set_id).prefix + name)
     assert Gaps(without_set=(gone.set_id,), to_replay=(early.set_id,)) == stack.gaps(days=400)
 
 

@@ -245,7 +245,7 @@ def test_a_warehouse_from_before_searches_was_of_homes_for_sale(core_tables: Con
         marts_with_it = ("coverage", "market_by_day", "zip_by_day", "price_cuts")
         for table in ("staging.sets", *(f"core.{t}" for t in of_its_search), *(f"marts.{t}" for t in marts_with_it)):
             cursor.execute(f"alter table {table} drop column listing")
-        for name in ("ddl/013_listing_figures.sql", "ddl/008_zillowdata.sql"):
+        for name in ("ddl/013_listing_figures.sql", "ddl/008_zillowdata.sql", "ddl/009_reader_grants.sql"):
             run(cursor, render(name))
         cursor.execute("delete from core.schema_migrations where number = 25")
     core_tables.commit()

@@ -109,6 +109,16 @@ def test_no_statement_uses_what_redshift_lacks_or_what_commits(name: str) -> Non
     assert "%" not in render(name, a_batch())
 
 
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_what_is_made_or_dropped_has_its_schema(name: str) -> None:
+    """Without it the name may be a table that somebody has in public; but for temporary tables, which come first."""
+    trees = [sqlglot.parse_one(statement, dialect="redshift") for statement in statements(name)]
+    made = [each for each in trees if isinstance(each, exp.Create | exp.Drop) and each.kind in ("TABLE", "VIEW")]
+    temporary = {each.find(exp.Table).name for each in made if each.find(exp.TemporaryProperty)}  # type: ignore[union-attr]
+    unqualified = {table.name for each in made if (table := each.find(exp.Table)) and not table.db}
+    assert temporary == unqualified
+
+
 @pytest.mark.parametrize("name", CHECK_FILES)
 def test_a_check_is_one_bounded_query(name: str) -> None:
     """A check file is a single SELECT that brings 20 rows of evidence at most."""

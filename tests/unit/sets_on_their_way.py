@@ -41,9 +41,10 @@ class Stack:
                 self.put("landing", key.prefix + name)
 
     def copy(self, *sets: SetKey) -> None:
-        """Copies sets to raw."""
+        """Copies sets of two pages to raw."""
         for key in sets:
-            self.put("raw", key.manifest)
+            for name in ("page-0001.json", "page-0002.json", "_manifest.json"):
+                self.put("raw", key.prefix + name)
 
     def clean(self, *sets: SetKey, version: str = VERSION, rows: int = 38) -> None:
         """Cleans sets, each to so many rows, as seen at the hour that its extraction names."""

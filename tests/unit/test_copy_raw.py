@@ -150,3 +150,15 @@ def test_a_manifest_cannot_name_an_object_outside_its_set(run: Any, caplog: pyte
     s3.put_object(Bucket="landing", Key=MANIFEST_KEY, Body=json.dumps(manifest).encode())
     assert ["m1"] == run(s3, message())
     assert "names a page '../secret.json'" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"", b'{"pages": [{}]}'])
+def test_a_manifest_that_another_hand_wrote_is_named(body: bytes) -> None:
+    """Nothing is copied, and the error has its address and what to do."""
+    s3 = landed()
+    s3.put_object(Bucket="landing", Key=MANIFEST_KEY, Body=body)
+    with pytest.raises(
+        copy_raw.CopyError, match=f"^s3://landing/{MANIFEST_KEY} is no manifest .* Put back the version"
+    ):
+        copy_raw.copy_set(s3, "landing", "raw", MANIFEST_KEY)
+    assert {} == in_raw(s3)

@@ -196,7 +196,7 @@ def test_the_manifest_keeps_the_greatest_claim_of_its_pages(
         [ours.put_page(SOURCE, number, body, RECEIVED_AT, None) for number, body in enumerate(bodies, 1)], None
     )
 
-    receipt = landing.receipt(manifest)
+    receipt = landing.receipt(manifest, "s3://landing/it")
     assert greatest == (receipt.pages_claimed, receipt.listings_claimed)
     assert greatest == tuple(json.loads(manifest)[name] for name in ("pages_claimed", "listings_claimed"))
 
@@ -206,7 +206,8 @@ def test_an_old_manifest_is_read_with_its_claims_bounded(claimed: int) -> None:
     """A set that an earlier version landed with such a claim is announced without it, in a record that travels."""
     ours = landing_set(buckets())
     made = json.loads(ours.complete([ours.put_page(SOURCE, 1, page(1), RECEIVED_AT, None)], None))
-    receipt = landing.receipt(json.dumps(made | {"pages_claimed": claimed, "listings_claimed": claimed}).encode())
+    old = json.dumps(made | {"pages_claimed": claimed, "listings_claimed": claimed}).encode()
+    receipt = landing.receipt(old, "s3://landing/it")
 
     assert (None, None) == (receipt.pages_claimed, receipt.listings_claimed)
 
@@ -259,7 +260,7 @@ def test_the_receipt_is_read_off_the_manifest() -> None:
         [ours.put_page(SOURCE, number, body, RECEIVED_AT, None) for number, body in enumerate(bodies, 1)], None
     )
 
-    assert landing.receipt(manifest) == LandedReceipt(
+    assert landing.receipt(manifest, "s3://landing/it") == LandedReceipt(
         source="zillow56",
         market="houston-tx",
         date="2026-11-22",
@@ -282,4 +283,4 @@ def test_the_receipt_does_not_grow_with_the_market(count: int) -> None:
     ours = landing_set(s3)
     pages = [ours.put_page(SOURCE, number, page(41), RECEIVED_AT, SERVED) for number in range(1, count + 1)]
 
-    assert 1000 > len(json.dumps(landing.receipt(ours.complete(pages, QUOTA)).to_dict()))
+    assert 1000 > len(json.dumps(landing.receipt(ours.complete(pages, QUOTA), "s3://landing/it").to_dict()))

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from include.json_objects import UnreadableObject
 from include.quota import LIFE, LONGEST_TASK, Account, Limits, QuotaRefused, Reading, next_month
-from include.quota_ledger import TRIES, LedgerBusy, LedgerUnreadable, QuotaLedger, reserve_plan
+from include.quota_ledger import TRIES, LedgerBusy, QuotaLedger, reserve_plan
 from include.settings import resources
 from include.spending import Spending
 from tests.unit.examples import ENVIRONMENT, REQUEST
@@ -273,13 +274,13 @@ def test_a_ledger_that_others_always_write_first_says_so(monkeypatch: pytest.Mon
         QuotaLedger(s3, "landing", "zillow56", Limits(0, 0), Time()).plan(RUN, {"houston-tx": 1})
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"id": "x"}', b'{"account": {"spent": "many"}}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": "x"}', b'{"account": {"spent": "many"}}'])
 def test_an_entry_that_is_none_of_ours_is_named(body: bytes) -> None:
     """A ledger that somebody wrote by hand stops the plan with the object's address."""
     s3 = MemoryS3("landing")
     s3.put_object(Bucket="landing", Key=FOLDER + "0000007.json", Body=body)
 
-    with pytest.raises(LedgerUnreadable, match=f"s3://landing/{FOLDER}0000007.json is no entry"):
+    with pytest.raises(UnreadableObject, match=f"s3://landing/{FOLDER}0000007.json is no entry"):
         ledger(s3).plan(RUN, {"houston-tx": 1})
 
 

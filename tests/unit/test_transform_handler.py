@@ -134,3 +134,13 @@ def test_an_unknown_family_fails_and_names_the_known_ones(
     """A set of a family that this build has no adapter for waits for a build that has."""
     assert ["m1"] == run(function, raw_set((b"{}", 0), source="zillow99"))
     assert "no adapter for the API family 'zillow99'; this build has zillow-com1, zillow-com4, zillow-" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"", b'{"pages": [{}]}'])
+def test_a_manifest_that_another_hand_wrote_is_named(function: ModuleType, body: bytes) -> None:
+    """Nothing is cleaned, and the error has its address and what to do."""
+    s3 = raw_set((fixture("zillow56"), 6))
+    s3.put_object(Bucket="raw", Key=MANIFEST_KEY, Body=body)
+    with pytest.raises(RuntimeError, match=f"^s3://raw/{MANIFEST_KEY} is no manifest .* Put back the version"):
+        function.clean_set(s3, "raw", "clean", MANIFEST_KEY, "0123456789ab")
+    assert {} == s3.buckets["clean"]

@@ -3,7 +3,7 @@
 -- Grain: none.
 -- Keys: none.
 
-lock marts.builds;
+lock core.build_lock;
 
 delete from marts.coverage;
 
