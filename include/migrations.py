@@ -51,7 +51,7 @@ class ChangedMigration(Refused):
     """A migration file is not the one that was applied under its number."""
 
 
-class LostColumn(RuntimeError):
+class LostColumn(Refused):
     """A table lacks a column that a migration made: its values are gone, which no default may stand in for."""
 
 
