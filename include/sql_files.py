@@ -49,6 +49,7 @@ DDL_FILES = (
     "ddl/024_not_listings.sql",
     "ddl/025_searches.sql",
     "ddl/026_reached_end.sql",
+    "ddl/027_sold_at.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
 LOAD_FILES = (

@@ -76,6 +76,22 @@ def test_an_undisclosed_address_is_no_street(source: str, words: str) -> None:
     assert (None, "Bakersfield") == (made["street_address"], made["city"])
 
 
+@pytest.mark.parametrize("source", known_sources())
+@pytest.mark.parametrize(
+    ("sent", "sold_at"),
+    [
+        (1_780_459_200_000, datetime(2026, 6, 3, 4, tzinfo=UTC)),
+        (-152_668_800_000, datetime(1965, 3, 1, tzinfo=UTC)),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_the_date_of_a_sale_is_kept(source: str, sent: int | None, sold_at: datetime | None) -> None:
+    """Milliseconds since 1970, before it for a house that was sold earlier; 0 and null say nothing."""
+    cleaned = clean_rows(row_of(source, dateSold=sent), source=source)
+    assert [sold_at] == cleaned.listings["sold_at"].to_pylist()
+
+
 def test_the_first_zillow_com1_listing_becomes_this_row() -> None:
     """A zpid as text, nulls and an address in one text fill the contract's columns."""
     cleaned = clean((fixture("zillow-com1"), 5), source="zillow-com1")

@@ -62,6 +62,7 @@ def test_the_first_zillow56_listing_becomes_this_row() -> None:
         "observed_at": datetime(2026, 11, 22, 6, 0, 5, 123456, tzinfo=UTC),
         "raw_key": f"{PREFIX}page-0001.json",
         "raw_position": 0,
+        "sold_at": None,
     } == made
 
 

@@ -160,6 +160,7 @@ RULES = (
             ("is_auction", "is_forAuction"),
         )
     ),
+    Rule("sold_at", "dateSold", _whole, -2_208_988_800_000, _YEAR_2200),  # from 1900 on
 )
 HOME_TYPES = frozenset(
     {"SINGLE_FAMILY", "MULTI_FAMILY", "TOWNHOUSE", "CONDO", "COOPERATIVE", "APARTMENT", "MANUFACTURED", "LOT"}
