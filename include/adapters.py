@@ -21,6 +21,7 @@ from include.searches import SEARCHES
 CONVERSIONS = MappingProxyType(
     {
         "number": ("decimal128",),
+        "money": ("decimal128",),
         "area": ("decimal128",),
         "integer": ("int32", "int64"),
         "days_of_ms": ("int32", "int64"),
@@ -32,8 +33,9 @@ CONVERSIONS = MappingProxyType(
     }
 )
 # Conversion -> how its value is read from JSON; a path that two columns share must be read in one way.
-_READ_AS = {"number": "number", "area": "number", "text": "text", "address_part": "text", "flag": "flag"}
-_RULE_KEYS = {"path", "as", "null_values", "map", "unknown", "unit_path", "units", "part"}
+_READ_AS = {"number": "number", "money": "number", "area": "number"}
+_READ_AS |= {"text": "text", "address_part": "text", "flag": "flag"}
+_RULE_KEYS = {"path", "as", "null_values", "null_of_homes", "map", "unknown", "unit_path", "units", "part"}
 _KEYS = {"source", "connection", "request", "listings", "page_facts", "errors", "columns", "flags", "maps"}
 _KEYS |= {"ignored", "expected", "not_listings"}
 PAGE_FACTS = ("total_pages", "total_listings")
@@ -71,14 +73,16 @@ class Request:
 class Rule:
     """One way to fill a column from a listing: the value at `path`, converted.
 
-    `null_values` are values that mean "unknown". `map_name` translates a text, `unknown` standing for one
-    that the map lacks. `unit_path` and `units` turn an area into square feet. `part` says which part of an
-    address is meant; an address that cannot be taken apart is its street as a whole.
+    `null_values` are values that mean "unknown" (of an address, of its part); `null_of_homes` mean it unless the
+    listing is a plot (home_type LOT). `map_name` translates a text, `unknown` standing for one that the map lacks.
+    `unit_path` and `units` turn an area into square feet; `unit_path` of money has its currency. `part` says which part
+    of an address is meant; an address that cannot be taken apart is its street as a whole.
     """
 
     path: str
     conversion: str
-    null_values: tuple[int, ...] = ()
+    null_values: tuple[int | str, ...] = ()
+    null_of_homes: tuple[int, ...] = ()
     map_name: str | None = None
     unknown: str | None = None
     unit_path: str | None = None
@@ -212,8 +216,10 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
         raise AdapterError(f"{where}: map {map_name!r} must be one of {sorted(maps)}, on a text")
     if (map_name is None) != (part.get("unknown") is None):
         raise AdapterError(f"{where}: map and unknown go together: unknown is what a value outside the map becomes")
-    if (conversion == "area") != ({"unit_path", "units"} <= set(part)):
-        raise AdapterError(f"{where}: an area, and nothing else, has unit_path and units")
+    if {"area": {"unit_path", "units"}, "money": {"unit_path"}}.get(conversion, set()) != {"unit_path", "units"} & set(
+        part
+    ):
+        raise AdapterError(f"{where}: an area has unit_path and units, money unit_path, and nothing else has either")
     part_of_address = part.get("part")
     if (conversion == "address_part") != (part_of_address is not None):
         raise AdapterError(f"{where}: an address_part, and nothing else, has a part")
@@ -223,6 +229,7 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
         path=_path(where, part.get("path")),
         conversion=conversion,
         null_values=tuple(part.get("null_values", ())),
+        null_of_homes=tuple(part.get("null_of_homes", ())),
         map_name=map_name,
         unknown=part.get("unknown"),
         unit_path=_path(where, part["unit_path"]) if "unit_path" in part else None,

@@ -191,7 +191,12 @@ def compile_adapter(adapter: Adapter) -> dict[str, Any]:
 
 def _compiled(rule: Rule) -> dict[str, Any]:
     plain = asdict(Rule(**{**vars(rule), "units": None}))
-    return {**plain, "null_values": list(rule.null_values), "units": dict(rule.units) if rule.units else None}
+    return {
+        **plain,
+        "null_values": list(rule.null_values),
+        "null_of_homes": list(rule.null_of_homes),
+        "units": dict(rule.units) if rule.units else None,
+    }
 
 
 def _parse(body: bytes) -> Any:

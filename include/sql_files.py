@@ -50,6 +50,7 @@ DDL_FILES = (
     "ddl/024_not_listings.sql",
     "ddl/025_searches.sql",
     "ddl/026_reached_end.sql",
+    "ddl/027_sold_at.sql",
     "ddl/030_build_lock.sql",
 )
 STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")

@@ -24,7 +24,7 @@ _FAR_MS = 4 * 10**15
 _NEAR_A_TIE = 0.001
 _TRUSTED_SCALED = 10**12
 
-INVALID, OUT_OF_RANGE, TOO_LONG, MISSING = "invalid", "out_of_range", "too_long", "missing"
+INVALID, OUT_OF_RANGE, TOO_LONG, MISSING, NOT_USD = "invalid", "out_of_range", "too_long", "missing", "not_usd"
 
 
 class Verdicts(msgspec.Struct):
@@ -68,8 +68,11 @@ class Converted(msgspec.Struct, frozen=True):
     unknown: pa.Array | None
 
 
-def convert(column: Column, rows: Rows) -> Converted:
-    """The column's array for these rows, by the first of its rules that has a value; only that is judged."""
+def convert(column: Column, rows: Rows, homes: pa.Array | None = None) -> Converted:
+    """The column's array for these rows, by the first of its rules that has a value; only that is judged.
+
+    `homes` tells which rows are not known to be plots; rules with `null_of_homes` need it.
+    """
     verdicts = Verdicts()
     unknown = None
     array = None
@@ -77,6 +80,10 @@ def convert(column: Column, rows: Rows) -> Converted:
         values = rows.leaves[rule.path]
         if rule.null_values:
             values = [None if value in rule.null_values else value for value in values]
+        if rule.null_of_homes:
+            assert homes is not None
+            pairs = zip(values, homes.to_pylist(), strict=True)
+            values = [None if is_home and value in rule.null_of_homes else value for value, is_home in pairs]
         said = Verdicts()
         if rule.map is not None:
             made, unknown = _mapped(rule, pa.array(values, pa.string()))
@@ -96,6 +103,11 @@ def convert(column: Column, rows: Rows) -> Converted:
     return Converted(array, verdicts, unknown)
 
 
+def are_homes(home_types: pa.Array) -> pa.Array:
+    """Where a listing is not known to be a plot of land."""
+    return pc.fill_null(pc.not_equal(home_types, "LOT"), True)
+
+
 def arrow_type(name: str) -> pa.DataType:
     """The Arrow type that the contract names."""
     if name.startswith("decimal128("):
@@ -106,6 +118,15 @@ def arrow_type(name: str) -> pa.DataType:
 
 def _number(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
     return _decimals(pa.array(values, pa.float64()), None, column, verdicts)
+
+
+def _money(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
+    """An amount in US dollars, also where no currency is said; one in another currency is none."""
+    assert rule.unit_path is not None
+    currencies = pc.utf8_upper(pc.utf8_trim_whitespace(pa.array(rows.leaves[rule.unit_path], pa.string())))
+    foreign = verdicts.add(NOT_USD, pc.invert(pc.is_in(currencies, pa.array(["USD", "", None], pa.string()))))
+    numbers = pa.array(values, pa.float64())
+    return _decimals(numbers if foreign is None else _without(numbers, foreign), None, column, verdicts)
 
 
 def _area(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdicts: Verdicts) -> pa.Array:
@@ -177,12 +198,15 @@ def _address_part(values: Sequence[Any], column: Column, rule: Rule, rows: Rows,
     assert rule.part is not None
     if rule.path not in rows.addresses:
         rows.addresses[rule.path] = take_apart(pa.array(values, pa.string()))
-    return _storable(rows.addresses[rule.path][rule.part], column, verdicts)
+    part = rows.addresses[rule.path][rule.part]
+    unknown = pc.is_in(part, pa.array(rule.null_values, pa.string()))
+    return _storable(_without(part, unknown), column, verdicts)
 
 
 def _storable(texts: pa.Array, column: Column, verdicts: Verdicts) -> pa.Array:
-    """The texts as they were sent, where the column can hold them; an empty or blank one is no value."""
-    blank = pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
+    """The texts without blanks around them, where the column can hold them; an empty or blank one is no value."""
+    texts = pc.utf8_trim_whitespace(texts)
+    blank = pc.equal(texts, "")
     if pc.any(blank).as_py():
         texts = _without(texts, blank)
     # The warehouse's text holds every character but NUL.
@@ -264,6 +288,7 @@ _SIMPLE_TYPES: Mapping[str, pa.DataType] = {
 }
 _CONVERSIONS: Mapping[str, Callable[[Sequence[Any], Column, Rule, Rows, Verdicts], pa.Array]] = {
     "number": _number,
+    "money": _money,
     "area": _area,
     "integer": _integer,
     "days_of_ms": _days_of_ms,

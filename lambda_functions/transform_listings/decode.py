@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fields import Level, Tree, tree_of, unknown_fields
-from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan
+from plan import ANYTHING, FLAG, INTEGER, NUMBER, TEXT, Plan, Rule
 
 # Beyond 64 bits no column can hold it; saying so here keeps the columns free of Python's big integers.
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -202,16 +202,16 @@ class PageReader:
         if not isinstance(row, dict):
             return Fault(position, None, f"the row is {shown(row)}, expected an object")
         kept: dict[str, Any] = {}
-        filled: set[str] = set()
+        filled: dict[str, Rule] = {}
         for column, rule, path, kind, above in self._checks:
             problem = self._problem(row, path, kind, above)
-            if problem and column not in filled:
+            if problem and filled.get(column, rule) is rule:
                 return Fault(position, column, problem)
             if not problem:
                 _put(kept, path, value := _at(row, path))
                 # What a later rule of the column would read does not count then.
                 if path == rule.path and value is not None and value not in rule.null_values:
-                    filled.add(column)
+                    filled.setdefault(column, rule)
         for path in self._any_leaves:
             _put(kept, path, bool(_at(row, path)))
         return self._row_decoder.decode(json.dumps(kept).encode())

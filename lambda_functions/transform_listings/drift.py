@@ -9,7 +9,7 @@ from statistics import median
 
 import arrow_pool  # noqa: F401
 import pyarrow.compute as pc
-from convert import MISSING, Converted, Rows
+from convert import MISSING, Converted, Rows, are_homes
 from decode import PageReader
 from plan import Plan, Rule
 
@@ -91,7 +91,7 @@ class Watch:
 
 def _homes(made: Mapping[str, Converted]) -> int:
     """How many of the listings are not known to be plots."""
-    homes: int = pc.sum(pc.fill_null(pc.not_equal(made["home_type"].array, "LOT"), True)).as_py() or 0
+    homes: int = pc.sum(are_homes(made["home_type"].array)).as_py() or 0
     return homes
 
 

@@ -49,7 +49,7 @@ class Level(msgspec.Struct, frozen=True):
 
 
 def unknown_fields(listing: Any, known: Level) -> set[str]:
-    """Paths of the fields of a listing that are not known. Only objects that the adapter names are looked into."""
+    """Paths of the fields with a value that are not known. Only objects that the adapter names are looked into."""
     found: set[str] = set()
     _look(listing, known, found)
     return found
@@ -59,6 +59,8 @@ def _look(listing: Any, known: Level, found: set[str]) -> None:
     if not isinstance(listing, dict):
         return
     for name in listing.keys() - known.names:
+        if listing[name] in (None, {}):
+            continue
         found.add(_cut(known.above + (name if _PLAIN_NAME.fullmatch(name) else json.dumps(name))))
     for name, inside in known.inside:
         if name in listing:

@@ -5,20 +5,24 @@ from collections.abc import Mapping
 import arrow_pool  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
-from convert import Converted, Rows
+from convert import Converted, Rows, are_homes
 from plan import Plan
 
 # A house for sale at less than this is, in what was seen, a rent posted as a sale.
 _LEAST_LIKELY_PRICE = 10_000
+# Square feet in 1,000 acres. A home on more stands, in what was seen, on as many square feet: the unit is wrong.
+_MOST_LIKELY_LOT = 43_560_000
 
 
 def find_oddities(plan: Plan, rows: Rows, made: Mapping[str, Converted]) -> pa.Array:
     """Per row its flags, separated by commas in alphabetical order, or null."""
+    homes = are_homes(made["home_type"].array)
     masks = {
+        "huge_lot": pc.and_(homes, pc.greater(made["lot_area_sqft"].array, _MOST_LIKELY_LOT)),
         "no_coordinates": pc.or_(pc.is_null(made["latitude"].array), pc.is_null(made["longitude"].array)),
-        "plot": pc.equal(made["home_type"].array, "LOT"),
+        "plot": pc.invert(homes),
         "price_zero": pc.equal(made["price"].array, 0),
-        "rent_like_price": _rent_like(made),
+        "rent_like_price": pc.and_(homes, _rent_like(made)),
     }
     for name, each in made.items():
         if each.unknown is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 NUMBER, INTEGER, TEXT, FLAG, ANYTHING = "number", "integer", "text", "flag", "anything"
-_READ_AS = {"number": NUMBER, "area": NUMBER, "text": TEXT, "address_part": TEXT, "flag": FLAG}
+_READ_AS = {"number": NUMBER, "money": NUMBER, "area": NUMBER, "text": TEXT, "address_part": TEXT, "flag": FLAG}
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -19,7 +19,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     path: str
     conversion: str
-    null_values: tuple[int, ...]
+    null_values: tuple[int | str, ...]
+    null_of_homes: tuple[int, ...]
     map: Mapping[str, str] | None
     unknown: str | None
     unit_path: str | None
@@ -91,6 +92,11 @@ class Plan(msgspec.Struct, frozen=True):
         return tuple(column for column in self.listing if column.origin == "payload")
 
     @property
+    def home_type(self) -> Column:
+        """The column that tells plots from homes."""
+        return next(column for column in self.listing if column.name == "home_type")
+
+    @property
     def leaves(self) -> dict[str, str]:
         """Path -> how it is read, each path once."""
         rules = (rule for column in self.payload for rule in column.rules)
@@ -132,6 +138,7 @@ def _rule(said: Mapping[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Rul
         path=said["path"],
         conversion=said["conversion"],
         null_values=tuple(said["null_values"]),
+        null_of_homes=tuple(said["null_of_homes"]),
         map=maps[said["map_name"]] if said["map_name"] else None,
         unknown=said["unknown"],
         unit_path=said["unit_path"],

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from convert import INVALID, MISSING, OUT_OF_RANGE
+from convert import INVALID, MISSING, NOT_USD, OUT_OF_RANGE
 from decode import Fault, PageReader, shown
 from plan import Column, Plan
 
@@ -37,11 +37,13 @@ class Rejects:
     def of_verdict(self, raw_key: str, position: int, body: bytes, name: str, problem: str) -> Reject:
         """A row whose value has the right type and still breaks the contract."""
         column = self._columns[name]
-        detail = f"{name}: {self._sent(body, column)}, expected {_expected(column, problem)}"
+        detail = f"{name}: {self._sent(body, column, problem)}, expected {_expected(column, problem)}"
         return self._row(raw_key, position, body, f"{name}_{problem}", detail, body)
 
-    def _sent(self, body: bytes, column: Column) -> str:
-        paths = [path for rule in column.rules for path, _ in rule.reads]
+    def _sent(self, body: bytes, column: Column, problem: str) -> str:
+        # A currency is to blame for nothing else.
+        whole = problem == NOT_USD
+        paths = [path for rule in column.rules for path, _ in rule.reads[: 2 if whole or rule.units else 1]]
         return " and ".join(f"{path} is {shown(self._reader.value_at(body, path))}" for path in paths)
 
     def _row(
@@ -80,6 +82,8 @@ def _expected(column: Column, problem: str) -> str:
     unit = f" {column.unit}" if column.unit else ""
     if problem == MISSING:
         return "a value: the contract requires one"
+    if problem == NOT_USD:
+        return "US dollars (USD), or no currency"
     if problem == OUT_OF_RANGE and column.arrow.startswith("timestamp"):
         return f"a time from {column.minimum} to {column.maximum}"
     if problem == OUT_OF_RANGE:

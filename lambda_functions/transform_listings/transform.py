@@ -13,7 +13,7 @@ import arrow_pool  # noqa: F401
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from convert import Converted, Rows, arrow_type, convert, microseconds
+from convert import Converted, Rows, are_homes, arrow_type, convert, microseconds
 from decode import Decoded, PageReader, Unreadable
 from drift import Watch
 from oddities import find_oddities
@@ -114,7 +114,8 @@ class Cleaner:
         self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: "_Rejected", watch: Watch
     ) -> pa.Table:
         rows, origin = self._gather(chunk)
-        made = {column.name: convert(column, rows) for column in self.plan.payload}
+        homes = are_homes(convert(self.plan.home_type, rows).array)
+        made = {column.name: convert(column, rows, homes) for column in self.plan.payload}
         watch.see_columns(made)
         watch.see_times(rows)
         problems = _first_problems(made)

@@ -56,17 +56,17 @@ def changed_copy(folder: Path) -> Path:
         ("\n  - name: reject\n", COLUMN),
         ("\nversion: ", "\nversion: 9."),
     )
-    into = ("    listing\n)", "    listing,\n    hoa_fee\n)")
+    into = ("    sold_at\n)", "    sold_at,\n    hoa_fee\n)")
     _edit(
         sql / "load" / "040_snapshots.sql",
         into,
-        ("    batch_sets.listing\n", "    batch_sets.listing,\n    staged.hoa_fee\n"),
+        ("    staged.sold_at\n", "    staged.sold_at,\n    staged.hoa_fee\n"),
     )
     _edit(
         sql / "load" / "050_listings.sql",
         into,
-        ("        snapshots.listing,\n", "        snapshots.listing,\n        snapshots.hoa_fee,\n"),
-        ("    listing\nfrom ranked", "    listing,\n    hoa_fee\nfrom ranked"),
+        ("        snapshots.sold_at,\n", "        snapshots.sold_at,\n        snapshots.hoa_fee,\n"),
+        ("    sold_at\nfrom ranked", "    sold_at,\n    hoa_fee\nfrom ranked"),
     )
     return folder
 

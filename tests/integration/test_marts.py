@@ -173,16 +173,16 @@ def test_medians_interpolate_to_the_cent(mart_tables: Connection) -> None:
 def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
     """A lower price than the day before is a cut; at first sight the API's word counts; one to 0 or a rent is none.
 
-    A rent that falls is a cut as well.
+    A rent that falls is a cut as well, and so is the price of a plot, however low.
     """
     stated = {2: {"price_change": -10_000}, 3: {"price_change": 5_000}}
     for_sale = {zpid: {"home_status": "FOR_SALE"} for zpid in (5, 6)}
-    for_rent = {7: {"home_status": "FOR_RENT"}}
+    for_rent = {7: {"home_status": "FOR_RENT"}, 8: {"home_status": "FOR_SALE", "home_type": "LOT"}}
     load(
         mart_tables,
         "b1",
         seen(
-            {1: 200_000, 2: 190_000, 3: 100_000, 4: 300_000, 5: 80_000, 6: 250_000, 7: 2_000},
+            {1: 200_000, 2: 190_000, 3: 100_000, 4: 300_000, 5: 80_000, 6: 250_000, 7: 2_000, 8: 8_000},
             day=20,
             rows=stated | for_sale | for_rent,
         ),
@@ -191,7 +191,7 @@ def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
         mart_tables,
         "b2",
         seen(
-            {1: 180_000, 2: 190_000, 3: 110_000, 4: 0, 5: 1_200, 6: 1_900, 7: 1_800},
+            {1: 180_000, 2: 190_000, 3: 110_000, 4: 0, 5: 1_200, 6: 1_900, 7: 1_800, 8: 6_000},
             day=21,
             rows=for_sale | for_rent | {6: {"home_status": "FOR_RENT"}},
         ),
@@ -203,6 +203,7 @@ def test_price_cuts_are_observed_or_stated(mart_tables: Connection) -> None:
         (1, 21, 200_000.0, 10.0, "observed"),
         (2, 20, 200_000.0, 5.0, "stated"),
         (7, 21, 2_000.0, 10.0, "observed"),
+        (8, 21, 8_000.0, 25.0, "observed"),
     ] == found
 
 

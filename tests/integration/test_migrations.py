@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -82,6 +83,25 @@ def test_a_warehouse_from_before_replays_keeps_its_audit(core_tables: Connection
     migrate(core_tables)
 
     assert {loaded.ready.turn} == loaded_turns(core_tables, "2026-11-22")
+
+
+def test_a_warehouse_from_before_sold_at_is_filled_from_the_next_load_on(core_tables: Connection) -> None:
+    """The migration leaves the date of a sale null in what is loaded; the next load keeps it, day and listing alike."""
+    load(core_tables, "b1", seen({1: 100}))
+    with closing(core_tables.cursor()) as cursor:
+        for table in ("staging.listings", "core.listing_snapshots", "core.listings"):
+            cursor.execute(f"alter table {table} drop column sold_at")
+        cursor.execute("delete from core.schema_migrations where number = 27")
+    core_tables.commit()
+
+    assert ["ddl/027_sold_at.sql"] == migrate(core_tables)
+    load(core_tables, "b2", seen({1: 100}, day=23, rows={1: {"sold_at": "2026-06-03 04:00:00"}}))
+
+    sold_at = datetime(2026, 6, 3, 4)  # noqa: DTZ001 - the warehouse's TIMESTAMP is UTC without saying so
+    assert [(None,), (sold_at,)] == rows(
+        core_tables, "select sold_at from core.listing_snapshots order by snapshot_date"
+    )
+    assert [(sold_at,)] == rows(core_tables, "select sold_at from core.listings")
 
 
 def test_days_that_the_newest_held_are_judged_by_the_rule(core_tables: Connection) -> None:

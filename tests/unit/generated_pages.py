@@ -132,6 +132,7 @@ def valid_payload(family: str, zpid: int) -> dict[str, Any]:
 
 _VALID: dict[str, Any] = {
     "number": 45.5,
+    "money": 45.5,
     "area": 0.25,
     "integer": 12,
     "days_of_ms": 176_400_000,
@@ -192,7 +193,8 @@ def _paths(family: str, conversions: tuple[str, ...] = ()) -> list[str]:
     rules = [rule for each in adapter.columns.values() for rule in each]
     if conversions:
         return sorted({rule.path for rule in rules if rule.conversion in conversions})
-    return sorted({rule.path for rule in rules} | set(adapter.flags.values()))
+    units = {rule.unit_path for rule in rules if rule.unit_path}
+    return sorted({rule.path for rule in rules} | units | set(adapter.flags.values()))
 
 
 def _spoil(family: str, payload: dict[str, Any], draw: st.DrawFn, kinds: Counter[str]) -> None:

@@ -30,11 +30,11 @@ def test_the_data_dictionary_is_the_contract_s() -> None:
 
 
 def test_columns_come_in_copy_order() -> None:
-    """36 columns of a listing and 11 of a reject, the set first and the lineage last."""
+    """37 columns of a listing and 11 of a reject, the set first, then what was added later last."""
     listing, reject = (load_contract().copy_columns(table) for table in ("listing", "reject"))
-    assert (36, 11) == (len(listing), len(reject))
+    assert (37, 11) == (len(listing), len(reject))
     assert ("source", "market", "snapshot_date", "zpid") == listing[:4]
-    assert ("oddities", "extract_id", "observed_at", "raw_key", "raw_position") == listing[-5:]
+    assert ("extract_id", "observed_at", "raw_key", "raw_position", "sold_at") == listing[-5:]
     assert ("zpid", "reason", "detail", "body") == reject[-4:]
 
 

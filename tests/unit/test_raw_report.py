@@ -67,10 +67,10 @@ DOZEN = day(
         row(3, 300_001.0, livingArea=1_999.0, zestimate=290_000, priceChange=-10_000, datePriceChanged=CHANGED),
         row(4, 400_000.0, livingArea=0.0, zestimate=0, rentZestimate=0, daysOnZillow=-1, priceChange=5_000),
         row(5, 0.0, homeType="LOT", livingArea=900.0, priceChange=-1),
-        row(6, 1_900.0, homeType="LOT"),
+        row(6, 1_900.0),
     ],
     [
-        row(7, 50_000.0, homeType="LOT", zipcode=None, latitude=31.5, longitude=-97.1),
+        row(7, 5_000.0, homeType="LOT", zipcode=None, latitude=31.5, longitude=-97.1),
         row(8, 9_000.0, homeStatus="PENDING", zipcode="76701"),
         row(9, "$634,500"),
         row(10, None),
@@ -139,9 +139,9 @@ def test_where_a_dozen_listings_went() -> None:
         "zpid": [1, 2, 3, 4, 5, 6, 7, 8],
         "latitude": [None] * 6 + [31.5, None],
         "longitude": [None] * 6 + [-97.1, None],
-        "price": [100_000.0, 210_000.0, 300_001.0, 400_000.0, 0.0, 1_900.0, 50_000.0, 9_000.0],
+        "price": [100_000.0, 210_000.0, 300_001.0, 400_000.0, 0.0, 1_900.0, 5_000.0, 9_000.0],
         "price_sqft": [100.0, 140.0, 150.08, None, 0.0, None, None, None],
-        "home_type": ["SINGLE_FAMILY"] * 4 + ["LOT"] * 3 + ["SINGLE_FAMILY"],
+        "home_type": ["SINGLE_FAMILY"] * 4 + ["LOT", "SINGLE_FAMILY", "LOT", "SINGLE_FAMILY"],
         "odd": [None, None, None, None, "price_zero", "rent_like_price", "plot", None],
     } == found["listings"]
 

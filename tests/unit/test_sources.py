@@ -261,8 +261,8 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
             "zillow56.columns.raw_key: not a payload column of the contract",
         ),
         (
-            with_column("price", {"path": "price", "as": "money"}),
-            "zillow56.columns.price: unknown conversion 'money'; there are number, area",
+            with_column("price", {"path": "price", "as": "cash"}),
+            "zillow56.columns.price: unknown conversion 'cash'; there are number, money, area",
         ),
         (
             with_column("price", {"path": "price", "as": "text"}),
@@ -278,7 +278,7 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             with_column("lot_area_sqft", {"path": "lotAreaValue", "as": "area"}),
-            "zillow56.columns.lot_area_sqft: an area, and nothing else, has unit_path and units",
+            "zillow56.columns.lot_area_sqft: an area has unit_path and units, money unit_path, and nothing else",
         ),
         (
             with_column("city", {"path": "address", "as": "address_part"}),

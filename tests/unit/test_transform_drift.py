@@ -76,8 +76,15 @@ def test_unknown_fields_are_counted_by_listing(beside: dict[str, Any]) -> None:
         row(3, price="--", solar={"panels": [1]}),
         beside,
     ).unknown_fields
-    assert {"listing_sub_type.is_pending": 1, "solar": 3} == {path: found[path] for path in found if path != "note"}
+    assert {"listing_sub_type.is_pending": 1, "solar": 2} == {path: found[path] for path in found if path != "note"}
     assert ("note" in beside) is ("note" in found)
+
+
+def test_a_field_without_a_value_is_no_news() -> None:
+    """Some families send null or {} for what they do not have: only a value is news, and told with its path."""
+    rows = [row(1 + number, solar=None, roof={}, listing_sub_type={"is_comingSoon": None}) for number in range(20)]
+    assert {} == clean_rows(*rows).unknown_fields
+    assert {"solar": 1} == clean_rows(*rows, row(21, solar=0)).unknown_fields
 
 
 def test_an_unknown_field_changes_nothing_else() -> None:

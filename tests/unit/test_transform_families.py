@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from include.sources import known_sources
 from tests.unit.transform_code import clean, clean_rows, fixture
 
 PARTS = ("street_address", "city", "state", "zipcode")
@@ -18,6 +19,77 @@ def com1(**values: Any) -> dict[str, Any]:
     assert [] == cleaned.rejects.to_pylist()
     (made,) = cleaned.listings.to_pylist()
     return made
+
+
+def row_of(source: str, flags: dict[str, Any] | None = None, **values: Any) -> dict[str, Any]:
+    """A listing of any family with no more than it needs, these flags of its subtype, and these values at its top."""
+    if source == "zillow56":
+        return {"zpid": 1, "price": 5, "listing_sub_type": flags, **values}
+    if source == "zillow-com1":
+        return {"zpid": "1", "price": 5, "listingSubType": flags, **values}
+    nested = {"zpid": 1, "price": {"value": 5}, "listing": {"listingSubType": flags}, **values}
+    return {"resultType": "property", "property": nested} if source == "zillow-working-api" else nested
+
+
+@pytest.mark.parametrize("source", known_sources())
+def test_both_flags_tell_a_foreclosure(source: str) -> None:
+    """A home that a bank owns and one in foreclosure are both told, also where the other flag is false."""
+    is_flat = source in ("zillow56", "zillow-com1")
+    owned, closed = ("is_bankOwned", "is_foreclosure") if is_flat else ("isBankOwned", "isForeclosure")
+    sent: list[dict[str, Any]] = [
+        {closed: True},
+        {owned: True},
+        {owned: False, closed: True},
+        {owned: True, closed: False},
+        {owned: False, closed: False},
+        {},
+    ]
+    cleaned = [clean_rows(row_of(source, flags), source=source) for flags in sent]
+    assert [[True]] * 4 + [[False]] * 2 == [each.listings["is_foreclosure"].to_pylist() for each in cleaned]
+    assert [{}] * 6 == [each.unknown_fields for each in cleaned]
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ("zillow56", {"homeStatus": "PRE_FORECLOSURE"}),
+        ("zillow-com1", {"listingStatus": "PRE_FORECLOSURE"}),
+        ("zillow-com4", {"listing": {"listingStatus": "preForeclosure"}}),
+        ("zillow-working-api", {"listing": {"listingStatus": "preForeclosure"}}),
+    ],
+)
+def test_before_a_foreclosure_the_status_tells(source: str, values: dict[str, Any]) -> None:
+    """A home about to be foreclosed is not foreclosed: its status says what is coming."""
+    (made,) = clean_rows(row_of(source, **values), source=source).listings.to_pylist()
+    assert ("PRE_FORECLOSURE", False) == (made["home_status"], made["is_foreclosure"])
+
+
+@pytest.mark.parametrize("source", known_sources())
+@pytest.mark.parametrize("words", ["(undisclosed Address)", "(Undisclosed Address)"])
+def test_an_undisclosed_address_is_no_street(source: str, words: str) -> None:
+    """Words that stand for an address are no address; the place beside them is kept."""
+    sent: dict[str, Any] = {
+        "zillow56": {"streetAddress": words, "city": "Bakersfield"},
+        "zillow-com1": {"address": f"{words}, Bakersfield, CA 93305"},
+    }.get(source, {"address": {"streetAddress": words, "city": "Bakersfield"}})
+    (made,) = clean_rows(row_of(source, **sent), source=source).listings.to_pylist()
+    assert (None, "Bakersfield") == (made["street_address"], made["city"])
+
+
+@pytest.mark.parametrize("source", known_sources())
+@pytest.mark.parametrize(
+    ("sent", "sold_at"),
+    [
+        (1_780_459_200_000, datetime(2026, 6, 3, 4, tzinfo=UTC)),
+        (-152_668_800_000, datetime(1965, 3, 1, tzinfo=UTC)),
+        (0, None),
+        (None, None),
+    ],
+)
+def test_the_date_of_a_sale_is_kept(source: str, sent: int | None, sold_at: datetime | None) -> None:
+    """Milliseconds since 1970, before it for a house that was sold earlier; 0 and null say nothing."""
+    cleaned = clean_rows(row_of(source, dateSold=sent), source=source)
+    assert [sold_at] == cleaned.listings["sold_at"].to_pylist()
 
 
 def test_the_first_zillow_com1_listing_becomes_this_row() -> None:
@@ -146,7 +218,7 @@ def test_zillow_working_api_unwraps_its_listings_in_both_places() -> None:
         "is_open_house": True,
         "raw_position": 0,
     }.items() <= first.items()
-    assert ("plot", None, Decimal("0.00"), "02301") == (
+    assert ("plot", None, None, "02301") == (
         plot["oddities"],
         plot["year_built"],
         plot["lot_area_sqft"],

@@ -66,6 +66,33 @@ def test_a_row_that_breaks_the_contract_is_kept_with_its_reason(listing: Any, re
     assert listing == json.loads(reject["body"])
 
 
+@pytest.mark.parametrize(
+    ("source", "listing"),
+    [
+        ("zillow56", {"zpid": 1, "price": 5.0}),
+        ("zillow-com1", {"zpid": "1", "price": 5}),
+        ("zillow-com4", {"zpid": 1, "price": {"value": 5}}),
+        ("zillow-working-api", {"zpid": 1, "price": {"value": 5}}),
+    ],
+)
+def test_another_currency_than_the_contract_s_is_rejected(source: str, listing: dict[str, Any]) -> None:
+    """Canadian dollars are never loaded as US dollars; a row without a currency, or with a blank one, stays."""
+    sent = ["CAD", "usd", "USD ", None, "", "cad"]
+    rows = [listing | {"zpid": str(1 + at), "currency": each} for at, each in enumerate(sent)] + [listing | {"zpid": 7}]
+    items = [{"property": each} for each in rows] if source == "zillow-working-api" else rows
+    cleaned = clean_rows(*items, source=source)
+    assert [2, 3, 4, 5, 7] == cleaned.listings["zpid"].to_pylist()
+    assert {"price_not_usd": 2} == cleaned.rejects_by_reason
+    assert 'currency is "CAD", expected US dollars (USD), or no currency' in cleaned.rejects["detail"][0].as_py()
+
+
+def test_a_currency_counts_before_the_amount() -> None:
+    """What is out of range in pesos is no fault of the amount; no amount at all is rejected as ever."""
+    assert "price_not_usd" == only_reject(row(price=2e9, currency="MXN"))["reason"]
+    assert "price_invalid" == only_reject(row(currency={"code": "CAD"}))["reason"]
+    assert "price_missing" == only_reject({"zpid": 1, "currency": "USD"})["reason"]
+
+
 def test_the_first_column_in_contract_order_gives_the_reason() -> None:
     """A row with two faults has one reason, always the same."""
     assert "price_out_of_range" == only_reject(row(price=-1, latitude=95))["reason"]

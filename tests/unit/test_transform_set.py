@@ -103,7 +103,7 @@ def test_many_pages_are_cleaned_in_chunks_without_loss() -> None:
 def test_an_empty_set_is_a_set() -> None:
     """A market without listings gives two files without rows."""
     cleaned = clean(page())
-    assert (0, 0, 36, 11) == (
+    assert (0, 0, 37, 11) == (
         len(cleaned.listings),
         len(cleaned.rejects),
         cleaned.listings.num_columns,
@@ -177,8 +177,8 @@ def test_parquet_is_what_redshift_reads_and_the_same_every_time() -> None:
     written = to_parquet(clean((fixture("zillow56"), 6)).listings)
     assert written == to_parquet(clean((fixture("zillow56"), 6)).listings)
     meta = pq.ParquetFile(io.BytesIO(written)).metadata
-    assert (1, 4, 36) == (meta.num_row_groups, meta.num_rows, meta.num_columns)
-    assert {"SNAPPY"} == {meta.row_group(0).column(each).compression for each in range(36)}
+    assert (1, 4, 37) == (meta.num_row_groups, meta.num_rows, meta.num_columns)
+    assert {"SNAPPY"} == {meta.row_group(0).column(each).compression for each in range(37)}
     assert "FIXED_LEN_BYTE_ARRAY" == meta.row_group(0).column(6).physical_type
 
 

@@ -62,6 +62,7 @@ def test_the_first_zillow56_listing_becomes_this_row() -> None:
         "observed_at": datetime(2026, 11, 22, 6, 0, 5, 123456, tzinfo=UTC),
         "raw_key": f"{PREFIX}page-0001.json",
         "raw_position": 0,
+        "sold_at": None,
     } == made
 
 
@@ -189,6 +190,52 @@ def test_a_zip_code_keeps_its_leading_zero() -> None:
     assert "02118" == only(zipcode="02118")["zipcode"]
 
 
+@pytest.mark.parametrize("sent", ["77002 ", " 77002", "\t77002\n", "77002"])
+def test_a_text_has_no_blanks_around_it(sent: str) -> None:
+    """One ZIP code is one group, however it was typed."""
+    made = only(zipcode=sent, city=f" {sent}")
+    assert ("77002", "77002") == (made["zipcode"], made["city"])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"homeType": "CONDO", "bathrooms": 0}, (None, None, None)),
+        ({"bathrooms": "0"}, (None, None, None)),
+        ({"homeType": "YURT", "bathrooms": 0.0, "livingArea": 0.0}, (None, None, None)),
+        ({"homeType": "LOT", "bathrooms": 0, "livingArea": 0}, (Decimal("0.0"), None, None)),
+        ({"homeType": "LOT", "lotAreaValue": 0.0, "lotAreaUnit": "acres"}, (None, None, None)),
+        ({"homeType": "CONDO", "lotAreaValue": 0}, (None, None, None)),
+        (
+            {"homeType": "CONDO", "bathrooms": 0.5, "livingArea": 1, "lotAreaValue": 2, "lotAreaUnit": "sqft"},
+            (Decimal("0.5"), Decimal("1.00"), Decimal("2.00")),
+        ),
+    ],
+)
+def test_an_area_of_0_and_a_home_without_a_bathroom_are_unknown(
+    values: dict[str, Any], expected: tuple[Decimal | None, ...]
+) -> None:
+    """0 stands for what the API does not know; a plot, of which home_type LOT tells, has no bathroom."""
+    made = only(**values)
+    assert expected == (made["bathrooms"], made["living_area_sqft"], made["lot_area_sqft"])
+
+
+@pytest.mark.parametrize(
+    ("values", "is_flagged"),
+    [
+        ({"lotAreaValue": 11_325, "lotAreaUnit": "acres"}, True),
+        ({"homeType": "SINGLE_FAMILY", "lotAreaValue": 5_196, "lotAreaUnit": "acres"}, True),
+        ({"homeType": "SINGLE_FAMILY", "lotAreaValue": 44_000_000, "lotAreaUnit": "sqft"}, True),
+        ({"homeType": "SINGLE_FAMILY", "lotAreaValue": 999, "lotAreaUnit": "acres"}, False),
+        ({"homeType": "SINGLE_FAMILY", "lotAreaValue": 11_325, "lotAreaUnit": "sqft"}, False),
+        ({"homeType": "LOT", "lotAreaValue": 11_325, "lotAreaUnit": "acres"}, False),
+    ],
+)
+def test_a_home_on_1000_acres_is_flagged(values: dict[str, Any], is_flagged: bool) -> None:
+    """Square feet sent as acres stand out under a home; a plot may be of any size."""
+    assert is_flagged is ("huge_lot" in (only(**values)["oddities"] or "").split(","))
+
+
 @pytest.mark.parametrize("blank", ["", "  ", None])
 def test_a_blank_text_is_no_value(blank: str | None) -> None:
     """An empty text says nothing, as an absent one."""
@@ -207,6 +254,7 @@ def test_null_stands_for_absent_in_any_place() -> None:
         ({"price": 0.0, "priceSuffix": "+"}, "no_coordinates,price_suffix,price_zero"),
         ({"price": 1900.0, "homeStatus": "FOR_SALE", "latitude": 1, "longitude": 1}, "rent_like_price"),
         ({"price": 9999.99, "homeStatus": "FOR_RENT", "latitude": 1, "longitude": 1}, None),
+        ({"price": 1900.0, "homeStatus": "FOR_SALE", "homeType": "LOT", "latitude": 1, "longitude": 1}, "plot"),
         ({"price": 10000, "homeStatus": "FOR_SALE", "latitude": 1, "longitude": 1}, None),
         ({"homeType": "YURT", "latitude": 1, "longitude": 1}, "home_type_unknown"),
         ({"homeType": "LOT", "latitude": 1, "longitude": 1}, "plot"),

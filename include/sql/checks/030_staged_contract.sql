@@ -42,6 +42,10 @@ with judged as (
                 staged.listed_at < timestamp '1970-01-01 00:00:00'
                 or staged.listed_at > timestamp '2200-01-01 00:00:00'
                 then 'listed_at in 1970-01-01..2200-01-01'
+            when
+                staged.sold_at < timestamp '1900-01-01 00:00:00'
+                or staged.sold_at > timestamp '2200-01-01 00:00:00'
+                then 'sold_at in 1900-01-01..2200-01-01'
             when staged.raw_position < 0 then 'raw_position >= 0'
             when staged.observed_at <> batch_sets.observed_at then 'observed_at = the observed_at of its set'
         end as broken_rule

@@ -53,7 +53,8 @@ insert into core.listing_snapshots (
     set_id,
     batch_id,
     loaded_at,
-    listing
+    listing,
+    sold_at
 )
 select
     staged.source,
@@ -95,7 +96,8 @@ select
     winners.set_id,
     '{{ batch.batch_id }}' as batch_id,
     getdate() as loaded_at,
-    batch_sets.listing
+    batch_sets.listing,
+    staged.sold_at
 from {{ batch.staging_listings }} as staged
 inner join {{ batch.staging_winners }} as winners
     on

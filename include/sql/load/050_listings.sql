@@ -53,7 +53,8 @@ insert into core.listings (
     set_id,
     batch_id,
     loaded_at,
-    listing
+    listing,
+    sold_at
 )
 with ranked as (
     select
@@ -97,6 +98,7 @@ with ranked as (
         snapshots.batch_id,
         snapshots.loaded_at,
         snapshots.listing,
+        snapshots.sold_at,
         row_number() over (
             partition by snapshots.source, snapshots.listing, snapshots.zpid
             order by
@@ -153,7 +155,8 @@ select
     set_id,
     batch_id,
     loaded_at,
-    listing
+    listing,
+    sold_at
 from ranked
 where place = 1;
 

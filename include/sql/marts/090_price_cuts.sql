@@ -45,6 +45,7 @@ with stretches as (
         valid_from,
         price,
         home_status,
+        home_type,
         lag(price) over (
             partition by source, listing, zpid
             order by valid_from
@@ -67,8 +68,8 @@ from stretches
 where
     price < price_before
     and price > 0
-    and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE')
-    and (price_before >= 10000 or coalesce(status_before, '') <> 'FOR_SALE')
+    and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE' or home_type = 'LOT')
+    and (price_before >= 10000 or coalesce(status_before, '') <> 'FOR_SALE' or home_type = 'LOT')
     -- From a price to a rent is no cut.
     and (
         (home_status = 'FOR_RENT' and status_before = 'FOR_RENT')
@@ -204,7 +205,9 @@ where
     place = 1
     and price_before > price
     and price > 0
-    and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE')
-    and (price_before >= 10000 or coalesce(home_status, '') <> 'FOR_SALE' or known_by = 'observed');
+    and (price >= 10000 or coalesce(home_status, '') <> 'FOR_SALE' or home_type = 'LOT')
+    and (
+        price_before >= 10000 or coalesce(home_status, '') <> 'FOR_SALE' or home_type = 'LOT' or known_by = 'observed'
+    );
 
 analyze marts.price_cuts;

@@ -93,7 +93,7 @@ def _whole(value: Any) -> int:
 def _text(value: Any) -> str | None:
     if not isinstance(value, str) or "\0" in value:
         raise Refused("invalid")
-    return value if value.strip() else None
+    return value.strip() or None
 
 
 def _flag(value: Any) -> bool:
@@ -160,6 +160,7 @@ RULES = (
             ("is_auction", "is_forAuction"),
         )
     ),
+    Rule("sold_at", "dateSold", _whole, -2_208_988_800_000, _YEAR_2200),  # from 1900 on
 )
 HOME_TYPES = frozenset(
     {"SINGLE_FAMILY", "MULTI_FAMILY", "TOWNHOUSE", "CONDO", "COOPERATIVE", "APARTMENT", "MANUFACTURED", "LOT"}
@@ -176,7 +177,7 @@ def listing_in(row: Any, served_at: datetime) -> dict[str, Any]:
         raise Refused("row_invalid")
     typed = [(rule, _typed(row, rule)) for rule in RULES]
     kept = {rule.path: _within(rule, value) for rule, value in typed}
-    if kept["lotAreaValue"] is not None and kept["lotAreaUnit"] not in ("sqft", "acres"):
+    if kept["lotAreaValue"] and kept["lotAreaUnit"] not in ("sqft", "acres"):
         raise Refused("lot_area_sqft_invalid")
     age, days = kept["timeOnZillow"], kept["daysOnZillow"]
     changed = kept["datePriceChanged"]
@@ -187,6 +188,10 @@ def listing_in(row: Any, served_at: datetime) -> dict[str, Any]:
     return found | {
         "home_type": _known(kept["homeType"], HOME_TYPES),
         "home_status": _known(kept["homeStatus"], HOME_STATUSES),
+        # 0 is what nobody knows, but for the bathrooms of a plot.
+        "bathrooms": kept["bathrooms"] if kept["homeType"] == "LOT" else kept["bathrooms"] or None,
+        "living_area_sqft": kept["livingArea"] or None,
+        "lot_area_sqft": kept["lotAreaValue"] or None,
         "price_changed_at": None if changed is None else _EPOCH + timedelta(milliseconds=changed),
         "days_on_market": age // 86_400_000 if age is not None else days if days != -1 else None,
         "listed_at": listed_at,
@@ -342,14 +347,14 @@ def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
 def _odd(row: Mapping[str, Any]) -> str | None:
     if row["price"] == 0:
         return "price_zero"
-    if rent_like(row["price"], row["home_status"]):
+    if rent_like(row, row["price"], row["home_status"]):
         return "rent_like_price"
     return "plot" if row["home_type"] == "LOT" else None
 
 
-def rent_like(price: Decimal, status: str | None) -> bool:
-    """Whether a price is a rent posted as a sale."""
-    return status == "FOR_SALE" and 0 < price < RENT_LIKE_BELOW
+def rent_like(row: Mapping[str, Any], price: Decimal, status: str | None) -> bool:
+    """Whether a price is a rent posted as a sale; a plot may cost as little."""
+    return row["home_type"] != "LOT" and status == "FOR_SALE" and 0 < price < RENT_LIKE_BELOW
 
 
 # Exact arithmetic.
@@ -465,7 +470,7 @@ def _is_cut(row: Mapping[str, Any]) -> bool:
     before, after = row["before"], row["price"]
     if not 0 < after < before or (row["home_status"] == "FOR_RENT") != (row["status_before"] == "FOR_RENT"):
         return False
-    return not (rent_like(after, row["home_status"]) or rent_like(before, row["status_before"]))
+    return not (rent_like(row, after, row["home_status"]) or rent_like(row, before, row["status_before"]))
 
 
 @dataclass(frozen=True)
