@@ -4,6 +4,9 @@ An entry is a reservation (made by the plan, or by a task that lacks one) or a s
 it ends). It is put under the next free number with `If-None-Match: *`: who comes second reads again and judges
 anew, so that two runs can never both take the last requests. As on a bank statement each entry carries the
 balance: a reader lists one month and reads one entry, however many there are, and from then on only what is new.
+
+Whoever writes a month's first entry closes the month before by an entry of its own: clocks differ, and what one of them
+reserved in the old month after the new one took over its balance would be forgotten.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -19,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from include.json_objects import QUOTA_ENTRY, read_object
 from include.keys import quota_key, quota_number, quota_prefix
-from include.quota import Account, Limits, Reading, Reservation, holder
+from include.quota import Account, Limits, Reading, Reservation, holder, next_month
 from include.quota_rules import Wish, refuse_too_many
 from include.receipts import ExtractRequest
 from include.settings import resources, tuning
@@ -32,12 +36,27 @@ else:
 T = TypeVar("T")
 TRIES = 60
 LONGEST_PAUSE = 0.5
+# So long after a month's turn somebody's clock may stand before it.
+CLOCKS_DIFFER = timedelta(days=1)
+CLOSING = "closing"
 
 Entry = tuple[dict[str, Any], Account]
 
 
 class LedgerBusy(RuntimeError):
     """Others wrote each time; the message says how often it was tried."""
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The newest entry of a month: its number, the account after it, and whether it closes the month."""
+
+    number: int = 0
+    account: Account | None = None
+    is_closed: bool = False
+
+
+_NOTHING = _Last()
 
 
 class QuotaLedger:
@@ -53,7 +72,8 @@ class QuotaLedger:
     ) -> None:
         self._client, self._bucket, self.source = client, bucket, source
         self._limits, self.clock = limits, clock
-        self._known: dict[str, tuple[int, Account]] = {}  # by month: the newest entry seen, which never changes
+        # By month: the newest entry seen, which never changes.
+        self._known: dict[str, _Last] = {}
 
     @classmethod
     def of(cls, client: S3Client, source: str) -> QuotaLedger:
@@ -86,7 +106,7 @@ class QuotaLedger:
 
     def account(self) -> Account:
         """The account as it stands."""
-        return self._newest(self.clock())[1]
+        return self._newest(self.clock())[2]
 
     def _reserve(
         self, extract_id: str, requests: Mapping[str, int], landed: int, override: str | None, *, once: bool
@@ -115,44 +135,65 @@ class QuotaLedger:
         identity = uuid4().hex
         for attempt in range(TRIES):
             now = self.clock()
-            number, account = self._newest(now)
+            month, number, account = self._newest(now)
             made = make(account, now)
             if made is None:
                 return
             entry, after = made
-            key = quota_key(self.source, _month(now), number + 1)
+            if not number and not self._is_closed(_before(month), now):
+                continue
+            key = quota_key(self.source, f"{month:%Y-%m}", number + 1)
             body = {"id": identity, "at": now.isoformat(), **entry, "account": after.to_dict()}
             if self._put_once(key, body) or self._is_there(key, identity):
                 return
             time.sleep(min(0.01 * attempt, LONGEST_PAUSE))
         raise LedgerBusy(
-            f"the quota ledger {quota_prefix(self.source, _month(self.clock()))} in {self._bucket} could not be "
+            f"the quota ledger {quota_prefix(self.source, f'{self.clock():%Y-%m}')} in {self._bucket} could not be "
             f"written in {TRIES} tries, others were faster each time: clear the task"
         )
 
-    def _newest(self, now: datetime) -> tuple[int, Account]:
-        """The number of the newest entry of this month, 0 when there is none yet, and the account after it."""
-        number, account = self._last_of(_month(now))
-        if account is not None:
-            return number, account
-        _, before = self._last_of(_month(now.replace(day=1) - timedelta(days=1)))
-        return 0, before.in_a_new_month() if before else Account()
+    def _newest(self, now: datetime) -> tuple[datetime, int, Account]:
+        """The month, the number of its newest entry, 0 when there is none yet, and the account after it.
 
-    def _last_of(self, month: str) -> tuple[int, Account | None]:
-        known, account = self._known.get(month, (0, None))
+        The month is that of `now`, or the next where somebody's clock has closed this one.
+        """
+        month = _month(now)
+        last = self._last_of(month)
+        if last.is_closed:
+            month, before = next_month(month), last
+            last = self._last_of(month)
+        elif last.account is None:
+            before = self._last_of(_before(month))
+        if last.account is not None:
+            return month, last.number, last.account
+        return month, 0, before.account.in_a_new_month() if before.account else Account()
+
+    def _is_closed(self, month: datetime, now: datetime) -> bool:
+        """Whether nobody writes into a month any more; when somebody still may, closes it, and what it had is new."""
+        last = self._last_of(month)
+        if last.is_closed or now > next_month(month) + CLOCKS_DIFFER:
+            return True
+        account = last.account or Account()
+        body = {"id": uuid4().hex, "at": now.isoformat(), "kind": CLOSING, "account": account.to_dict()}
+        self._put_once(quota_key(self.source, f"{month:%Y-%m}", last.number + 1), body)
+        return False
+
+    def _last_of(self, of: datetime) -> _Last:
+        month = f"{of:%Y-%m}"
+        known = self._known.get(month, _NOTHING)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
             Prefix=quota_prefix(self.source, month),
-            StartAfter=quota_key(self.source, month, known),
+            StartAfter=quota_key(self.source, month, known.number),
         )
         numbers = [quota_number(item["Key"]) or 0 for part in pages for item in part.get("Contents", [])]
-        if (newest := max(numbers, default=0)) > known:
-            account = self._account_of(quota_key(self.source, month, newest))
-            self._known[month] = newest, account
-        return max(newest, known), account
-
-    def _account_of(self, key: str) -> Account:
-        return self._read(key, lambda entry: Account.from_dict(entry["account"]))
+        if (newest := max(numbers, default=0)) > known.number:
+            known = self._read(
+                quota_key(self.source, month, newest),
+                lambda entry: _Last(newest, Account.from_dict(entry["account"]), entry.get("kind") == CLOSING),
+            )
+            self._known[month] = known
+        return known
 
     def _read(self, key: str, make: Callable[[dict[str, Any]], T]) -> T:
         body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
@@ -193,5 +234,10 @@ def reserve_plan(client: S3Client, requests: Sequence[ExtractRequest], override:
         )
 
 
-def _month(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m}"
+def _month(moment: datetime) -> datetime:
+    """When the calendar month of `moment` began, in UTC."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _before(month: datetime) -> datetime:
+    return _month(month - timedelta(days=1))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ import httpx
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from include.assets import LANDED_LISTINGS
-from include.keys import SetKey
+from include.keys import SetKey, quota_prefix
 from include.operators import LandListingsOperator
 from include.receipts import ExtractRequest
 from tests.dags.conftest import PROJECT_ROOT
@@ -87,6 +87,10 @@ class Extraction:
     def landed(self, prefix: str = "") -> list[str]:
         """The keys in the landing bucket, in order."""
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])]
+
+    def entries(self) -> list[str]:
+        """The keys of this month's entries in the quota ledger; in its first day one closes the month before."""
+        return self.landed(quota_prefix("zillow56", f"{datetime.now(UTC):%Y-%m}"))
 
     def names(self, market: str = "houston-tx", source: str = "zillow56") -> list[str]:
         """The names of the objects of one market's set."""

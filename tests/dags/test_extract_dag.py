@@ -238,7 +238,7 @@ def test_more_markets_than_airflow_maps_reserve_nothing(
     assert ({}, []) == (extraction.asked(), extraction.landed())
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "10000")
     assert 1100 == len(plan(dags, _Run(datetime.now(UTC)), markets=markets))
-    assert 1 == len(extraction.landed("quota/"))
+    assert 1 == len(extraction.entries())
 
 
 def test_a_plan_that_is_cleared_reserves_once(
@@ -251,7 +251,7 @@ def test_a_plan_that_is_cleared_reserves_once(
         plan(dags, one, markets=["houston, tx", "austin, tx"], page_limit=20)
     other = _Run(datetime.now(UTC) + timedelta(seconds=1))
 
-    assert 1 == len(extraction.landed("quota/"))
+    assert 1 == len(extraction.entries())
     with pytest.raises(Refused, match="and 10 are left, 10 too few"):
         plan(dags, other, page_limit=20)
     assert [10] == [each["page_limit"] for each in plan(dags, other, page_limit=10)]

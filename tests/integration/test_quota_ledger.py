@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,4 +61,5 @@ def test_no_settlement_is_lost(s3: Any) -> None:
 
     # 5 x (1 + 2 + ... + 7); the market that spent nothing leaves no entry.
     assert 140 == QuotaLedger(s3, "landing", "all-settle", Limits(0, 0)).account().spent
-    assert 35 == s3.list_objects_v2(Bucket="landing", Prefix="quota/source=all-settle/")["KeyCount"]
+    this_month = f"quota/source=all-settle/month={datetime.now(UTC):%Y-%m}/"
+    assert 35 == s3.list_objects_v2(Bucket="landing", Prefix=this_month)["KeyCount"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -164,6 +165,51 @@ def test_a_reservation_that_nobody_settles_runs_out() -> None:
     assert 80 == left(book)
     time.now = NOW + LIFE
     assert 100 == left(book)
+
+
+TURN = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+class Turning(MemoryS3):
+    """A bucket in which somebody else writes just before a put of ours."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(bucket)
+        self.before_put: Callable[[], None] | None = None
+
+    def put_object(self, **what: Any) -> Any:
+        """Puts, after what is to come before."""
+        before, self.before_put = self.before_put, None
+        if before:
+            before()
+        return super().put_object(**what)
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["one after the other", "between reading and writing"])
+@pytest.mark.parametrize("used", [False, True], ids=["unused month", "used month"])
+@pytest.mark.parametrize("order", [(-1, 1), (1, -1), (-1, -1), (1, 1)], ids=str)
+def test_no_clock_gets_past_the_turn_of_the_month(order: tuple[int, int], used: bool, between: bool) -> None:
+    """Of two runs of 60 under a budget of 100, by clocks a second before and after the turn, one is refused."""
+    s3, granted = Turning("landing"), []
+    if used:
+        ledger(s3, time=Time(TURN - timedelta(days=3))).settle(RUN, "houston-tx", 5, 5, None)
+    books = [ledger(s3, time=Time(TURN + timedelta(seconds=each))) for each in order]
+
+    def plan(number: int) -> None:
+        with contextlib.suppress(QuotaRefused):
+            books[number].plan(f"2026113{number}T000000Z-aaaaaa", {"houston-tx": 60})
+            granted.append(number)
+
+    if between:
+        s3.before_put = lambda: plan(1)
+        plan(0)
+    else:
+        plan(0)
+        plan(1)
+
+    assert 1 == len(granted)
+    late = ledger(s3, time=Time(TURN + timedelta(minutes=5)))
+    assert 60 == sum(each.requests for each in late.account().held(TURN + timedelta(minutes=5)))
 
 
 def test_a_new_month_has_the_whole_budget_but_not_what_is_under_way() -> None:
