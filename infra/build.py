@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from include.contract import compile_contract
 from include.sources import compile_source, known_sources
 from infra.artifacts import digest, write_zip
+from infra.layer import PACKAGES, locked
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 FUNCTIONS = PROJECT_ROOT / "lambda_functions"
@@ -44,20 +45,31 @@ def build(out_dir: Path) -> Bundle:
         FUNCTIONS,
         contract=compile_contract(),
         sources={name: compile_source(name) for name in sorted(known_sources())},
+        layer=[locked(package).split()[0] for package in PACKAGES],
     )
 
 
 def bundle(
-    out_dir: Path, functions: Path, contract: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]
+    out_dir: Path,
+    functions: Path,
+    contract: Mapping[str, Any],
+    sources: Mapping[str, Mapping[str, Any]],
+    layer: Sequence[str] = (),
 ) -> Bundle:
-    """Builds the functions found in `functions` with a given compiled contract and compiled adapters."""
+    """Builds the functions found in `functions` with a given compiled contract and compiled adapters.
+
+    `layer` pins what the transform imports from it: another version may clean otherwise.
+    """
     transform_files = _code(functions / "transform_listings")
     transform_files["contract.json"] = _json(contract)
     transform_files["sources.json"] = _json(sources)
+    version = digest({**transform_files, "layer": "\n".join(layer).encode()})
+    # The code says itself which it is: its environment, which names it too, is updated before it or after it.
+    transform_files["version.txt"] = f"{version}\n".encode()
     return Bundle(
         copy_zip=_named_zip(out_dir, "copy_raw", _code(functions / "copy_raw")),
         transform_zip=_named_zip(out_dir, "transform_listings", transform_files),
-        transform_version=digest(transform_files),
+        transform_version=version,
     )
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.artifacts import digest, write_zip
@@ -17,6 +18,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 LOCKED = PROJECT_ROOT / "requirements" / "local.txt"
 UV = PROJECT_ROOT / ".venv" / "uv" / "bin" / "uv"
 
+PACKAGES = ("msgspec", "pyarrow")
 # Lambda's python3.12 runs on Amazon Linux 2023, glibc 2.34.
 PLATFORM, PYTHON_VERSION = "x86_64-manylinux_2_28", "3.12"
 # What Lambda takes, all layers and the function unzipped.
@@ -38,7 +40,7 @@ def build_layer(out_dir: Path, *, with_pyarrow: bool) -> Path:
     Without pyarrow it has msgspec alone, for a stack whose LayerArn brings pyarrow. Needs the package index the
     first time. Raises LayerError when a package cannot be had, or the layer is too big for Lambda.
     """
-    packages = ["msgspec", "pyarrow"] if with_pyarrow else ["msgspec"]
+    packages = PACKAGES if with_pyarrow else ("msgspec",)
     with tempfile.TemporaryDirectory() as folder:
         _install(packages, Path(folder))
         # Lambda puts a layer's python/ on the path of a Python function.
@@ -53,7 +55,7 @@ def build_layer(out_dir: Path, *, with_pyarrow: bool) -> Path:
     return write_zip(out_dir / f"runtime-{digest(files)}.zip", files, compress=True)
 
 
-def _install(packages: list[str], target: Path) -> None:
+def _install(packages: Sequence[str], target: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write("\n".join(locked(package) for package in packages))
         requirements.flush()

@@ -5,7 +5,9 @@ rejects.parquet, and `_SUCCESS.json` last, under `transform=<version>/` in the s
 gives the same bytes, so repeating it changes nothing, and another version of code or contract never overwrites
 what a COPY may be reading. Rights needed: read raw; put clean.
 
-Environment: CLEAN_BUCKET, TRANSFORM_VERSION. Beside this file: contract.json and sources.json, made by the build.
+Environment: CLEAN_BUCKET, TRANSFORM_VERSION. Beside this file, made by the build: contract.json, sources.json and
+version.txt, the version of this code. While a deployment has changed only one of code and environment, nothing is
+cleaned: the messages come again.
 """
 
 import hashlib
@@ -40,7 +42,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     for message in event["Records"]:
         try:
             for bucket, key in manifests(message["body"]):
-                counts = clean_set(s3, bucket, os.environ["CLEAN_BUCKET"], key, os.environ["TRANSFORM_VERSION"])
+                counts = clean_set(s3, bucket, os.environ["CLEAN_BUCKET"], key, agreed_version())
                 log.info("cleaned %s: %s", key, counts)
         except Exception:
             log.exception("message %s failed and will come again: %s", message["messageId"], message["body"])
@@ -57,6 +59,17 @@ def manifests(body: str) -> Iterator[tuple[str, str]]:
         key = unquote_plus(record["s3"]["object"]["key"])
         if key.rsplit("/", 1)[-1] == MANIFEST:
             yield record["s3"]["bucket"]["name"], key
+
+
+def agreed_version() -> str:
+    """The version of this code; RuntimeError while the environment names another, as in the midst of a deployment."""
+    own, named = (Path(__file__).parent / "version.txt").read_text("utf-8").strip(), os.environ["TRANSFORM_VERSION"]
+    if own != named:
+        raise RuntimeError(
+            f"expected TRANSFORM_VERSION={own}, the version of this code, found {named}: a deployment is under way, "
+            "or died half-way, then deploy again"
+        )
+    return own
 
 
 @cache

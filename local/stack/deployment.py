@@ -31,6 +31,7 @@ DEPLOYED = (
     "include/searches.py",
     "include/sources.py",
     "include/yaml_files.py",
+    "requirements/local.txt",
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from include.contract import compile_contract
 from include.sources import compile_source, known_sources
-from infra.build import Bundle, build, bundle
+from infra.build import FUNCTIONS, Bundle, build, bundle
 
 CONTRACT = {"columns": [{"name": "zpid", "type": "BIGINT"}]}
 SOURCES = {"zillow56": {"request": {"path": "/search"}}}
@@ -65,6 +65,17 @@ def test_changed_transform_code_changes_its_version(tmp_path: Path, functions: P
     assert before.transform_version != _bundled(tmp_path, functions).transform_version
 
 
+def test_another_package_in_the_layer_changes_the_transform_s_version(tmp_path: Path) -> None:
+    """The version is of all that cleans, of which the zip has a part; the zip says it itself."""
+    versions = set()
+    for pins in (["pyarrow==24.0.0"], ["pyarrow==25.0.0"]):
+        built = bundle(tmp_path, FUNCTIONS, {}, {}, pins)
+        with zipfile.ZipFile(built.transform_zip) as zipped:
+            assert f"{built.transform_version}\n".encode() == zipped.read("version.txt")
+        versions.add(built.transform_version)
+    assert 2 == len(versions)
+
+
 def test_changed_copy_code_leaves_the_transform_alone(tmp_path: Path, functions: Path) -> None:
     """Another copy function has another zip, and what was cleaned stays clean under its version."""
     before = _bundled(tmp_path, functions)
@@ -89,6 +100,6 @@ def test_checkout_builds_with_its_contract_and_every_adapter(tmp_path: Path) -> 
         assert compile_contract() == json.loads(archive.read("contract.json"))
         assert {n: compile_source(n) for n in known_sources()} == json.loads(archive.read("sources.json"))
     assert sorted(names) == names
-    assert {".py", ".json"} == {Path(name).suffix for name in names}
+    assert {".py", ".json", ".txt"} == {Path(name).suffix for name in names}
     with zipfile.ZipFile(built.copy_zip) as archive:
         assert "handler.py" in archive.namelist()

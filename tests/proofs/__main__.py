@@ -61,6 +61,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("marts", "marts that grew day by day, in any order, hold what a build from nothing gives", 10),
     Proof("orders", "three loaders at once, in any order, leave a fresh warehouse's core and marts", 40),
     Proof("halves", "a hundred sets that fail together all arrive, but the bad one", 40, ("-s", "tests/proofs/halves")),
+    Proof("deploys", "no set is labelled with the version of another code while a function is deployed", 15),
     Proof("no_state", "each task runs in an empty home and folder of its own, as container executors do it", 15),
     Proof("ordinary_user", "an ordinary user's `make down` leaves no process, port or lock", 10),
     Proof(

@@ -26,6 +26,7 @@ UNREADABLE = b"<html>busy</html>"
 def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The handler as the build lays it out: with the compiled contract and adapters beside it."""
     shutil.copy(FOLDER / "handler.py", tmp_path)
+    (tmp_path / "version.txt").write_text("0123456789ab\n")
     (tmp_path / "contract.json").write_text(json.dumps(compile_contract()))
     (tmp_path / "sources.json").write_text(json.dumps({name: compile_source(name) for name in known_sources()}))
     spec = importlib.util.spec_from_file_location("transform_listings_handler", tmp_path / "handler.py")
@@ -144,3 +145,16 @@ def test_a_manifest_that_another_hand_wrote_is_named(function: ModuleType, body:
     with pytest.raises(RuntimeError, match=f"^s3://raw/{MANIFEST_KEY} is no manifest .* Put back the version"):
         function.clean_set(s3, "raw", "clean", MANIFEST_KEY, "0123456789ab")
     assert {} == s3.buckets["clean"]
+
+
+def test_code_under_another_version_cleans_nothing(
+    function: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A deployment updates code and environment one after the other: what comes in between comes again."""
+    s3 = raw_set((fixture("zillow56"), 6))
+    monkeypatch.setenv("TRANSFORM_VERSION", "ba9876543210")
+    assert ["m1"] == run(function, s3)
+    assert {} == s3.buckets["clean"]
+    assert "expected TRANSFORM_VERSION=0123456789ab, the version of this code, found ba9876543210" in caplog.text
+    monkeypatch.setenv("TRANSFORM_VERSION", "0123456789ab")
+    assert [] == run(function, s3)
