@@ -140,7 +140,7 @@ class QuotaLedger:
             if made is None:
                 return
             entry, after = made
-            if not number and not self._is_closed(_before(month), now):
+            if not number and self._close(_before(month), now):
                 continue
             key = quota_key(self.source, f"{month:%Y-%m}", number + 1)
             body = {"id": identity, "at": now.isoformat(), **entry, "account": after.to_dict()}
@@ -168,15 +168,15 @@ class QuotaLedger:
             return month, last.number, last.account
         return month, 0, before.account.in_a_new_month() if before.account else Account()
 
-    def _is_closed(self, month: datetime, now: datetime) -> bool:
-        """Whether nobody writes into a month any more; when somebody still may, closes it, and what it had is new."""
+    def _close(self, month: datetime, now: datetime) -> bool:
+        """Closes a month into which somebody may still write; whether there was one to close, and it is to be read."""
         last = self._last_of(month)
         if last.is_closed or now > next_month(month) + CLOCKS_DIFFER:
-            return True
+            return False
         account = last.account or Account()
         body = {"id": uuid4().hex, "at": now.isoformat(), "kind": CLOSING, "account": account.to_dict()}
         self._put_once(quota_key(self.source, f"{month:%Y-%m}", last.number + 1), body)
-        return False
+        return True
 
     def _last_of(self, of: datetime) -> _Last:
         month = f"{of:%Y-%m}"

@@ -114,8 +114,10 @@ class Cleaner:
         self, chunk: list[_Page], constants: Mapping[str, pa.Scalar], rejects: "_Rejected", watch: Watch
     ) -> pa.Table:
         rows, origin = self._gather(chunk)
-        homes = are_homes(convert(self.plan.home_type, rows).array)
-        made = {column.name: convert(column, rows, homes) for column in self.plan.payload}
+        home_type = self.plan.home_type
+        first = {home_type.name: convert(home_type, rows)}
+        homes = are_homes(first[home_type.name].array)
+        made = {column.name: first.get(column.name) or convert(column, rows, homes) for column in self.plan.payload}
         watch.see_columns(made)
         watch.see_times(rows)
         problems = _first_problems(made)
