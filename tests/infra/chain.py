@@ -66,11 +66,19 @@ def dead_letter(deployed: Deployed, output: str, key: str) -> str:
 
 
 @contextmanager
-def impatient(deployed: Deployed, queue: str, seconds: int = 1) -> Iterator[None]:
-    """While it lasts, a queue hands a failed message out again after seconds instead of minutes."""
+def impatient(deployed: Deployed, queue: str, seconds: int = 1, receives: int | None = None) -> Iterator[None]:
+    """While it lasts, a queue hands a failed message out again after seconds instead of minutes.
+
+    Five receives that are minutes apart are an hour, seconds apart they may be over before a busy machine has done
+    what the message waits for: `receives` is how many it gets instead.
+    """
     sqs, url = deployed.root("sqs"), deployed.outputs[queue]
-    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+    names: list[Any] = ["VisibilityTimeout", "RedrivePolicy"]
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    changed = {"VisibilityTimeout": str(seconds)}
+    if receives:
+        changed["RedrivePolicy"] = json.dumps(json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": receives})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)
     try:
         yield
     finally:

@@ -170,7 +170,7 @@ def over_a_slow_line(deployed: Deployed, timeout: int) -> Iterator[SlowLine]:
 def test_a_transform_that_times_out_is_tried_again(deployed: Deployed) -> None:
     """Stopped by its time-out in the middle of a set, it leaves nothing; over a better line the next try succeeds."""
     extract_id = extract(30)
-    with impatient(deployed, "TransformQueueUrl"):
+    with impatient(deployed, "TransformQueueUrl", receives=1000):
         with over_a_slow_line(deployed, timeout=1) as line:
             land(deployed, small_set.objects(extract_id))
             eventually(lambda: True if line.callers() else None, "a call over the slow line")
@@ -201,7 +201,7 @@ def test_a_worker_killed_as_for_its_memory_is_replaced(deployed: Deployed) -> No
     MiniStack does not enforce a function's memory, so that the end of the process is made by hand.
     """
     extract_id = extract(40)
-    with impatient(deployed, "TransformQueueUrl", seconds=5):
+    with impatient(deployed, "TransformQueueUrl", seconds=5, receives=1000):
         with over_a_slow_line(deployed, timeout=60) as line:
             land(deployed, small_set.objects(extract_id))
             [worker] = eventually(lambda: line.callers() or None, "a call over the slow line")
@@ -215,7 +215,10 @@ def test_with_room_for_one_function_at_a_time_every_set_arrives(tmp_path: Path) 
     ids = [extract(number) for number in range(50, 58)]
     with RunningMiniStack(tmp_path, settings={"LAMBDA_ACCOUNT_CONCURRENCY": "1"}) as ministack:
         deployed = Deployed(ministack, deploy_local(ministack.endpoint, tmp_path / "build", CONNECTIONS))
-        with impatient(deployed, "CopyQueueUrl", seconds=4), impatient(deployed, "TransformQueueUrl", seconds=4):
+        with (
+            impatient(deployed, "CopyQueueUrl", seconds=4, receives=1000),
+            impatient(deployed, "TransformQueueUrl", seconds=4, receives=1000),
+        ):
             with asleep(deployed, "CopyFunctionName"):
                 for extract_id in ids:
                     land(deployed, small_set.objects(extract_id))

@@ -44,7 +44,7 @@ def test_no_set_has_the_version_of_another_code(deployed: Deployed, bundles: lis
         land(deployed, small_set.objects(ids[-1]))
         time.sleep(chance.choice([0, 0.2, 0.5]))
 
-    with impatient(deployed, "TransformQueueUrl", 2):
+    with impatient(deployed, "TransformQueueUrl", 2, receives=1000):
         for build in bundles if number % 2 else reversed(bundles):
             steps = [
                 lambda build=build: functions.update_function_code(
