@@ -188,7 +188,7 @@ setup: ## Make every environment under .venv (the other commands do it too)
 
 .PHONY: docs
 docs: setup ## Generate the pages that are derived from the contract
-	@$(test) -m include.contract --dictionary > docs/data-dictionary.md
+	@$(test) -m include.contract.listing --dictionary > docs/data-dictionary.md
 
 .PHONY: pictures
 pictures: browser ## Take the README's pictures of the stack that is up (after make demo)

@@ -22,10 +22,10 @@ from typing import Any
 
 import psycopg
 
-from include import marts
-from include.migrations import migrate
-from include.publishing import Publisher
-from include.settings import Resources
+from include.base.settings import Resources
+from include.report import marts
+from include.report.publishing import Publisher
+from include.warehouse.migrations import migrate
 from tests.integration.warehouse_fixture import Warehouse, home
 
 LAST_DAY = "2026-11-22"

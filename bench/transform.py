@@ -31,8 +31,8 @@ SOURCE = "zillow56"
 COMPILE = f"""
 import json, sys
 from pathlib import Path
-from include.contract import compile_contract
-from include.sources import compile_source
+from include.contract.listing import compile_contract
+from include.contract.families import compile_source
 folder = Path(sys.argv[1])
 (folder / "contract.json").write_text(json.dumps(compile_contract()))
 (folder / "source.json").write_text(json.dumps(compile_source("{SOURCE}")))

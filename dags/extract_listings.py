@@ -26,15 +26,15 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import CronPartitionTimetable, Param, dag, task
 from airflow.sdk.configuration import conf
 
-from include import markets
 from include.assets import LANDED_LISTINGS
+from include.base.searches import SALE, SEARCHES
+from include.base.settings import tuning
+from include.contract.families import known_sources
 from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.operators import LandListingsOperator
-from include.quota import LONGEST_TASK
-from include.quota_ledger import reserve_plan
-from include.searches import SALE, SEARCHES
-from include.settings import tuning
-from include.sources import known_sources
+from include.extract import plan
+from include.extract.operator import LandListingsOperator
+from include.extract.quota_account import LONGEST_TASK
+from include.extract.quota_ledger import reserve_plan
 
 
 @task
@@ -47,8 +47,8 @@ def plan_requests(
 ) -> list[dict[str, Any]]:
     """One `ExtractRequest` per market, for which the quota has reserved what they may spend."""
     assert params is not None
-    markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
-    requests = markets.plan(
+    plan.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
+    requests = plan.plan(
         source=params["source"],
         locations=params["markets"],
         listing=params["listing"],
@@ -78,7 +78,7 @@ def plan_requests(
         "markets": Param(
             ["houston, tx", "austin, tx", "phoenix, az"],
             type="array",
-            items={"type": "string", "maxLength": markets.LONGEST_LOCATION, "pattern": markets.ONE_LINE},
+            items={"type": "string", "maxLength": plan.LONGEST_LOCATION, "pattern": plan.ONE_LINE},
             minItems=1,
             title="Markets",
             description="One per line, as the API knows them: a city and its state.",
@@ -108,16 +108,16 @@ def plan_requests(
         "date_override": Param(
             None,
             type=["null", "string"],
-            maxLength=markets.LONGEST_REASON,
-            pattern=markets.ONE_LINE,
+            maxLength=plan.LONGEST_REASON,
+            pattern=plan.ONE_LINE,
             title="Reason for another date",
             description="Only when the partition key is not today: why what the API serves now stands for that date.",
         ),
         "quota_override": Param(
             None,
             type=["null", "string"],
-            maxLength=markets.LONGEST_REASON,
-            pattern=markets.ONE_LINE,
+            maxLength=plan.LONGEST_REASON,
+            pattern=plan.ONE_LINE,
             title="Reason not to believe the API's quota",
             description="Only when a run is refused for what the API last said of its quota: why there is more now.",
         ),

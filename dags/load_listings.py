@@ -38,11 +38,11 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import loading
 from include.assets import CLEAN_LISTINGS, SUSPECT_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.operators import CopyToStagingOperator
-from include.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
+from include.extract.operator import CopyToStagingOperator
+from include.load import steps
+from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
 
 @task(**LOOK_AGAIN)
@@ -52,37 +52,35 @@ def plan_batches(partition_key: str | None = None, dag_run: Any = None, params: 
         raise AirflowFailException("no partition key: trigger with one like all|2026-11-22")
     client, again = S3Hook(AWS_CONN_ID).get_conn(), params["retry_suspects"]
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return loading.plan(
-            connection, client, partition_key=partition_key, run_id=dag_run.run_id, retry_suspects=again
-        )
+        return steps.plan(connection, client, partition_key=partition_key, run_id=dag_run.run_id, retry_suspects=again)
 
 
 @task(on_failure_callback=None)
 def create_staging(batch: dict[str, Any], ti: Any = None) -> None:
     """Empty staging tables of the batch's own."""
-    with loading.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        loading.create_staging(connection, batch)
+    with steps.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        steps.create_staging(connection, batch)
 
 
 @task(
     on_failure_callback=None,
     outlets=[WAREHOUSE_LISTINGS],
-    templates_dict={"load": loading.templates(LOAD_FILES), "checks": loading.templates(CHECK_FILES)},
+    templates_dict={"load": steps.templates(LOAD_FILES), "checks": steps.templates(CHECK_FILES)},
 )
 def load(batch: dict[str, Any], templates_dict: Any = None, ti: Any = None, outlet_events: Any = None) -> Any:
     """Load files, check files, commit: one transaction over one connection. Returns the `LoadReceipt`."""
-    with loading.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        receipt = loading.load(connection, batch, templates_dict)
-    outlet_events[WAREHOUSE_LISTINGS].extra = loading.summary(receipt)
+    with steps.fault_noted(ti), RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
+        receipt = steps.load(connection, batch, templates_dict)
+    outlet_events[WAREHOUSE_LISTINGS].extra = steps.summary(receipt)
     return receipt
 
 
 @task(trigger_rule=TriggerRule.ONE_FAILED)
 def record_suspects(batch: dict[str, Any], ti: Any = None) -> dict[str, Any]:
     """Marks the sets of a failed batch as suspect; returns the `Suspects` as a dict."""
-    fault = loading.noted_fault(ti, sorted(ti.task.upstream_task_ids))
+    fault = steps.noted_fault(ti, sorted(ti.task.upstream_task_ids))
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return asdict(loading.record_suspects(connection, batch, fault))
+        return asdict(steps.record_suspects(connection, batch, fault))
 
 
 @task(outlets=[SUSPECT_LISTINGS])
@@ -123,7 +121,7 @@ def load_batch(batch: dict[str, Any]) -> None:
     default_args=DEFAULT_ARGS,
     tags=TAGS,
     template_searchpath=[str(SQL_DIR)],
-    user_defined_macros={"batch_of": loading.batch_of, "copy_of": loading.copy_of},
+    user_defined_macros={"batch_of": steps.batch_of, "copy_of": steps.copy_of},
     params={
         "retry_suspects": Param(
             False,

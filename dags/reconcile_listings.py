@@ -28,11 +28,12 @@ from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import alerts, reconcile
+from include import alerts
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
+from include.base.settings import tuning
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.gaps import Gaps
-from include.settings import tuning
+from include.reconcile import steps
+from include.reconcile.gaps import Gaps
 
 
 @task
@@ -40,7 +41,7 @@ def find_gaps(ti: Any = None, params: dict[str, Any] | None = None) -> dict[str,
     """The sets that stopped, by the place where they did."""
     assert params is not None
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return reconcile.find_gaps(
+        return steps.find_gaps(
             connection,
             S3Hook(AWS_CONN_ID).get_conn(),
             SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(),
@@ -54,26 +55,26 @@ def find_gaps(ti: Any = None, params: dict[str, Any] | None = None) -> dict[str,
 def send_again(gaps: dict[str, Any]) -> int:
     """The number of notifications put back on the Lambdas' queues."""
     queues, buckets = SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), S3Hook(AWS_CONN_ID).get_conn()
-    return reconcile.send_stopped(queues, buckets, Gaps.from_dict(gaps))
+    return steps.send_stopped(queues, buckets, Gaps.from_dict(gaps))
 
 
 @task(outlets=[LANDED_LISTINGS])
 def announce_landed(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]:
     """Emits for every partition that was never sensed; skipped when there is none."""
-    return _announce(outlet_events[LANDED_LISTINGS], reconcile.landed_partitions(Gaps.from_dict(gaps)))
+    return _announce(outlet_events[LANDED_LISTINGS], steps.landed_partitions(Gaps.from_dict(gaps)))
 
 
 @task(outlets=[CLEAN_LISTINGS])
 def announce_ready(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]:
     """Emits for every partition that the load is to be woken for; skipped when there is none."""
-    return _announce(outlet_events[CLEAN_LISTINGS], reconcile.ready_partitions(Gaps.from_dict(gaps)))
+    return _announce(outlet_events[CLEAN_LISTINGS], steps.ready_partitions(Gaps.from_dict(gaps)))
 
 
 @task(on_failure_callback=None, on_retry_callback=None)
 def report_the_rest(gaps: dict[str, Any], ti: Any = None) -> None:
     """Fails with the message that a person needs, when there is anything to do, and mails it once a day."""
     day = ti.start_date.date().isoformat()
-    if message := reconcile.report(S3Hook(AWS_CONN_ID).get_conn(), Gaps.from_dict(gaps), day, alerts.send):
+    if message := steps.report(S3Hook(AWS_CONN_ID).get_conn(), Gaps.from_dict(gaps), day, alerts.send):
         raise AirflowFailException(message)
 
 

@@ -21,20 +21,20 @@ from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include import dead_letters
 from include.assets import LANDED_LISTINGS
+from include.base.settings import resources
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.ledger import Ledger
-from include.settings import resources
+from include.ledger import queues
+from include.ledger.sets import Ledger
 
 
 @task
 def move_back(function: str) -> dict[str, Any]:
     """How many messages went back to the queue of a function, and the partitions with sets to be let through."""
     where = resources()
-    moved = dead_letters.move_back(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), *dead_letters.queues(where)[function])
+    moved = queues.move_back(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), *queues.queues(where)[function])
     ledger = Ledger(S3Hook(AWS_CONN_ID).get_conn(), where)
-    return {"messages": moved.messages, "partitions": dead_letters.waiting_partitions(ledger, moved.manifests)}
+    return {"messages": moved.messages, "partitions": queues.waiting_partitions(ledger, moved.manifests)}
 
 
 @task(outlets=[LANDED_LISTINGS])

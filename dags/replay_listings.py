@@ -26,39 +26,40 @@ from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk import Param, TriggerRule, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import markets, replay
 from include.alerts import send
 from include.assets import CLEAN_LISTINGS
+from include.base.keys import partition_of
+from include.base.settings import resources, tuning
+from include.contract.families import known_sources
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.drift import tell_unknown_fields
-from include.gates import Gatekeeper
-from include.keys import partition_of
-from include.ledger import Ledger
-from include.operators import ReplayedSetsSensor
-from include.settings import resources, tuning
-from include.sources import known_sources
+from include.extract import plan
+from include.extract.operator import ReplayedSetsSensor
+from include.ledger.sets import Ledger
+from include.replay import steps
+from include.sense.drift import tell_unknown_fields
+from include.sense.gates import Gatekeeper
 
 
 @task
 def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
-    markets.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
-    wanted = replay.Wanted.from_params(params)
-    return replay.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
+    plan.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
+    wanted = steps.Wanted.from_params(params)
+    return steps.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
 
 
 @task
 def ask(date: str, params: Any = None, dag_run: Any = None) -> int:
     """The number of sets of the date that were sent to the transform again."""
     its = _date_of(dag_run, date)
-    sets = replay.Wanted.from_params(params).sets(Ledger(its.client, its.where), _missing, date)
+    sets = steps.Wanted.from_params(params).sets(Ledger(its.client, its.where), _missing, date)
     return its.ask(SqsHook(aws_conn_id=AWS_CONN_ID).get_conn(), sets)
 
 
 @task(outlets=[CLEAN_LISTINGS], trigger_rule=TriggerRule.ALL_DONE)
 def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: Any = None) -> int:
     """The number of sets that passed their gates and were announced; skipped when none did. XCom `outcome`: its URL."""
-    if replay.unfinished(ti, dag_run, "ask"):
+    if steps.unfinished(ti, dag_run, "ask"):
         raise AirflowSkipException(f"not all sets of {date} were asked for: ask did not end well")
     its = _date_of(dag_run, date)
     gates = Gatekeeper(its.client, its.where, tuning().reject_share_limit)
@@ -74,7 +75,7 @@ def let_through(date: str, dag_run: Any = None, ti: Any = None, outlet_events: A
 @task(trigger_rule=TriggerRule.ALL_DONE)
 def tell_the_rest(date: str, dag_run: Any = None, ti: Any = None) -> None:
     """Fails with the names of the sets that did not come, when there is any, or when a task before it failed."""
-    if failed := replay.unfinished(ti, dag_run, "ask", "let_through"):
+    if failed := steps.unfinished(ti, dag_run, "ask", "let_through"):
         raise AirflowFailException(f"{date} was not let through: {failed}. See why, clear it with what follows it")
     if words := _date_of(dag_run, date).rest():
         raise AirflowFailException(f"{date}: {words}")
@@ -82,11 +83,11 @@ def tell_the_rest(date: str, dag_run: Any = None, ti: Any = None) -> None:
 
 def _missing(*asked: Any) -> Any:
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return replay.missing(connection, *asked)
+        return steps.missing(connection, *asked)
 
 
-def _date_of(run: Any, date: str) -> replay.DateReplay:
-    return replay.DateReplay.of(S3Hook(AWS_CONN_ID).get_conn(), resources(), run, date)
+def _date_of(run: Any, date: str) -> steps.DateReplay:
+    return steps.DateReplay.of(S3Hook(AWS_CONN_ID).get_conn(), resources(), run, date)
 
 
 @task_group

@@ -27,10 +27,11 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import IdentityMapper, Param, PartitionedAssetTimetable, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include import loading, reporting
 from include.assets import MARKET_REPORT, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR
+from include.load import steps as loading
+from include.report import steps as reporting
+from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR
 
 
 @task(

@@ -18,8 +18,8 @@ from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk._shared.secrets_masker import redact
 
-from include.searches import SALE, market_name
-from include.settings import tuning
+from include.base.searches import SALE, market_name
+from include.base.settings import tuning
 
 SMTP_CONN_ID = "smtp_listings"
 SECONDS_PER_STEP = 10

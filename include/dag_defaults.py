@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.alerts import callbacks
-from include.refusals import Refused
-from include.settings import tuning
+from include.base.refusals import Refused
+from include.base.settings import tuning
 
 AWS_CONN_ID = "aws_s3_conn"
 REDSHIFT_CONN_ID = "conn_id_redshift"

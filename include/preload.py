@@ -35,12 +35,12 @@ MODULES = (
     "airflow.providers.standard.decorators.python",
     "include.alerts",
     "include.dag_defaults",
-    "include.drift",
-    "include.gates",
-    "include.operators",
-    "include.reconcile",
-    "include.report",
-    "include.reporting",
+    "include.sense.drift",
+    "include.sense.gates",
+    "include.extract.operator",
+    "include.reconcile.steps",
+    "include.report.html",
+    "include.report.steps",
 )
 SERVICES = ("secretsmanager", "sts", "s3", "sqs")
 FOLDER = Path(__file__).parent
@@ -57,9 +57,9 @@ def preload() -> None:
 
 def _report_parts() -> AbstractContextManager[None]:
     try:
-        from include.report_page.parts import made_ahead
+        from include.report.page.parts import made_ahead
     except Exception:
-        log.exception("include.report_page.parts cannot be imported ahead; each report will try by itself")
+        log.exception("include.report.page.parts cannot be imported ahead; each report will try by itself")
         return nullcontext()
     return made_ahead()
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from include.contract.families import compile_source, known_sources
+
 # The one exception to the import law of this folder: the functions import nothing of ours, so somebody must
 # hand them the compiled contract and adapters, and that is what a build does.
-from include.contract import compile_contract
-from include.sources import compile_source, known_sources
+from include.contract.listing import compile_contract
 from infra.artifacts import digest, write_zip
 from infra.layer import PACKAGES, locked
 

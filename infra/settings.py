@@ -1,4 +1,4 @@
-"""Knows which output of the template is which of the settings that include/settings.py reads."""
+"""Knows which output of the template is which of the settings that include/base/settings.py reads."""
 
 from __future__ import annotations
 

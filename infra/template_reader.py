@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from include.yaml_files import FastLoader
+from include.contract.yaml_files import FastLoader
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 

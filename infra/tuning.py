@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Not to deploy with what no task could start with: a setting that does not parse fails every DAG file.
-from include.settings import SettingsError, Tuning, read_tuning
+from include.base.settings import SettingsError, Tuning, read_tuning
 from infra.aws_account import DeployError
 from infra.settings import SETTINGS
 

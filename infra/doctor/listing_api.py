@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from include.sources import NotAPage, Source, load_source
+from include.contract.families import NotAPage, Source, load_source
 from infra.aws_account import DeployError
 from infra.connections import KEY
 from infra.doctor.dag_files import parsed

@@ -15,7 +15,7 @@ _READ_AS = {"number": NUMBER, "money": NUMBER, "area": NUMBER, "text": TEXT, "ad
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One way to fill a column; see `include/adapters.py` for the meaning of each part."""
+    """One way to fill a column; see `include/contract/adapters.py` for the meaning of each part."""
 
     path: str
     conversion: str

@@ -14,8 +14,8 @@ from local.stack.marks import MARK
 from local.stack.ports import PREFIX, Ports
 
 # In Airflow's own interpreter: the stand-in imports nothing of the pipeline.
-READ = "from include.settings import tuning; tuning()"
-REFUSAL = "include.settings.SettingsError: "
+READ = "from include.base.settings import tuning; tuning()"
+REFUSAL = "include.base.settings.SettingsError: "
 
 
 class SettingRefused(ValueError):

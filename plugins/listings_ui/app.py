@@ -13,11 +13,11 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from include.keys import MalformedKey
-from include.progress import last_extraction, table
-from include.progress_rows import PIPELINE, REPORT, Where
-from include.report_store import KINDS, Download, ReportStore, StoreTrouble, Summary, checked_date
-from include.version import VERSION
+from include.base.keys import MalformedKey
+from include.base.version import VERSION
+from include.progress.rows import PIPELINE, REPORT, Where
+from include.progress.table import last_extraction, table
+from include.report.store import KINDS, Download, ReportStore, StoreTrouble, Summary, checked_date
 from listings_ui import shelves
 from listings_ui.access import FOLDER, TEMPLATES, failed, may_read_reports, readable_dags, refused, with_headers
 from listings_ui.reasons import NoReason, reason

@@ -15,7 +15,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from include.progress_rows import (
+from include.progress.rows import (
     CLEAN,
     LANDED,
     PIPELINE,

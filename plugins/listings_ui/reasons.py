@@ -15,8 +15,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from include.loading import FAULT
-from include.progress_rows import Where
+from include.load.steps import FAULT
+from include.progress.rows import Where
 
 LONGEST = 4000
 _SENTENCE = re.compile(r".{20,}?[.!?](?=\s)")

@@ -15,11 +15,11 @@ from airflow.utils.session import create_session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.base.settings import Resources, SettingsError, resources
 from include.dag_defaults import AWS_CONN_ID
-from include.progress import Ledgers, Reported
-from include.progress_rows import History
-from include.report_store import ReportStore, StoreTrouble, Summary
-from include.settings import Resources, SettingsError, resources
+from include.progress.rows import History
+from include.progress.table import Ledgers, Reported
+from include.report.store import ReportStore, StoreTrouble, Summary
 from listings_ui.metadata import read_history
 
 FRESH = 3.0

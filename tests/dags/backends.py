@@ -18,9 +18,9 @@ import httpx
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from include.assets import LANDED_LISTINGS
-from include.keys import SetKey, quota_prefix
-from include.operators import LandListingsOperator
-from include.receipts import ExtractRequest
+from include.base.keys import SetKey, quota_prefix
+from include.base.receipts import ExtractRequest
+from include.extract.operator import LandListingsOperator
 from tests.dags.conftest import PROJECT_ROOT
 from tests.ministack import RunningMiniStack
 

@@ -151,7 +151,7 @@ def extraction(
     _api_process: Any, _ministack: Any, _s3: Any, _nothing_set: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """Extractions into an empty landing bucket, from a listing API that was never asked anything."""
-    from include.settings import resources, tuning
+    from include.base.settings import resources, tuning
     from tests.dags.backends import Extraction, environment
 
     _api_process.post("/_control/reset").raise_for_status()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSensorTimeout
 
-from include.keys import SetKey
-from include.operators import CleanSetSensor
-from include.settings import resources
+from include.base.keys import SetKey
+from include.base.settings import resources
+from include.extract.operator import CleanSetSensor
 from tests.dags.backends import DATE, EXTRACT_ID, Extraction
 
 KEY = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)

@@ -12,8 +12,8 @@ from airflow.models.xcom import XComModel
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.utils.session import create_session
 
-from include.keys import extract_id
-from include.refusals import Refused
+from include.base.keys import extract_id
+from include.base.refusals import Refused
 from tests.dags.backends import Extraction
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from include.quota import Account, Reading
-from include.quota_ledger import QuotaLedger
-from include.settings import tuning
+from include.base.settings import tuning
+from include.extract.quota_account import Account, Reading
+from include.extract.quota_ledger import QuotaLedger
 from tests.dags.backends import DATE, EXTRACT_ID, Extraction
 
 SIX_PAGES = [f"page-{number:04d}.json" for number in range(1, 7)]

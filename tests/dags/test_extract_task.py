@@ -10,11 +10,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError
 
-from include.keys import SetKey
-from include.operators import LandListingsOperator
-from include.refusals import Refused
-from include.searches import market_of
-from include.sources import UnknownSource
+from include.base.keys import SetKey
+from include.base.refusals import Refused
+from include.base.searches import market_of
+from include.contract.families import UnknownSource
+from include.extract.operator import LandListingsOperator
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
 from tests.unit.loopback import Answer, ScriptedServer
 

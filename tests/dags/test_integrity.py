@@ -15,9 +15,9 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 import include
-from include.operators import CleanSetSensor, LandListingsOperator
-from include.refusals import Refused
-from include.sources import known_sources
+from include.base.refusals import Refused
+from include.contract.families import known_sources
+from include.extract.operator import CleanSetSensor, LandListingsOperator
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 
 DAG_IDS = [
@@ -148,8 +148,8 @@ def test_no_task_repeats_what_no_waiting_cures(dags: dict[str, Any]) -> None:
         assert RetryAction.DEFAULT == task.retry_policy.evaluate(TimeoutError("for now"), 1, 3).action, name
     ours = {
         each
-        for module in pkgutil.iter_modules(include.__path__)
-        for each in vars(importlib.import_module(f"include.{module.name}")).values()
+        for module in pkgutil.walk_packages(include.__path__, "include.")
+        for each in vars(importlib.import_module(module.name)).values()
         if isinstance(each, type) and issubclass(each, Exception) and each.__module__.startswith("include.")
     }
     passing = {"LedgerBusy", "NotAPage", "NotThere", "StoreTrouble"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.report_store import ReportStore
-from include.version import VERSION
+from include.base.version import VERSION
+from include.report.store import ReportStore
 from tests.unit.memory_s3 import MemoryS3
 
 DATE = "2026-11-22"
@@ -48,7 +48,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
 
     from listings_ui import shelves
 
-    from include.settings import Resources, resources
+    from include.base.settings import Resources, resources
 
     s3: Any = MemoryS3("clean")
     s3.put_object(Bucket="clean", Key=f"reports/date={DATE}/report.json", Body=json.dumps(RECORD).encode())
@@ -240,7 +240,7 @@ def test_a_server_that_knows_no_buckets_says_which_settings_it_lacks(
     """As a person must set them."""
     from listings_ui import shelves
 
-    from include.settings import resources
+    from include.base.settings import resources
 
     monkeypatch.setattr(shelves, "store", shelves.Kept(shelves._connect, 60))
     monkeypatch.delenv("LISTINGS_CLEAN_BUCKET")

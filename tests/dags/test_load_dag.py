@@ -11,9 +11,9 @@ from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from include import loading
-from include.loading import Suspects
-from include.operators import CopyToStagingOperator
+from include.extract.operator import CopyToStagingOperator
+from include.load import steps
+from include.load.steps import Suspects
 from tests.unit.xcoms import Instance
 
 STEPS = ("create_staging", "copy_listings", "copy_rejects", "load")
@@ -31,10 +31,10 @@ class _Recording(Instance):
 def test_the_reason_of_each_step_is_recorded(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whichever COPY or load failed, its words reach the audit and the error of the run."""
     failed = Instance(f"load_batch.{step}", map_index=1)
-    with pytest.raises(ValueError, match="as it was"), loading.fault_noted(failed):
+    with pytest.raises(ValueError, match="as it was"), steps.fault_noted(failed):
         raise ValueError("as it was")
     monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
-    monkeypatch.setattr(loading, "record_suspects", lambda connection, batch, fault: Suspects(f"recorded: {fault}"))
+    monkeypatch.setattr(steps, "record_suspects", lambda connection, batch, fault: Suspects(f"recorded: {fault}"))
     record, name = (dags["load_listings"].get_task(f"load_batch.{each}_suspects") for each in ("record", "name"))
 
     with pytest.raises(AirflowFailException, match=f"^recorded: load_batch.{step}: ValueError: as it was$"):
@@ -64,7 +64,7 @@ def test_the_load_notes_its_reason(dags: dict[str, Any], monkeypatch: pytest.Mon
 
     with pytest.raises(ConnectionError):
         dags["load_listings"].get_task("load_batch.load").python_callable({}, {}, ti=instance, outlet_events={})
-    assert "load_batch.load: ConnectionError: nobody there" == loading.noted_fault(instance, ["load_batch.load"])
+    assert "load_batch.load: ConnectionError: nobody there" == steps.noted_fault(instance, ["load_batch.load"])
 
 
 def test_a_batch_is_copied_by_what_notes_and_replaces(dags: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.keys import SetKey
+from include.base.keys import SetKey
 from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction
 
 SET = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)

@@ -1,4 +1,4 @@
-"""reconcile_listings: what its tasks hand on to `include.reconcile`, which has tests of its own."""
+"""reconcile_listings: what its tasks hand on to `include.reconcile.steps`, which has tests of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
-from include import reconcile
-from include.gaps import Gaps
-from include.settings import resources
+from include.base.settings import resources
+from include.reconcile import steps
+from include.reconcile.gaps import Gaps
 from tests.unit.examples import ENVIRONMENT, KEY
 from tests.unit.memory_s3 import MemoryS3
 
@@ -38,7 +38,7 @@ def test_a_person_can_have_the_stuck_ones_sent_again(
         asked.append(options)
         return found
 
-    monkeypatch.setattr(reconcile, "find_gaps", find_gaps)
+    monkeypatch.setattr(steps, "find_gaps", find_gaps)
     monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
     monkeypatch.setattr(S3Hook, "get_conn", lambda hook: None)
 

@@ -15,11 +15,11 @@ from airflow.models.asset import AssetEvent, AssetModel
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.session import create_session
 
-from include.dead_letters import manifests
-from include.keys import SetKey, extract_id
-from include.replay import DateReplay
-from include.resend import send_again
-from include.settings import resources
+from include.base.keys import SetKey, extract_id
+from include.base.settings import resources
+from include.ledger.queues import manifests
+from include.reconcile.resend import send_again
+from include.replay.steps import DateReplay
 from tests.dags.backends import DATE, Extraction
 from tests.unit.examples import VERSION, put_clean_set
 

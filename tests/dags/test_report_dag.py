@@ -13,10 +13,10 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from include import reporting
 from include.assets import MARKET_REPORT
-from include.refusals import Refused
-from include.sql_files import MART_CHECK_FILES, MART_FILES, ChecksFailed
+from include.base.refusals import Refused
+from include.report import steps
+from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, ChecksFailed
 
 PUBLISHED = {"date": "2026-11-22", "uri": "s3://clean/reports/date=2026-11-22/report.html", "latest": True}
 
@@ -28,7 +28,7 @@ def publish(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     def run(published: list[dict[str, Any]], events: OutletEventAccessors) -> Any:
         monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
         monkeypatch.setattr(S3Hook, "get_conn", lambda hook: None)
-        monkeypatch.setattr(reporting, "publish", lambda *_, **given: published)
+        monkeypatch.setattr(steps, "publish", lambda *_, **given: published)
         task = dags["report_listings"].get_task("publish_report")
         return task.python_callable(
             {},
@@ -79,7 +79,7 @@ def test_a_check_that_fails_is_not_tried_again(dags: dict[str, Any], monkeypatch
         raise ChecksFailed({"mart_checks/010_bounds.sql": [{"market": "houston-tx", "active": -1}]})
 
     monkeypatch.setattr(RedshiftSQLHook, "get_conn", lambda hook: nullcontext())
-    monkeypatch.setattr(reporting, "build", refuse)
+    monkeypatch.setattr(steps, "build", refuse)
     task = dags["report_listings"].get_task("build_marts")
 
     with pytest.raises(Refused, match=r"010_bounds\.sql failed: market houston-tx; active -1"):

@@ -17,9 +17,9 @@ from airflow.utils.session import create_session
 
 from include import alerts
 from include.assets import CLEAN_LISTINGS
-from include.keys import SetKey
-from include.refusals import Refused
-from include.settings import resources
+from include.base.keys import SetKey
+from include.base.refusals import Refused
+from include.base.settings import resources
 from tests.dags.backends import DATE, Extraction
 from tests.unit.examples import VERSION, put_clean_set
 

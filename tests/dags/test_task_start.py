@@ -38,7 +38,7 @@ for code in sys.argv[1:]:
 INHERITED = """
 import json, os, sys
 modules = sorted(sys.modules)
-from include.report_page.parts import parts
+from include.report.page.parts import parts
 report = len(parts().library)
 import psutil
 server = psutil.Process(os.getppid())
@@ -69,7 +69,7 @@ EDIT = """
 import json, sys
 from pathlib import Path
 from include import keys
-assert "include.drift" not in sys.modules and "include.operators" in sys.modules
+assert "include.sense.drift" not in sys.modules and "include.extract.operator" in sys.modules
 with Path(keys.__file__).open("a") as file:
     file.write("EDITED = True\\n")
 """
@@ -128,7 +128,11 @@ def test_a_task_inherits_imports_and_decoded_models(tmp_path: Path, nobody: sock
     )
     assert "ahead" not in said
     assert [] == found["decoded"]
-    wanted = {"airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.redshift_sql", "include.operators"}
+    wanted = {
+        "airflow.dag_processing.dagbag",
+        "airflow.providers.amazon.aws.hooks.redshift_sql",
+        "include.extract.operator",
+    }
     assert set() == wanted - set(found["modules"])
     assert [] == [name for name in ("pyarrow", "pandas", "altair") if name in found["modules"]]
     assert (1, 0) == (found["threads"], found["connections"])
@@ -144,7 +148,7 @@ def test_changed_and_broken_files_are_left_to_the_tasks(tmp_path: Path) -> None:
     shutil.copytree(PROJECT_ROOT / "include", tmp_path / "include", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "include" / "drift.py").write_text("raise RuntimeError('broken on purpose')\n")
     found, said = scheduler(tmp_path, tmp_path, EDIT, AFTER_EDIT)
-    assert "include.drift cannot be imported ahead" in said
+    assert "include.sense.drift cannot be imported ahead" in said
     assert "broken on purpose" in said
     assert {"left": [], "edited": True} == found
 

@@ -13,10 +13,10 @@ import pytest
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.utils.session import create_session
 
-from include.keys import SetKey
-from include.refusals import Refused
-from include.settings import resources
-from include.withdrawals import of_date
+from include.base.keys import SetKey
+from include.base.refusals import Refused
+from include.base.settings import resources
+from include.ledger.withdrawals import of_date
 from tests.dags.backends import DATE, Extraction
 
 SET = SetKey("zillow56", "houston-tx", DATE, "20261122T060003Z-1f3a9c")

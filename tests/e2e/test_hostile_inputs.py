@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from include.markets import slug
+from include.extract.plan import slug
 from local.airflow_api import AirflowRefused
 from tests.e2e.pipeline import Pipeline
 

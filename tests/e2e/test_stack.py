@@ -19,7 +19,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from include.version import VERSION
+from include.base.version import VERSION
 from local.stack import Stack, free_ports
 from local.stack.marks import MARK, marked_processes
 from local.stack.ports import PortError, is_held, listeners

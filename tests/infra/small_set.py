@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from include.version import VERSION
+from include.base.version import VERSION
 
 SOURCE, MARKET, DATE = "zillow56", "houston-tx", "2026-11-22"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from include.yaml_files import FastLoader
+from include.contract.yaml_files import FastLoader
 
 TEMPLATE_FILE = Path(__file__).resolve().parents[2] / "infra" / "template.yaml"
 

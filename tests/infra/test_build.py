@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.contract import compile_contract
-from include.sources import compile_source, known_sources
+from include.contract.families import compile_source, known_sources
+from include.contract.listing import compile_contract
 from infra.build import FUNCTIONS, Bundle, build, bundle
 
 CONTRACT = {"columns": [{"name": "zpid", "type": "BIGINT"}]}

@@ -116,7 +116,7 @@ bag = DagBag(settings.DAGS_FOLDER)
 plugins, errors = plugins_manager._get_plugins()
 folder = str(settings.PLUGINS_FOLDER)
 loaded = [name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(folder)]
-parts = ("include.report", "include.exports", "include.report_page.pictures")
+parts = ("include.report.html", "include.report.exports", "include.report.page.pictures")
 include = [importlib.import_module(name) for name in parts]
 page = importlib.import_module("listings_ui.app").create_app()
 made, changed = (json.loads(argument) for argument in sys.argv[2:])
@@ -291,7 +291,7 @@ def test_the_package_is_the_same_bytes_twice(made: Package, tmp_path: Path) -> N
     ("changed", "where"),
     [
         ("dags/sense_listings.py", "dags/sense_listings.py"),
-        ("include/keys.py", "plugins.zip"),
+        ("include/base/keys.py", "plugins.zip"),
         ("include/sql/load/010_lock.sql", "plugins.zip"),
         ("plugins/listings_ui/page.css", "plugins.zip"),
         ("plugins/.airflowignore", "plugins.zip"),
@@ -381,7 +381,7 @@ def test_given_settings_are_exported_as_they_are(tmp_path: Path) -> None:
 
 
 def test_without_a_stage_it_is_a_form_that_exports_nothing(tmp_path: Path) -> None:
-    """Each setting that include/settings.py needs is named in a comment."""
+    """Each setting that include/base/settings.py needs is named in a comment."""
     script = startup_script()
     environment, _ = sourced(tmp_path, script, "exit 255")
 

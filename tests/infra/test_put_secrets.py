@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include.sources import known_sources, load_source
+from include.contract.families import known_sources, load_source
 from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
 from infra.put_secrets import HOSTS, ApiConfig, put_all, read_config
 from tests.infra.deployed_stack import Deployed

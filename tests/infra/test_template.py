@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.keys import SetKey, withdrawal_key
-from include.settings import Tuning
+from include.base.keys import SetKey, withdrawal_key
+from include.base.settings import Tuning
 from infra.connections import HOSTS
 from lambda_functions.copy_raw import handler as copy_raw
 from tests.infra.template import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.settings import Resources
+from include.base.settings import Resources
 from infra.choices import Choices
 from infra.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION
 from infra.put_secrets import EXAMPLE
@@ -119,7 +119,7 @@ class TestSettings:
         assert more == {name: lines[name] for name in lines.keys() - SETTINGS.keys()}
 
     def test_every_resource_of_airflow_is_an_output(self) -> None:
-        """What include/settings.py asks for is what the outputs give, variable by variable."""
+        """What include/base/settings.py asks for is what the outputs give, variable by variable."""
         assert {f"LISTINGS_{name.upper()}" for name in Resources.__dataclass_fields__} == set(SETTINGS)
 
 

@@ -105,8 +105,8 @@ def main(port: int, endpoint: str, old_contract: str) -> dict[str, Any]:
     import boto3
     import redshift_connector
 
-    from include.migrations import migrate
-    from include.warehouse import InvalidBatch
+    from include.warehouse.batch_load import InvalidBatch
+    from include.warehouse.migrations import migrate
     from tests.integration.staged_sets import load_staged, seen
     from tests.integration.test_warehouse_copy import copied
     from tests.integration.warehouse_fixture import BUCKET, HOST, SECRETS

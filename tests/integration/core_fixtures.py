@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.migrations import migrate
-from include.sql_files import Connection
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import empty_core
 from tests.integration.warehouse_fixture import Warehouse
 

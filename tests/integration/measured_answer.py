@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from include import bodies
+from include.extract import bounded_answers
 
 LIMIT = 25_000_000
 HEADERS = {"x-rapidapi-host": "zillow56.p.rapidapi.com", "x-rapidapi-key": "example-key-not-real"}
@@ -22,7 +22,7 @@ HEADERS = {"x-rapidapi-host": "zillow56.p.rapidapi.com", "x-rapidapi-key": "exam
 def main(url: str) -> None:
     """Prints status, bytes kept, size in words, megabytes of memory more than before, and seconds."""
     session = requests.Session()
-    session.mount("http://", bodies.BoundedAdapter(LIMIT, 60))
+    session.mount("http://", bounded_answers.BoundedAdapter(LIMIT, 60))
     session.get(url.replace("page=1", "page=2"), headers=HEADERS, timeout=30)
     before, begun = _peak(), time.monotonic()
     answer = session.get(url, headers=HEADERS, timeout=30)
@@ -31,7 +31,7 @@ def main(url: str) -> None:
             {
                 "status": answer.status_code,
                 "kept": len(answer.content),
-                "size": bodies.too_big(answer, LIMIT),
+                "size": bounded_answers.too_big(answer, LIMIT),
                 "megabytes": (_peak() - before) / 1e6,
                 "seconds": time.monotonic() - begun,
             }

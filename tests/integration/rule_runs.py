@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 
-from include.batches import Batch, ReadySet, Turn
-from include.keys import SetKey
-from include.sql_files import Connection, query
+from include.base.batches import Batch, ReadySet, Turn
+from include.base.keys import SetKey
+from include.warehouse.sql_files import Connection, query
 from tests.integration.rule_cases import (
     CHANGED,
     CHANGED_AND_BACK,

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from include.audit import record_suspects, suspicions
-from include.batches import Turn
-from include.contract import load_contract
-from include.holdings import loaded_sets
-from include.keys import SetKey
-from include.load_plan import Known, batches
-from include.sql_files import ChecksFailed, Connection, query
-from include.warehouse import (
+from include.base.batches import Turn
+from include.base.keys import SetKey
+from include.contract.listing import load_contract
+from include.load.plan import Known, batches
+from include.warehouse.audit import record_suspects, suspicions
+from include.warehouse.batch_load import (
     CHECK_FILES,
     LOAD_FILES,
     Batch,
@@ -29,6 +27,8 @@ from include.warehouse import (
     load_batch,
     render,
 )
+from include.warehouse.rows_held import loaded_sets
+from include.warehouse.sql_files import ChecksFailed, Connection, query
 
 HOUSTON, HUMBLE = "houston-tx", "humble-tx"
 WATCHED = ("price", "home_status", "home_type", "bedrooms", "bathrooms", "living_area_sqft")

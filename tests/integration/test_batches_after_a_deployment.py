@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from include import loading
-from include.batches import Batch, Suspicion
-from include.settings import resources
-from include.sql_files import CHECK_FILES, LOAD_FILES, Connection
-from include.warehouse import InvalidBatch, render, suspicions
+from include.base.batches import Batch, Suspicion
+from include.base.settings import resources
+from include.load import steps
+from include.warehouse.batch_load import InvalidBatch, render, suspicions
+from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, Connection
 from tests.integration.staged_sets import HUMBLE, batch_of, core, load, loaded_turns, rows, seen, stage
 from tests.unit.examples import ENVIRONMENT
 
@@ -38,7 +38,7 @@ def load_again(connection: Connection, batch: Batch) -> dict[str, Any]:
     """What the task `load` does."""
     rendered = {"load": LOAD_FILES, "checks": CHECK_FILES}
     texts = {what: [render(name, batch) for name in names] for what, names in rendered.items()}
-    return loading.load(connection, batch.to_dict(), texts)
+    return steps.load(connection, batch.to_dict(), texts)
 
 
 def test_the_old_cleaning_does_not_come_over_the_new_one(
@@ -55,7 +55,7 @@ def test_the_old_cleaning_does_not_come_over_the_new_one(
     with pytest.raises(InvalidBatch, match=words):
         load_again(core_tables, old)
     with pytest.raises(InvalidBatch, match=words):
-        loading.create_staging(core_tables, old.to_dict())
+        steps.create_staging(core_tables, old.to_dict())
     assert before == core(core_tables)
 
 
@@ -78,7 +78,7 @@ def test_what_is_loaded_is_no_suspect(core_tables: Connection, turn: tuple[str |
     first = seen({1: 100}, replay=its)
     load(core_tables, "since", replace(first, ready=replace(first.ready, replay=since)))
 
-    words = loading.record_suspects(core_tables, batch_of("batch", first).to_dict(), "killed").words
+    words = steps.record_suspects(core_tables, batch_of("batch", first).to_dict(), "killed").words
 
     assert loaded == ("all its sets are loaded: nothing is lost; clear its `load`" in words)
     assert loaded == ([] == suspects(core_tables))
@@ -89,7 +89,7 @@ def test_of_a_failed_batch_only_what_is_missing_is_suspect(core_tables: Connecti
     there, missing = seen({1: 100}), seen({2: 100}, market=HUMBLE)
     load(core_tables, "first", there)
 
-    words = loading.record_suspects(core_tables, batch_of("batch", there, missing).to_dict(), "killed").words
+    words = steps.record_suspects(core_tables, batch_of("batch", there, missing).to_dict(), "killed").words
 
     assert [missing.set_id] == suspects(core_tables)
     assert (True, False) == (missing.set_id in words, there.set_id in words)

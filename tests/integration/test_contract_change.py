@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from include.contract import load_contract
-from include.migrations import migrate
-from include.sql_files import Connection
+from include.contract.listing import load_contract
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import Connection
 from tests.integration.changed_contract import changed_copy
 from tests.integration.staged_sets import drop_all, load_staged, rows, seen
 from tests.integration.test_warehouse_copy import copied

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from include.sql_files import Connection
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import load, seen
 from tests.integration.test_marts import build, mart_tables  # noqa: F401 - a fixture
 from tests.integration.warehouse_fixture import SECRETS, Warehouse

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from include.sources import SOURCES_FOLDER, known_sources, load_source
+from include.contract.families import SOURCES_FOLDER, known_sources, load_source
 from local.listing_api.dirt import Dirt, dirt_of
 from local.listing_api.families import FAMILIES
 from local.listing_api.market import listing_of, listings_on, rows_on

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from include import marts
-from include.migrations import LostColumn, migrate
-from include.sql_files import Connection, NotThere
+from include.report import marts
+from include.warehouse.migrations import LostColumn, migrate
+from include.warehouse.sql_files import Connection, NotThere
 from tests.integration.staged_sets import drop_all, empty_marts, load, mart_rows, rows, seen
 
 pytestmark = pytest.mark.timeout(180)

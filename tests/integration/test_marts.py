@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from include import marts
-from include.migrations import migrate
-from include.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
+from include.report import marts
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
 from tests.integration.staged_sets import HOUSTON, MARTS, Seen, empty_marts, load, mart_rows, rows, seen
 
 pytestmark = pytest.mark.timeout(300)

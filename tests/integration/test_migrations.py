@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from include.migrations import ChangedMigration, migrate
-from include.sql_files import DDL_FILES, Connection
+from include.warehouse.migrations import ChangedMigration, migrate
+from include.warehouse.sql_files import DDL_FILES, Connection
 from tests.integration.staged_sets import HUMBLE, as_the_newest_won, drop_all, load, loaded_turns, rows, seen
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from include import exports, marts, reporting
-from include.publishing import Publisher
-from include.report_store import ReportStore
-from include.settings import Resources
-from include.sql_files import MART_CHECK_FILES, MART_FILES, Connection, render
+from include.base.settings import Resources
+from include.report import exports, marts, steps
+from include.report.publishing import Publisher
+from include.report.store import ReportStore
+from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, Connection, render
 from tests.integration.staged_sets import HOUSTON, HUMBLE, empty_marts, load, seen
 from tests.unit.memory_s3 import MemoryS3
 
@@ -91,22 +91,20 @@ def test_a_run_of_an_earlier_date_publishes_the_newest_too(
     mart_tables: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A late day changes the trend of the newest report: both are put, and only the newest one is the latest."""
-    monkeypatch.setattr(reporting, "resources", lambda: WHERE)
+    monkeypatch.setattr(steps, "resources", lambda: WHERE)
     s3 = MemoryS3("clean")
     rendered = {"marts": [render(n) for n in MART_FILES], "checks": [render(n) for n in MART_CHECK_FILES]}
     load(mart_tables, "b1", seen({1: 200_000}, day=22))
     load(mart_tables, "b2", seen({1: 210_000}, day=20))
-    build = reporting.build(mart_tables, rendered, run_id="test", full=False)
+    build = steps.build(mart_tables, rendered, run_id="test", full=False)
     when = datetime(2026, 11, 22, 6, 10, tzinfo=UTC)
 
     def publish() -> list[dict[str, Any]]:
-        return reporting.publish(
-            mart_tables, s3, build, partition_key="all|2026-11-20", run_id="test", generated_at=when
-        )
+        return steps.publish(mart_tables, s3, build, partition_key="all|2026-11-20", run_id="test", generated_at=when)
 
     published = publish()
     assert [("2026-11-20", False), ("2026-11-22", True)] == [(each["date"], each["latest"]) for each in published]
-    assert "2026-11-22" == reporting.summary(published)["date"]
+    assert "2026-11-22" == steps.summary(published)["date"]
     assert [] == publish()
 
 

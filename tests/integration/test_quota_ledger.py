@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.quota import Limits, QuotaRefused
-from include.quota_ledger import QuotaLedger
+from include.extract.quota_account import Limits, QuotaRefused
+from include.extract.quota_ledger import QuotaLedger
 from tests.ministack import RunningMiniStack
 
 WRITERS = 8

@@ -11,11 +11,7 @@ from typing import Any
 
 import pytest
 
-from include import reconcile
-from include.audit import record_suspects
-from include.gaps import Gaps
-from include.holdings import missing
-from include.keys import (
+from include.base.keys import (
     LISTINGS_FILE,
     MANIFEST,
     REJECTS_FILE,
@@ -25,9 +21,13 @@ from include.keys import (
     replay_key,
     set_of,
 )
-from include.resend import send_again
-from include.settings import resources, tuning
-from include.sql_files import Connection
+from include.base.settings import resources, tuning
+from include.reconcile import steps
+from include.reconcile.gaps import Gaps
+from include.reconcile.resend import send_again
+from include.warehouse.audit import record_suspects
+from include.warehouse.rows_held import missing
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import Seen, as_the_newest_won, batch_of, load, rows, seen, settle, stage
 from tests.integration.warehouse_fixture import Warehouse
 from tests.unit.examples import ENVIRONMENT, KEY, VERSION
@@ -51,7 +51,7 @@ class Stack:
     def gaps(self, hours: float = 1, days: int = 7, retry_stuck: bool = False) -> Gaps:
         """What a reconciliation finds that starts so many hours from now."""
         started_at = datetime.now(UTC) + timedelta(hours=hours)
-        return reconcile.find_gaps(self.connection, self.s3, self.sqs, started_at, days=days, retry_stuck=retry_stuck)
+        return steps.find_gaps(self.connection, self.s3, self.sqs, started_at, days=days, retry_stuck=retry_stuck)
 
     def put(self, bucket: str, key: str, body: str = "{}") -> None:
         """Puts an object."""
@@ -117,7 +117,7 @@ def test_patience_begins_with_the_first_sending(stack: Stack) -> None:
     waiting, stuck = Gaps(not_copied=(LANDED,)), Gaps(stuck=(f"{LANDED.manifest} (not copied)",))
 
     assert (Gaps(), waiting, waiting) == (stack.gaps(hours=0), stack.gaps(hours=1), stack.gaps(hours=100))
-    assert 1 == reconcile.send_stopped(Queue(), stack.s3, waiting)  # type: ignore[arg-type]
+    assert 1 == steps.send_stopped(Queue(), stack.s3, waiting)  # type: ignore[arg-type]
     assert (waiting, stuck) == (stack.gaps(hours=5.9), stack.gaps(hours=6.1))
     assert (waiting, stuck) == (stack.gaps(hours=7, retry_stuck=True), stack.gaps(hours=8 * 24 + 1))
     assert stuck == stack.gaps(hours=8 * 24 + 1, days=9)
@@ -216,7 +216,7 @@ def test_after_an_upgrade_the_rightful_holder_is_sent_for(stack: Stack) -> None:
 
     older = stack.gaps(hours=400 * 24)
     assert Gaps(older=(key.partition,)) == older == stack.gaps(hours=400 * 24)
-    reconcile.report(stack.s3, older, "2027-12-31", lambda *_: False)
+    steps.report(stack.s3, older, "2027-12-31", lambda *_: False)
     assert Gaps() == stack.gaps(hours=400 * 24)
     assert [key] == missing(stack.connection, date(2026, 11, 22), date(2026, 11, 22), [key, set_of(newest.set_id)])
 

@@ -77,7 +77,7 @@ def test_s3_to_redshift(
 
 def copy_to_staging(instance: Instance, key: str = KEY) -> None:
     """Runs our COPY into ops.t as this instance."""
-    from include.operators import CopyToStagingOperator
+    from include.extract.operator import CopyToStagingOperator
 
     CopyToStagingOperator(
         task_id="copy_listings", table="ops.t", s3_bucket=BUCKET, s3_key=key, redshift_conn_id="test_redshift",
@@ -112,7 +112,7 @@ def test_our_copy_notes_why_it_failed(
     loader: redshift_connector.Connection, warehouse: Warehouse, name: str, body: bytes | None, words: str
 ) -> None:
     """A file that cannot be read fails with the warehouse's reason, which is noted, and leaves the table as it was."""
-    from include.loading import noted_fault
+    from include.load.steps import noted_fault
 
     if body is not None:
         warehouse.put(f"operators/{name}", body)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.audit import record_suspects
-from include.sql_files import Connection
+from include.warehouse.audit import record_suspects
+from include.warehouse.sql_files import Connection
 from local.replay import Through, wait_until_loaded
 from local.stack import StackError
 from tests.integration.staged_sets import HUMBLE, batch_of, load, seen

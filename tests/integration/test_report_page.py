@@ -11,8 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from include.report import render
-from include.report_model import Report
+from include.report.html import render
+from include.report.model import Report
 from tests.unit import sample_report as sample
 from tools.pictures import QUIET
 

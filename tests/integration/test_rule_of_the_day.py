@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from include import days as rule
-from include import load_plan
-from include.audit import suspicions
-from include.days import Day as LoadedDay
-from include.holdings import Holding
-from include.keys import SetKey
-from include.sql_files import Connection
+from include.base.keys import SetKey
+from include.load import plan
+from include.warehouse import days as rule
+from include.warehouse.audit import suspicions
+from include.warehouse.days import Day as LoadedDay
+from include.warehouse.rows_held import Holding
+from include.warehouse.sql_files import Connection
 from tests.integration.rule_cases import GIVE_BACK, LOSE_FILES, READY, WITHDRAW, Case, Event, Extraction
 from tests.integration.rule_runs import Day, changes, days
 from tests.integration.staged_sets import HUMBLE, Seen, an_hour_passes, rows, seen, verdicts, wake
@@ -73,7 +73,7 @@ def test_a_wrong_rule_is_found(
 ) -> None:
     """Another rule, in the planner and under the load's lock alike, differs from the model in these cases."""
     for name, wrong in patches.items():
-        for module in (rule, load_plan):
+        for module in (rule, plan):
             monkeypatch.setattr(module, name, wrong, raising=False)
     amended = []
 

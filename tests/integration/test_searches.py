@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from include import marts, report_data
-from include.audit import record_suspects
-from include.migrations import migrate
-from include.sql_files import MART_FILES, ChecksFailed, Connection, render, run
+from include.report import marts, reading
+from include.warehouse.audit import record_suspects
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import MART_FILES, ChecksFailed, Connection, render, run
 from tests.integration.staged_sets import (
     HOUSTON,
     Seen,
@@ -185,7 +185,7 @@ def test_the_report_shows_each_search_its_own_cuts(mart_tables: Connection) -> N
     load_all(mart_tables, [[0, 1, 2, 3]])
     marts.build(mart_tables, run_id="test")
 
-    markets = report_data.read(mart_tables, "2026-11-21")["markets"]
+    markets = reading.read(mart_tables, "2026-11-21")["markets"]
     assert [("houston, tx", [(300_000.0, 285_000.0)]), ("houston, tx (rent)", [(2_500.0, 2_400.0)])] == [
         (market["name"], [(cut["before"], cut["after"]) for cut in market["price_cuts"]]) for market in markets
     ]

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from include.sql_files import Connection
-from include.warehouse import SetLoad, StagingMissing, drop_stale_staging
+from include.warehouse.batch_load import SetLoad, StagingMissing, drop_stale_staging
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.contract import load_contract
-from include.migrations import migrate
-from include.sql_files import Connection
-from include.warehouse import Batch, copy_manifest, create_staging
+from include.contract.listing import load_contract
+from include.warehouse.batch_load import Batch, copy_manifest, create_staging
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import HUMBLE, Seen, drop_all, load, load_staged, rows, seen
 from tests.integration.warehouse_fixture import KEYS, Warehouse
 

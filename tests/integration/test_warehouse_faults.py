@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.batches import Suspicion
-from include.sql_files import Connection
-from include.warehouse import (
+from include.base.batches import Suspicion
+from include.warehouse.batch_load import (
     CHECK_FILES,
     LOAD_FILES,
     ChecksFailed,
@@ -21,6 +20,7 @@ from include.warehouse import (
     render,
     suspicions,
 )
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,

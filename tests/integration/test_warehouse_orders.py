@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.sql_files import Connection
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, audit, core, empty_core, load, seen
 
 RENT = "houston-tx-rent"

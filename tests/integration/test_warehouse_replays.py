@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.batches import Suspicion
-from include.holdings import missing
-from include.keys import set_of
-from include.sql_files import Connection
-from include.warehouse import InvalidBatch, record_suspects, suspicions
+from include.base.batches import Suspicion
+from include.base.keys import set_of
+from include.warehouse.batch_load import InvalidBatch, record_suspects, suspicions
+from include.warehouse.rows_held import missing
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,

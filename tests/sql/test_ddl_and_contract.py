@@ -6,9 +6,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from include.batches import StagingNames
-from include.contract import Column, load_contract
-from include.sql_files import DDL_FILES, render
+from include.base.batches import StagingNames
+from include.contract.listing import Column, load_contract
+from include.warehouse.sql_files import DDL_FILES, render
 
 NAMES = StagingNames("b1")
 ADDED = [

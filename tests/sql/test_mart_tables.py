@@ -5,8 +5,8 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from include.exports import EXPORTS
-from include.sql_files import MART_RESET_FILES, render
+from include.report.exports import EXPORTS
+from include.warehouse.sql_files import MART_RESET_FILES, render
 from tests.integration.staged_sets import MARTS
 from tests.sql.test_ddl_and_contract import tables
 

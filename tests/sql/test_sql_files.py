@@ -8,8 +8,8 @@ import sqlglot
 import sqlparse
 from sqlglot import exp
 
-from include.batches import Batch, ReadySet
-from include.sql_files import (
+from include.base.batches import Batch, ReadySet
+from include.warehouse.sql_files import (
     CHECK_FILES,
     DDL_FILES,
     LOAD_FILES,
@@ -22,7 +22,7 @@ from include.sql_files import (
     file_name,
     render,
 )
-from include.sql_files import statements as run_statements
+from include.warehouse.sql_files import statements as run_statements
 
 FOLDERS = {
     "ddl": DDL_FILES,

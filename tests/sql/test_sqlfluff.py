@@ -6,7 +6,7 @@ import pytest
 import sqlfluff
 from sqlfluff.core import FluffConfig
 
-from include.sql_files import SQL_DIR
+from include.warehouse.sql_files import SQL_DIR
 from tests.sql.test_sql_files import ALL_FILES
 
 

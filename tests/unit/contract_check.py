@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from include.contract import Column, Table
+from include.contract.listing import Column, Table
 
 _TYPES = {
     "string": str,

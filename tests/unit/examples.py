@@ -7,11 +7,11 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from include.batches import ReadySet
-from include.contract import load_contract
-from include.keys import SetKey
-from include.receipts import ExtractRequest
-from include.settings import Resources
+from include.base.batches import ReadySet
+from include.base.keys import SetKey
+from include.base.receipts import ExtractRequest
+from include.base.settings import Resources
+from include.contract.listing import load_contract
 from tests.unit.memory_s3 import MemoryS3
 
 VERSION = "aaaaaaaaaaaa"

@@ -17,7 +17,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from include.sources import load_source
+from include.contract.families import load_source
 from tests.unit.raw_pages import PLACES, raw_rows
 
 FAMILIES = tuple(PLACES)

@@ -13,7 +13,7 @@ from datetime import date as Date
 from datetime import timedelta
 from typing import Any
 
-from include.report_model import Coverage, Day, Funnel, Listings, Market, Measure, Report, Zip
+from include.report.model import Coverage, Day, Funnel, Listings, Market, Measure, Report, Zip
 
 DATE = "2026-11-22"
 GENERATED_AT = "2026-11-22T06:12:03+00:00"

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from include.batches import Turn
-from include.gaps import Gaps, Limits, find, resent_notice
-from include.holdings import Holding
-from include.horizon import Beyond
-from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, notice_key, set_of, withdrawal_key
-from include.ledger import Ledger
+from include.base.batches import Turn
+from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, notice_key, set_of, withdrawal_key
+from include.ledger.sets import Ledger
+from include.reconcile.gaps import Gaps, Limits, find, resent_notice
+from include.reconcile.open_partitions import Beyond
+from include.warehouse.rows_held import Holding
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, ready_set
 from tests.unit.memory_s3 import MemoryS3
 

@@ -11,8 +11,8 @@ import tenacity
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include import api_calls
-from include.sources import load_source
+from include.contract.families import load_source
+from include.extract import retries
 from tests.unit.loopback import Answer, ScriptedServer
 
 TOO_MANY = Answer(429, b'{"message": "Too many requests"}')
@@ -28,7 +28,7 @@ class Call:
         self.waits: list[float] = []
         sleep: Callable[[float], None] = time.sleep if really_wait else self.waits.append
         is_permanent = load_source("zillow56").is_permanent
-        arguments = api_calls.retry_args(patience, is_permanent, lambda each: self.kept.append(each.status_code))
+        arguments = retries.retry_args(patience, is_permanent, lambda each: self.kept.append(each.status_code))
         self._retrying = tenacity.Retrying(sleep=sleep, **arguments)
 
     def __call__(self, url: str, timeout: float = 5.0) -> requests.Response:
@@ -133,7 +133,7 @@ def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: floa
 def test_a_date_that_a_proxy_set_is_not_counted_from() -> None:
     """Where the answer is dated 1970, the date to come back at counts from our clock: half a minute, not 56 years."""
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    wait = api_calls.retry_after(response(Date="Thu, 01 Jan 1970 00:00:00 GMT", Retry_After=soon))
+    wait = retries.retry_after(response(Date="Thu, 01 Jan 1970 00:00:00 GMT", Retry_After=soon))
 
     assert wait is not None
     assert 27 < wait <= 30
@@ -171,7 +171,7 @@ def test_patience_is_for_all_waits_together() -> None:
 def test_the_time_of_an_answer_is_its_date_in_utc() -> None:
     """served_at is the Date header in UTC, whatever zone it names."""
     moments = [
-        api_calls.served_at(response(Date=text))
+        retries.served_at(response(Date=text))
         for text in (
             "Sun, 22 Nov 2026 06:00:05 GMT",
             "Sun, 22 Nov 2026 07:00:05 +0100",
@@ -192,10 +192,10 @@ def test_no_header_breaks_a_call(text: str) -> None:
     """Whatever a server sends as times and quotas, reading it never raises."""
     answer = response(Date=text, Retry_After=text, x_ratelimit_requests_limit=text)
 
-    waits: Sequence[float | None] = [api_calls.retry_after(answer)]
+    waits: Sequence[float | None] = [retries.retry_after(answer)]
     assert [] == [wait for wait in waits if wait is not None and wait < 0]
-    api_calls.served_at(answer)
-    api_calls.quota(answer)
+    retries.served_at(answer)
+    retries.quota(answer)
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ def test_no_header_breaks_a_call(text: str) -> None:
 )
 def test_the_quota_is_what_the_headers_say(headers: dict[str, str], expected: dict[str, int] | None) -> None:
     """Limit, remaining and reset are read where they are numbers, and left out where they are not."""
-    assert expected == api_calls.quota(response(**headers))
+    assert expected == retries.quota(response(**headers))

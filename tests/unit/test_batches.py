@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import pytest
 
-from include.batches import Batch, InvalidBatch, ReadySet
+from include.base.batches import Batch, InvalidBatch, ReadySet
 
 PARTS = ("zillow56", "houston-tx", "2026-11-22", "20261122T060003Z-1f3a9c", "0123456789ab")
 READY = ReadySet(

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from include import bodies
-from include.api_calls import PASSING_ERRORS
+from include.extract import bounded_answers
+from include.extract.retries import PASSING_ERRORS
 from tests.unit.loopback import Answer, ScriptedServer
 
 LIMIT = 10_000
@@ -23,7 +23,7 @@ LIMIT = 10_000
 def ask(url: str, seconds: float = 5.0, timeout: float = 2.0, **more: Any) -> requests.Response:
     """One GET through the adapter, reading LIMIT bytes of a page."""
     with requests.Session() as session:
-        session.mount("http://", bodies.BoundedAdapter(LIMIT, seconds, **more))
+        session.mount("http://", bounded_answers.BoundedAdapter(LIMIT, seconds, **more))
         return session.get(url, timeout=timeout)
 
 
@@ -31,7 +31,7 @@ def served(*answers: Answer) -> tuple[bytes, str | None]:
     """What is read of the first answer, and its size in words if it is too big."""
     with ScriptedServer(answers) as server:
         found = ask(server.url)
-        return found.content, bodies.too_big(found, LIMIT)
+        return found.content, bounded_answers.too_big(found, LIMIT)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def test_an_announced_size_is_not_waited_for() -> None:
     """Of a page that is announced too big, no more is read than of an error."""
     body, words = served(Answer(200, b"x" * 3_000_000))
 
-    assert (bodies.ERROR_BYTES + 1, "3000000 bytes are announced") == (len(body), words)
+    assert (bounded_answers.ERROR_BYTES + 1, "3000000 bytes are announced") == (len(body), words)
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 302])
@@ -91,7 +91,7 @@ def test_an_error_is_read_up_to_its_own_bound(status: int) -> None:
     """Whatever is no page is cut after a megabyte, and its status is what counts."""
     body, _ = served(Answer(status, b"x" * 3_000_000))
 
-    assert bodies.ERROR_BYTES + 1 == len(body)
+    assert bounded_answers.ERROR_BYTES + 1 == len(body)
 
 
 def _drip(connection: socket.socket, head: bytes, each: bytes) -> None:
@@ -163,7 +163,7 @@ def test_an_odd_announced_size_is_too_big() -> None:
     answer = requests.Response()
     answer.headers["Content-Length"] = "9" * 5000
 
-    assert "a number of bytes with 5000 digits is announced" == bodies.too_big(answer, LIMIT)
+    assert "a number of bytes with 5000 digits is announced" == bounded_answers.too_big(answer, LIMIT)
 
 
 def test_a_gzip_that_never_begins_ends() -> None:
@@ -235,6 +235,6 @@ def test_a_stored_body_is_let_go() -> None:
     """After a page is stored its answer holds no bytes."""
     with ScriptedServer([Answer(200, b"x" * 100)]) as server:
         found = ask(server.url)
-    bodies.forget(found)
+    bounded_answers.forget(found)
 
     assert b"" == found.content

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include import claims
-from include.batches import ReadySet
+from include.base import claims
+from include.base.batches import ReadySet
 from tests.unit.examples import ready_set
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from include.contract import CONTRACT_FILE, ContractError, compile_contract, dictionary, load_contract
+from include.contract.listing import CONTRACT_FILE, ContractError, compile_contract, dictionary, load_contract
 
 ROOT = Path(__file__).parents[2]
 TYPES = {
@@ -25,7 +25,7 @@ TYPES = {
 
 
 def test_the_data_dictionary_is_the_contract_s() -> None:
-    """docs/data-dictionary.md is what `python -m include.contract --dictionary` prints now."""
+    """docs/data-dictionary.md is what `python -m include.contract.listing --dictionary` prints now."""
     assert dictionary(load_contract()) == (ROOT / "docs" / "data-dictionary.md").read_text("utf-8")
 
 
@@ -137,6 +137,8 @@ def test_the_compiled_contract_is_plain_json() -> None:
 
 def test_loading_it_needs_neither_airflow_nor_pyarrow() -> None:
     """A DAG file that asks for the columns does not pay for Arrow."""
-    code = "import sys, include.contract as c; c.load_contract(); print({'airflow', 'pyarrow'} & set(sys.modules))"
+    code = (
+        "import sys, include.contract.listing as c; c.load_contract(); print({'airflow', 'pyarrow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "set()" == done.stdout.strip()

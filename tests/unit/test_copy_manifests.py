@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from include.copy_manifests import copy_manifest
+from include.load.copy_manifests import copy_manifest
 
 
 def test_each_file_is_mandatory_and_has_its_size() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include.drift import tell_unknown_fields
-from include.keys import SetKey
-from include.settings import tuning
+from include.base.keys import SetKey
+from include.base.settings import tuning
+from include.sense.drift import tell_unknown_fields
 from tests.unit.examples import KEY, RESOURCES, buckets, put_clean_set
 from tests.unit.memory_s3 import MemoryS3
 from tests.unit.transform_code import clean_rows, row

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from include.freshness import Expectation
+from include.reconcile.freshness import Expectation
 
 MARKETS = ("zillow56/houston-tx", "zillow56/austin-tx")
 EXPECTED = Expectation(MARKETS, datetime(2026, 11, 1, tzinfo=UTC), timedelta(hours=12), timedelta(hours=36))

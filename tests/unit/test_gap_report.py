@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from include.dead_letters import DeadLetters
-from include.gap_report import dead_letter_line, for_a_person
-from include.gaps import Gaps
-from include.settings import tuning
+from include.base.settings import tuning
+from include.ledger.queues import DeadLetters
+from include.reconcile.gaps import Gaps
+from include.reconcile.message import dead_letter_line, for_a_person
 from tests.unit.examples import KEY, VERSION
 
 SET = KEY.set_id(VERSION)

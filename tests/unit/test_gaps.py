@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.gaps import Gaps
+from include.reconcile.gaps import Gaps
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION
 from tests.unit.sets_on_their_way import (
     LATER_EXTRACTION,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from include.gap_report import for_a_person
-from include.gaps import Gaps
-from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.reconcile.gaps import Gaps
+from include.reconcile.message import for_a_person
 from tests.unit.examples import KEY, VERSION
 from tests.unit.sets_on_their_way import LATER_EXTRACTION, Stack, holding, turn
 

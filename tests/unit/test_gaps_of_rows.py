@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from include.batches import Turn
-from include.gaps import Gaps
-from include.holdings import Holding
-from include.keys import LISTINGS_FILE, withdrawal_key
+from include.base.batches import Turn
+from include.base.keys import LISTINGS_FILE, withdrawal_key
+from include.reconcile.gaps import Gaps
+from include.warehouse.rows_held import Holding
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION
 from tests.unit.sets_on_their_way import FIRST_REPLAY, LATER_EXTRACTION, Stack, holding, turn
 

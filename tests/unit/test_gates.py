@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from include.gates import GateClosed, Gatekeeper
-from include.receipts import CleanReceipt
+from include.base.receipts import CleanReceipt
+from include.sense.gates import GateClosed, Gatekeeper
 from tests.unit.examples import KEY, PREFIX, RESOURCES, VERSION, buckets, put_clean_set, ready_set
 
 MARKER = f"ready/date=2026-11-22/zillow56~houston-tx~20261122T060003Z-1f3a9c~{VERSION}.json"

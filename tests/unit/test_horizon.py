@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from include.gaps import Gaps
-from include.horizon import Beyond, beyond, note, said, unsaid
-from include.keys import replay_key
+from include.base.keys import replay_key
+from include.reconcile.gaps import Gaps
+from include.reconcile.open_partitions import Beyond, beyond, note, said, unsaid
 from tests.unit.examples import KEY, VERSION
 from tests.unit.sets_on_their_way import FIRST_REPLAY, NOON, SINCE, Stack, holding, turn
 

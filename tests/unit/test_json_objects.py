@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from include import horizon, landing
-from include.drift import tell_unknown_fields
-from include.gates import Gatekeeper
-from include.json_objects import UnreadableObject
-from include.keys import OPEN_PARTITIONS, SAID_PARTITIONS, quota_key, replay_key, report_key
-from include.ledger import Ledger
-from include.quota import Limits
-from include.quota_ledger import QuotaLedger
-from include.replay import DateReplay
-from include.report_store import ReportStore, StoreTrouble
+from include.base.json_objects import UnreadableObject
+from include.base.keys import OPEN_PARTITIONS, SAID_PARTITIONS, quota_key, replay_key, report_key
+from include.extract import landing
+from include.extract.quota_account import Limits
+from include.extract.quota_ledger import QuotaLedger
+from include.ledger.sets import Ledger
+from include.reconcile import open_partitions
+from include.replay.steps import DateReplay
+from include.report.store import ReportStore, StoreTrouble
+from include.sense.drift import tell_unknown_fields
+from include.sense.gates import Gatekeeper
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, put_clean_set
 from tests.unit.memory_s3 import MemoryS3
 
@@ -51,10 +52,16 @@ READERS: dict[str, tuple[str, str, Callable[[MemoryS3], object], str]] = {
     ),
     "ready marker": ("clean", MARKER, lambda s3: Ledger(s3, RESOURCES).read_ready(MARKER), "Delete it: reconcile"),
     "open partitions": (
-        "clean", OPEN_PARTITIONS, lambda s3: horizon.note(s3, "clean", ["a|b"]), "partitions.*Delete it: reconcile",
+        "clean",
+        OPEN_PARTITIONS,
+        lambda s3: open_partitions.note(s3, "clean", ["a|b"]),
+        "partitions.*Delete it: reconcile",
     ),
     "said partitions": (
-        "clean", SAID_PARTITIONS, lambda s3: horizon.unsaid(s3, "clean", ["a|b"]), "partitions.*Delete it: reconcile",
+        "clean",
+        SAID_PARTITIONS,
+        lambda s3: open_partitions.unsaid(s3, "clean", ["a|b"]),
+        "partitions.*Delete it: reconcile",
     ),
     "request of a replay": (
         "clean", replay_key(REPLAY, KEY.date, "request"), lambda s3: _replay(s3).missing(), "id.*Start another replay",
@@ -92,10 +99,11 @@ def test_a_report_that_another_hand_wrote_says_what_to_do() -> None:
 
 def test_json_of_ours_has_one_reader() -> None:
     """Elsewhere in include JSON is read that others wrote: pages, messages of S3, a withdrawal, a subprocess."""
+    others = {"contract/families.py", "ledger/queues.py", "ledger/withdrawals.py", "report/page/parts.py"}
     loads = {
         path.relative_to(INCLUDE).as_posix()
         for path in INCLUDE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "loads"
     }
-    assert {"json_objects.py", "sources.py", "dead_letters.py", "withdrawals.py", "report_page/parts.py"} == loads
+    assert others | {"base/json_objects.py"} == loads

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include import keys
-from include.keys import MalformedKey, SetKey
+from include.base import keys
+from include.base.keys import MalformedKey, SetKey
 from tests.unit.examples import KEY, PREFIX, VERSION
 
 SLUGS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=90)

@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include import landing
-from include.landing import LandingSet
-from include.receipts import LandedReceipt
-from include.sources import NotAPage, load_source
-from include.version import VERSION
+from include.base.receipts import LandedReceipt
+from include.base.version import VERSION
+from include.contract.families import NotAPage, load_source
+from include.extract import landing
+from include.extract.landing import LandingSet
 from tests.unit.examples import PREFIX, RECEIVED_AT, REQUEST, buckets, page
 from tests.unit.memory_s3 import MemoryS3
 

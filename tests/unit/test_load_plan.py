@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from include.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
-from include.keys import SetKey
-from include.load_plan import Known, batches, is_given_up
+from include.base.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
+from include.base.keys import SetKey
+from include.load.plan import Known, batches, is_given_up
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION, ready_set
 from tests.unit.sets_on_their_way import holding
 

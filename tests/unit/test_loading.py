@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from include import loading
-from include.batches import Batch
-from include.settings import resources
+from include.base.batches import Batch
+from include.base.settings import resources
+from include.load import steps
 from tests.unit.examples import ENVIRONMENT, KEY, ready_set
 from tests.unit.xcoms import Instance
 
@@ -30,7 +30,7 @@ class _TaskInstance:
 
 def test_each_instance_has_its_own_batch() -> None:
     """The second instance of the mapped group loads the second batch."""
-    assert BATCHES[1] == loading.batch_of(_TaskInstance())
+    assert BATCHES[1] == steps.batch_of(_TaskInstance())
 
 
 def test_each_instance_copies_by_its_own_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,11 +39,11 @@ def test_each_instance_copies_by_its_own_manifests(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, value)
     resources.cache_clear()
 
-    source = loading.copy_of(_TaskInstance())
+    source = steps.copy_of(_TaskInstance())
     resources.cache_clear()
 
     assert (
-        loading.CopySource(
+        steps.CopySource(
             "clean", "loads/batch=acba25512100_1/listings.manifest", "loads/batch=acba25512100_1/rejects.manifest"
         )
         == source
@@ -55,7 +55,7 @@ def test_an_event_does_not_grow_with_the_markets() -> None:
     one = {"staged": 38, "accepted": 37, "superseded": 1, "withdrawn": 0, "staged_rejects": 2, "set_id": "x" * 100}
     receipt = {"batch_id": "acba25512100_0", "sets": [one] * 500}
 
-    summary = loading.summary(receipt)
+    summary = steps.summary(receipt)
     assert {
         "batch_id": "acba25512100_0",
         "sets": 500,
@@ -84,11 +84,11 @@ def test_a_failed_batch_names_its_sets(
     Where there are halves to load, a partition of the batch wakes the load.
     """
     recorded: list[Any] = []
-    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(record_suspects=lambda *told: recorded.append(told)))
-    monkeypatch.setattr(loading, "loaded_sets", lambda *_: ())
+    monkeypatch.setattr(steps, "warehouse", SimpleNamespace(record_suspects=lambda *told: recorded.append(told)))
+    monkeypatch.setattr(steps, "loaded_sets", lambda *_: ())
     batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
 
-    suspects = loading.record_suspects(None, batch.to_dict(), fault)
+    suspects = steps.record_suspects(None, batch.to_dict(), fault)
     message = suspects.words
 
     assert words == [each for each in words if each in message]
@@ -105,13 +105,13 @@ def test_a_fault_is_noted_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise ValueError("three listings twice")
 
-    monkeypatch.setattr(loading, "warehouse", SimpleNamespace(load_batch=fail, is_staged=lambda *_: False))
+    monkeypatch.setattr(steps, "warehouse", SimpleNamespace(load_batch=fail, is_staged=lambda *_: False))
     failed = Instance("load_batch.load", map_index=1)
 
-    with pytest.raises(ValueError, match="three listings twice"), loading.fault_noted(failed):
-        loading.load(None, BATCHES[0].to_dict(), {"load": [], "checks": []})
+    with pytest.raises(ValueError, match="three listings twice"), steps.fault_noted(failed):
+        steps.load(None, BATCHES[0].to_dict(), {"load": [], "checks": []})
     asking = Instance("load_batch.record_suspects", map_index=1, left=failed.left)
-    assert "load_batch.load: ValueError: three listings twice" == loading.noted_fault(
+    assert "load_batch.load: ValueError: three listings twice" == steps.noted_fault(
         asking, ["load_batch.copy_listings", "load_batch.load"]
     )
 
@@ -119,31 +119,31 @@ def test_a_fault_is_noted_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_goes_well_notes_nothing() -> None:
     """Without a failure there is no XCom, and nobody is told anything."""
     done = Instance("load_batch.load")
-    with loading.fault_noted(done):
+    with steps.fault_noted(done):
         pass
 
-    assert ({}, None) == (done.left, loading.noted_fault(done, ["load_batch.load"]))
+    assert ({}, None) == (done.left, steps.noted_fault(done, ["load_batch.load"]))
 
 
 def test_a_batch_is_not_told_the_fault_of_another() -> None:
     """Each instance of the mapped group finds what its own tasks left, and of its own only the tasks named."""
     failed = Instance("load_batch.copy_rejects", map_index=1)
-    with pytest.raises(ValueError, match="no Parquet"), loading.fault_noted(failed):
+    with pytest.raises(ValueError, match="no Parquet"), steps.fault_noted(failed):
         raise ValueError("no Parquet")
     own, other = (Instance("load_batch.record_suspects", index, failed.left) for index in (1, 0))
 
-    assert "load_batch.copy_rejects: ValueError: no Parquet" == loading.noted_fault(own, ["load_batch.copy_rejects"])
-    assert loading.noted_fault(own, ["load_batch.load"]) is None
-    assert loading.noted_fault(other, ["load_batch.copy_rejects"]) is None
+    assert "load_batch.copy_rejects: ValueError: no Parquet" == steps.noted_fault(own, ["load_batch.copy_rejects"])
+    assert steps.noted_fault(own, ["load_batch.load"]) is None
+    assert steps.noted_fault(other, ["load_batch.copy_rejects"]) is None
 
 
 def test_a_long_fault_is_cut() -> None:
     """What is noted has at most 2,000 characters, the first ones."""
     failed = Instance("load")
-    with pytest.raises(ValueError, match="x"), loading.fault_noted(failed):
+    with pytest.raises(ValueError, match="x"), steps.fault_noted(failed):
         raise ValueError("x" * 5_000)
 
-    noted = loading.noted_fault(failed, ["load"])
+    noted = steps.noted_fault(failed, ["load"])
     assert noted is not None
     assert (2_000, True) == (len(noted), noted.startswith("load: ValueError: xxx"))
 
@@ -153,4 +153,4 @@ def test_templates_see_their_own_batch() -> None:
     assert [
         "{% set batch = batch_of(ti) %}{% include 'load/010_lock.sql' %}",
         "{% set batch = batch_of(ti) %}{% include 'load/020_winners.sql' %}",
-    ] == loading.templates(["load/010_lock.sql", "load/020_winners.sql"])
+    ] == steps.templates(["load/010_lock.sql", "load/020_winners.sql"])

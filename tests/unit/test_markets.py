@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.markets import LONGEST_MARKET, PlanRefused, plan, refuse_far_date, slug
-from include.receipts import ExtractRequest
-from include.searches import SEARCHES, listing_of, market_of
-from include.sources import UnknownSource
+from include.base.receipts import ExtractRequest
+from include.base.searches import SEARCHES, listing_of, market_of
+from include.contract.families import UnknownSource
+from include.extract.plan import LONGEST_MARKET, PlanRefused, plan, refuse_far_date, slug
 
 RUN_AFTER = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)
 TOLERANCE = timedelta(hours=36)

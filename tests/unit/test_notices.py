@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.keys import MalformedKey
-from include.notices import first_time, given, is_given
+from include.base.keys import MalformedKey
+from include.ledger.notices import first_time, given, is_given
 from tests.unit.memory_s3 import MemoryS3
 
 NAME = "drift~zillow56~houston-tx"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.keys import SetKey
-from include.progress import Ledgers, Ready, Reported, last_extraction, table
-from include.progress_rows import Event, History, Run, Task, Value, Where
+from include.base.keys import SetKey
+from include.progress.rows import Event, History, Run, Task, Value, Where
+from include.progress.table import Ledgers, Ready, Reported, last_extraction, table
 
 DATE = "2026-11-22"
 HOUSTON, AUSTIN = f"zillow56/houston-tx|{DATE}", f"zillow56/austin-tx|{DATE}"

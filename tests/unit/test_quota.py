@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from include.json_objects import UnreadableObject
-from include.quota import LIFE, LONGEST_TASK, Account, Limits, QuotaRefused, Reading, next_month
-from include.quota_ledger import TRIES, LedgerBusy, QuotaLedger, reserve_plan
-from include.settings import resources
-from include.spending import Spending
+from include.base.json_objects import UnreadableObject
+from include.base.settings import resources
+from include.extract.quota_account import LIFE, LONGEST_TASK, Account, Limits, QuotaRefused, Reading, next_month
+from include.extract.quota_ledger import TRIES, LedgerBusy, QuotaLedger, reserve_plan
+from include.extract.quota_spending import Spending
 from tests.unit.examples import ENVIRONMENT, REQUEST
 from tests.unit.memory_s3 import MemoryS3
 

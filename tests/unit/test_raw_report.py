@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.report_model import Market, Measure
+from include.report.model import Market, Measure
 from tests.proofs.recount.raw_report import RawSet, half_up, quantile, report_of
 
 HOUR = 3_600_000

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from include.receipts import CleanReceipt, ExtractRequest, LandedReceipt
+from include.base.receipts import CleanReceipt, ExtractRequest, LandedReceipt
 from tests.unit.examples import REQUEST
 
 LANDED = LandedReceipt(

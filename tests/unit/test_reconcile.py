@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from include import reconcile
-from include.gaps import Gaps
-from include.keys import SetKey
-from include.settings import resources, tuning
+from include.base.keys import SetKey
+from include.base.settings import resources, tuning
+from include.reconcile import steps
+from include.reconcile.gaps import Gaps
 from tests.unit.examples import ENVIRONMENT, KEY, VERSION, buckets
 from tests.unit.test_resend import Queue
 
@@ -44,7 +44,7 @@ def test_each_notification_goes_back_on_the_queue_that_lost_it() -> None:
     """What was not copied goes to copy-raw from landing, what is not clean to the transform from raw; nothing else."""
     queue = Queue()
 
-    assert 2 == reconcile.send_stopped(queue, buckets(), GAPS)
+    assert 2 == steps.send_stopped(queue, buckets(), GAPS)
     sent = [(url, json.loads(body)["Records"][0]["s3"]) for url, body in queue.messages]
     assert [
         ("http://queues/copy-raw", "landing"),
@@ -58,11 +58,11 @@ def test_nothing_stopped_sends_nothing() -> None:
     queue = Queue()
 
     assert (0, [], [], [], None) == (
-        reconcile.send_stopped(queue, buckets(), Gaps()),
+        steps.send_stopped(queue, buckets(), Gaps()),
         queue.messages,
-        reconcile.landed_partitions(Gaps()),
-        reconcile.ready_partitions(Gaps()),
-        reconcile.report(buckets(), Gaps(), "2026-11-22", Post().send),
+        steps.landed_partitions(Gaps()),
+        steps.ready_partitions(Gaps()),
+        steps.report(buckets(), Gaps(), "2026-11-22", Post().send),
     )
 
 
@@ -72,15 +72,15 @@ def test_every_set_not_sensed_is_announced_again() -> None:
         "zillow56/austin-tx|2026-11-22",
         "zillow56/houston-tx|2026-11-22",
         "zillow56/miami-fl|2026-11-22",
-    ] == reconcile.landed_partitions(GAPS)
+    ] == steps.landed_partitions(GAPS)
 
 
 def test_two_sets_of_a_partition_are_one_announcement() -> None:
     """A partition is emitted once, however many of its sets stopped."""
     later = replace(KEY, extract_id="20261122T100003Z-aaaaaa")
 
-    assert [KEY.partition] == reconcile.landed_partitions(Gaps(not_copied=(KEY,), not_sensed=(later,)))
-    assert [KEY.partition] == reconcile.ready_partitions(Gaps(not_loaded=(KEY.set_id(VERSION), later.set_id(VERSION))))
+    assert [KEY.partition] == steps.landed_partitions(Gaps(not_copied=(KEY,), not_sensed=(later,)))
+    assert [KEY.partition] == steps.ready_partitions(Gaps(not_loaded=(KEY.set_id(VERSION), later.set_id(VERSION))))
 
 
 def test_what_is_ready_wakes_the_load() -> None:
@@ -89,15 +89,15 @@ def test_what_is_ready_wakes_the_load() -> None:
         "zillow56/abilene-tx|2026-11-22",
         "zillow56/laredo-tx|2026-11-22",
         "zillow56/tampa-fl|2026-11-22",
-    ] == reconcile.ready_partitions(GAPS)
+    ] == steps.ready_partitions(GAPS)
 
 
 def test_what_is_sent_is_noted_once() -> None:
     """Each set sent on has a notice of the first time; a second run adds none and renews none."""
     s3, queue = buckets(), Queue()
-    reconcile.send_stopped(queue, s3, GAPS)
+    steps.send_stopped(queue, s3, GAPS)
     first = {key: s3.buckets["clean"][key].put_at for key in s3.keys("clean")}
-    reconcile.send_stopped(queue, s3, GAPS)
+    steps.send_stopped(queue, s3, GAPS)
 
     assert [
         f"reports/notices/date=2026-11-22/resent~{VERSION}~zillow56~{market}~20261122t060003z-1f3a9c.json"
@@ -123,8 +123,8 @@ class Post:
 def test_the_same_news_is_mailed_once_a_day() -> None:
     """Every run says the message; the mail goes out for the first of a day and for other names."""
     s3, post = buckets(), Post()
-    said = [reconcile.report(s3, GAPS, day, post.send) for day in ("2026-11-22", "2026-11-22", "2026-11-23")]
-    other = reconcile.report(s3, Gaps(stuck=("another",)), "2026-11-23", post.send)
+    said = [steps.report(s3, GAPS, day, post.send) for day in ("2026-11-22", "2026-11-22", "2026-11-23")]
+    other = steps.report(s3, Gaps(stuck=("another",)), "2026-11-23", post.send)
 
     assert [said[0]] * 3 == said
     assert [said[0], said[0], other] == post.mails
@@ -133,9 +133,9 @@ def test_the_same_news_is_mailed_once_a_day() -> None:
 def test_a_mail_that_did_not_go_is_tried_again() -> None:
     """While the mail server is down nothing is noted, so that the next run mails."""
     s3, post = buckets(), Post(is_up=False)
-    reconcile.report(s3, GAPS, "2026-11-22", post.send)
+    steps.report(s3, GAPS, "2026-11-22", post.send)
     post.is_up = True
-    reconcile.report(s3, GAPS, "2026-11-22", post.send)
+    steps.report(s3, GAPS, "2026-11-22", post.send)
 
     assert 1 == len(post.mails)
 
@@ -143,10 +143,10 @@ def test_a_mail_that_did_not_go_is_tried_again() -> None:
 def test_what_is_lost_is_said_once() -> None:
     """Nobody can mend it: the first run tells of it, the next one, on whatever day, is content."""
     s3, post, lost = buckets(), Post(), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
-    first = reconcile.report(s3, lost, "2026-11-22", post.send)
+    first = steps.report(s3, lost, "2026-11-22", post.send)
 
     assert "zillow56/houston-tx|2026-11-02" in (first or "")
-    assert None is reconcile.report(s3, lost, "2026-11-23", post.send)
+    assert None is steps.report(s3, lost, "2026-11-23", post.send)
     assert [first] == post.mails
 
 
@@ -161,11 +161,11 @@ def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_lost_is_said_until_the_mail_went() -> None:
     """While the mail server is down each run tells of it; the mail is tried until it goes, then it is told no more."""
     s3, post, lost = buckets(), Post(is_up=False), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
-    first = reconcile.report(s3, lost, "2026-11-22", post.send)
+    first = steps.report(s3, lost, "2026-11-22", post.send)
     post.is_up = True
 
-    assert first == reconcile.report(s3, lost, "2026-11-22", post.send)
-    assert None is reconcile.report(s3, lost, "2026-11-23", post.send)
+    assert first == steps.report(s3, lost, "2026-11-22", post.send)
+    assert None is steps.report(s3, lost, "2026-11-23", post.send)
     assert [first] == post.mails
 
 
@@ -173,15 +173,15 @@ def test_where_nobody_is_to_be_told_what_is_lost_is_said_once() -> None:
     """Without an address no mail goes; the first run says it all the same, the next one does not."""
     s3, lost = buckets(), Gaps(lost=("zillow56/houston-tx|2026-11-02",))
 
-    assert reconcile.report(s3, lost, "2026-11-22", Post(is_up=False).send)
-    assert None is reconcile.report(s3, lost, "2026-11-22", Post(is_up=False).send)
+    assert steps.report(s3, lost, "2026-11-22", Post(is_up=False).send)
+    assert None is steps.report(s3, lost, "2026-11-22", Post(is_up=False).send)
 
 
 def test_what_is_lost_does_not_make_the_rest_news() -> None:
     """Each loss is mailed with what is stuck; said once, it leaves the message, which is mailed no second time."""
     s3, post, stuck = buckets(), Post(), Gaps(stuck=("a set",))
     losses = [replace(stuck, lost=(f"zillow56/{market}|2026-11-02",)) for market in ("elko-nv", "reno-nv")]
-    said = [reconcile.report(s3, gaps, "2026-11-22", post.send) for gaps in (losses[0], stuck, losses[1], losses[1])]
+    said = [steps.report(s3, gaps, "2026-11-22", post.send) for gaps in (losses[0], stuck, losses[1], losses[1])]
 
     assert [said[0], said[2]] == post.mails
     assert said[1] == said[3]
@@ -192,14 +192,14 @@ def test_more_dead_letters_are_no_other_news() -> None:
     s3, post = buckets(), Post()
     one = [Gaps(dead_lettered=(f"copy_raw: {count} message(s): a/_manifest.json",)) for count in (1, 2, 30)]
     both = Gaps(dead_lettered=("copy_raw: 30 message(s)", "transform_listings: 1 message(s)"))
-    said = [reconcile.report(s3, gaps, "2026-11-22", post.send) for gaps in (*one, both)]
+    said = [steps.report(s3, gaps, "2026-11-22", post.send) for gaps in (*one, both)]
 
     assert [said[0], said[3]] == post.mails
 
 
 def test_nobody_is_called_for_what_mends_itself() -> None:
     """Sets that are sent or announced again are no matter for a person."""
-    assert None is reconcile.report(buckets(), replace(GAPS, given_up=(), stuck=()), "2026-11-22", Post().send)
+    assert None is steps.report(buckets(), replace(GAPS, given_up=(), stuck=()), "2026-11-22", Post().send)
 
 
 def test_gaps_travel_as_json() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from include import replay
-from include.gates import Gatekeeper
-from include.keys import SetKey, extract_id
-from include.ledger import Ledger
-from include.replay import DateReplay, Missing, Outcome, ReplayRefused, Wanted, plan
+from include.base.keys import SetKey, extract_id
+from include.ledger.sets import Ledger
+from include.replay import steps
+from include.replay.steps import DateReplay, Missing, Outcome, ReplayRefused, Wanted, plan
+from include.sense.gates import Gatekeeper
 from tests.unit.examples import KEY, MANIFEST_TEXT, OTHER_VERSION, RESOURCES, VERSION, buckets, put_clean_set, ready_set
 
 REPLAY = "20261123T080000Z-aaaaaa"
@@ -186,7 +186,7 @@ def test_nothing_found_says_what_was_looked_for(stack: Stack, params: dict[str, 
 
 def test_more_sets_than_a_run_can_wait_for_are_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal says how many sets there are, how many are taken and how many runs to make; the limit passes."""
-    monkeypatch.setattr(replay, "MOST_SETS", 2)
+    monkeypatch.setattr(steps, "MOST_SETS", 2)
     with pytest.raises(ReplayRefused, match=r"any: 4 sets, and a run takes 2: make 2 or more of it, with fewer dates"):
         stack.plan(from_date="2026-08-01")
     with pytest.raises(ReplayRefused, match=r"any: 3 sets, and a run takes 2: make 2 or more"):

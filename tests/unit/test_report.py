@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from include import report as renderer
-from include.report_model import Report
-from include.report_page import parts as report_parts
-from include.report_page import words
-from include.report_page.browser_data import histogram_limit, located, packed, safe_json, ticks
-from include.report_page.charts import specifications
-from include.report_page.parts import parts
+from include.report import html as renderer
+from include.report.model import Report
+from include.report.page import parts as report_parts
+from include.report.page import words
+from include.report.page.browser_data import histogram_limit, located, packed, safe_json, ticks
+from include.report.page.charts import specifications
+from include.report.page.parts import parts
 from tests.unit import sample_report as sample
 
 HOSTILE = "\"'`</script><script>alert(1)</script><!-- & \u2028 {{ 7 * 7 }}"
@@ -394,6 +394,6 @@ def test_the_axis_of_a_trend_ends_with_the_newest_day() -> None:
 
 def test_the_renderer_needs_no_airflow() -> None:
     """Importing the renderer imports nothing of Airflow."""
-    code = "import sys, include.report; print([name for name in sys.modules if name.split('.')[0] == 'airflow'])"
+    code = "import sys, include.report.html; print([name for name in sys.modules if name.split('.')[0] == 'airflow'])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == found.stdout.strip()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from include.keys import MalformedKey, SetKey
-from include.progress import Ready
-from include.report_store import Mart, ReportStore, StoreTrouble
+from include.base.keys import MalformedKey, SetKey
+from include.progress.table import Ready
+from include.report.store import Mart, ReportStore, StoreTrouble
 from tests.unit.memory_s3 import MemoryS3
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

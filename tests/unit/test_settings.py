@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from include.quota import LONGEST_TASK
-from include.settings import Resources, SettingsError, Tuning, read_resources, read_tuning
+from include.base.settings import Resources, SettingsError, Tuning, read_resources, read_tuning
+from include.extract.quota_account import LONGEST_TASK
 from tests.unit.examples import ENVIRONMENT, RESOURCES
 
 

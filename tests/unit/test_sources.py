@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from include.adapters import CONVERSIONS, AdapterError, parse_adapter
-from include.sources import (
+from include.contract.adapters import CONVERSIONS, AdapterError, parse_adapter
+from include.contract.families import (
     SOURCES_FOLDER,
     NotAPage,
     PageFacts,

@@ -8,9 +8,9 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from include.quota import LIFE, LONGEST_TASK, Limits, QuotaRefused
-from include.quota_ledger import QuotaLedger
-from include.spending import Spending
+from include.extract.quota_account import LIFE, LONGEST_TASK, Limits, QuotaRefused
+from include.extract.quota_ledger import QuotaLedger
+from include.extract.quota_spending import Spending
 from tests.unit.memory_s3 import MemoryS3
 
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)

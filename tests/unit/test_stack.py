@@ -24,7 +24,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from include.settings import Resources
+from include.base.settings import Resources
 from infra.settings import SETTINGS, OutputError
 from local.stack.airflow_environment import airflow_environment, write_for_a_person
 from local.stack.airflow_processes import airflow_programs

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.sources import known_sources, load_source
+from include.contract.families import known_sources, load_source
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
 from local.listing_api.searches import Search

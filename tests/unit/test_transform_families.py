@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.sources import known_sources
+from include.contract.families import known_sources
 from tests.unit.transform_code import clean, clean_rows, fixture
 
 PARTS = ("street_address", "city", "state", "zipcode")

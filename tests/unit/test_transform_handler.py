@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from include.contract import compile_contract
-from include.sources import compile_source, known_sources
+from include.contract.families import compile_source, known_sources
+from include.contract.listing import compile_contract
 from tests.unit.memory_s3 import MemoryS3
 from tests.unit.transform_code import FOLDER, PREFIX, fixture, manifest_of
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from include.sources import load_source
+from include.contract.families import load_source
 from tests.unit.generated_pages import ENVELOPES, FAMILIES, ROW_KINDS, VALUES, valid_payload
 from tests.unit.transform_claims import Tally, run
 from tests.unit.transform_code import clean_rows

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from include.sources import MOST_LISTINGS, NotAPage, load_source
+from include.contract.families import MOST_LISTINGS, NotAPage, load_source
 from tests.unit.transform_code import PREFIX, clean, clean_rows, cleaner, fixture, row
 
 import transform  # isort: skip

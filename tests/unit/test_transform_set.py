@@ -7,9 +7,9 @@ import subprocess
 import pyarrow.parquet as pq
 import pytest
 
-from include.adapters import parse_adapter
-from include.contract import compile_contract
-from include.sources import compile_adapter, known_sources, load_source
+from include.contract.adapters import parse_adapter
+from include.contract.families import compile_adapter, known_sources, load_source
+from include.contract.listing import compile_contract
 from tests.unit.transform_code import FOLDER, PREFIX, ROOT, clean, fixture, manifest_of, row
 
 from parquet import to_parquet  # isort: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.contract import load_contract
+from include.contract.listing import load_contract
 from tests.unit.test_sources import zillow56
 from tests.unit.transform_code import PREFIX, clean, clean_rows, clean_under, fixture, row
 

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from include.version import VERSION
+from include.base.version import VERSION
 from local.stack.status import version
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 from botocore.exceptions import ClientError
 
-from include import withdrawals
-from include.ledger import Ledger
-from include.withdrawals import LONGEST_REASON, WithdrawalRefused
+from include.ledger import withdrawals
+from include.ledger.sets import Ledger
+from include.ledger.withdrawals import LONGEST_REASON, WithdrawalRefused
 from tests.unit.examples import KEY, PREFIX, RESOURCES
 from tests.unit.memory_s3 import MemoryS3
 

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import HealthCheck, given, seed, settings
 
-from include.contract import load_contract
-from include.sources import load_source
+from include.contract.families import load_source
+from include.contract.listing import load_contract
 from tests.unit.contract_check import violations
 from tests.unit.generated_pages import FAMILIES, GeneratedSet, generated_sets
 from tests.unit.raw_pages import is_no_listing, is_zpid, payload_of, raw_rows, with_an_empty_stack

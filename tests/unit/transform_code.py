@@ -16,9 +16,9 @@ if str(FOLDER) not in sys.path:
 from plan import make_plan  # noqa: E402
 from transform import Cleaned, Cleaner  # noqa: E402
 
-from include.adapters import parse_adapter  # noqa: E402
-from include.contract import compile_contract  # noqa: E402
-from include.sources import compile_adapter, compile_source  # noqa: E402
+from include.contract.adapters import parse_adapter  # noqa: E402
+from include.contract.families import compile_adapter, compile_source  # noqa: E402
+from include.contract.listing import compile_contract  # noqa: E402
 
 PREFIX = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/"
 RECEIVED_AT = "2026-11-22T06:00:05.123456Z"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from include.contract import compile_contract
-from include.sources import compile_source
+from include.contract.families import compile_source
+from include.contract.listing import compile_contract
 from infra.build import FUNCTIONS, Bundle, bundle
 from tests.infra import small_set
 from tests.infra.chain import eventually, impatient, land

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from include import marts
-from include.sql_files import Connection
+from include.report import marts
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, empty_marts, load, mart_rows, seen
 
 

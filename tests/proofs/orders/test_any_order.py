@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from include import marts
-from include.keys import SetKey
-from include.sql_files import Connection, query
+from include.base.keys import SetKey
+from include.report import marts
+from include.warehouse.sql_files import Connection, query
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,

@@ -10,11 +10,11 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from include.dead_letters import manifests
-from include.gates import Gatekeeper
-from include.keys import SetKey
-from include.ledger import Ledger
-from include.settings import Resources, resources
+from include.base.keys import SetKey
+from include.base.settings import Resources, resources
+from include.ledger.queues import manifests
+from include.ledger.sets import Ledger
+from include.sense.gates import Gatekeeper
 from tests.infra import small_set
 from tests.infra.chain import eventually
 from tests.infra.deployed_stack import Deployed

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from include.replay import ReplayRefused
-from include.report_store import StoreTrouble
+from include.replay.steps import ReplayRefused
+from include.report.store import StoreTrouble
 from local.redshift.errors import SqlError
 from tests.proofs.permissions import needed_pipeline as pipeline
 from tests.proofs.permissions import needed_services as services

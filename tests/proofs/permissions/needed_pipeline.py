@@ -14,16 +14,19 @@ from typing import Any
 
 import pytest
 
-from include import loading, replay, warehouse, withdrawals
-from include.dead_letters import move_back, peek
-from include.keys import SetKey, report_key
-from include.landing import LandingSet
-from include.quota_ledger import reserve_plan
-from include.receipts import ExtractRequest
-from include.report_store import ReportStore
-from include.resend import send_again
-from include.settings import resources
-from include.sources import load_source
+from include.base.keys import SetKey, report_key
+from include.base.receipts import ExtractRequest
+from include.base.settings import resources
+from include.contract.families import load_source
+from include.extract.landing import LandingSet
+from include.extract.quota_ledger import reserve_plan
+from include.ledger import withdrawals
+from include.ledger.queues import move_back, peek
+from include.load import steps as loading
+from include.reconcile.resend import send_again
+from include.replay import steps as replay
+from include.report.store import ReportStore
+from include.warehouse import batch_load
 from tests.infra import small_set
 from tests.proofs.permissions.needed_bench import PARTITION, Bench, Try
 
@@ -79,7 +82,7 @@ def expect_sets(bench: Bench) -> Try:
 
 def wait_until_clean(bench: Bench) -> Try:
     """The sensor looks for the `_SUCCESS.json` of a set, through Airflow's own connection."""
-    from include.operators import CleanSetSensor
+    from include.extract.operator import CleanSetSensor
 
     key = bench.clean()
     url = f"s3://{resources().clean_bucket}/{key.success(resources().transform_version)}"
@@ -161,9 +164,9 @@ def plan_batches(bench: Bench) -> Try:
 
     def act() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(warehouse, "migrate", lambda connection: None)
+            patch.setattr(batch_load, "migrate", lambda connection: None)
             patch.setattr(loading, "loaded_sets", lambda connection, of: ())
-            patch.setattr(warehouse, "suspicions", lambda connection, of: {})
+            patch.setattr(batch_load, "suspicions", lambda connection, of: {})
             key = f"all|{small_set.DATE}"
             assert loading.plan(None, bench.s3, partition_key=key, run_id="by-hand", retry_suspects=False)  # type: ignore[arg-type]
 

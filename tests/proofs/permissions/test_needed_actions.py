@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from include.dead_letters import move_back, queues
-from include.settings import resources
+from include.base.settings import resources
+from include.ledger.queues import move_back, queues
 from tests.infra import small_set
 from tests.infra.chain import impatient, success
 from tests.infra.deployed_stack import Deployed

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from include.report_model import (
+from include.report.model import (
     Bargain,
     Coverage,
     Day,

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.batches import Batch, ReadySet
-from include.contract import load_contract
-from include.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, extract_id
-from include.landing import LandingSet
-from include.markets import slug
-from include.receipts import ExtractRequest
-from include.sources import load_source
-from include.sql_files import Connection
-from include.warehouse import LoadReceipt, copy_manifest, create_staging
+from include.base.batches import Batch, ReadySet
+from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, extract_id
+from include.base.receipts import ExtractRequest
+from include.contract.families import load_source
+from include.contract.listing import load_contract
+from include.extract.landing import LandingSet
+from include.extract.plan import slug
+from include.warehouse.batch_load import LoadReceipt, copy_manifest, create_staging
+from include.warehouse.sql_files import Connection
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
 from tests.integration.staged_sets import load_staged

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from include import marts, report_data
-from include.migrations import migrate
-from include.report_model import Report
-from include.sql_files import Connection
+from include.report import marts, reading
+from include.report.model import Report
+from include.warehouse.migrations import migrate
+from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import drop_all
 from tests.integration.warehouse_fixture import Warehouse
 from tests.proofs.recount.raw_report import Loaded, RawSet
@@ -216,7 +216,7 @@ class Steps:
         else:
             marts.build(self._connection, run_id="test__full", full=True)
         name = f"after the {DAYS[number]}th" if number < len(DAYS) else "after a full build"
-        reports = [report_data.read(self._connection, date) for date in sorted({each.date for each in self._sets})]
+        reports = [reading.read(self._connection, date) for date in sorted({each.date for each in self._sets})]
         self._taken.append(Step(name, tuple(self._sets), tuple(reports)))
 
 

@@ -1,0 +1,1 @@
+"""What all rooms speak: keys, settings, the records that travel. It imports none of them."""

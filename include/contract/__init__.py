@@ -1,0 +1,1 @@
+"""What a clean listing is, and how each API says it."""

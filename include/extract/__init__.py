@@ -1,0 +1,1 @@
+"""What dags/extract_listings.py calls."""

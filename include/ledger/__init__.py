@@ -1,0 +1,1 @@
+"""What lies where in S3 and in the queues."""

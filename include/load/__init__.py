@@ -1,0 +1,1 @@
+"""What dags/load_listings.py calls."""

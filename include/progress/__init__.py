@@ -1,0 +1,1 @@
+"""What plugins/listings_ui shows of Airflow's rows and of S3."""

@@ -1,0 +1,1 @@
+"""What dags/reconcile_listings.py calls."""

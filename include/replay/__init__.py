@@ -1,0 +1,1 @@
+"""What dags/replay_listings.py calls."""

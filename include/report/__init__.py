@@ -1,0 +1,1 @@
+"""What dags/report_listings.py calls."""

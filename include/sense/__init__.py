@@ -1,0 +1,1 @@
+"""What dags/sense_listings.py calls."""
