@@ -15,6 +15,7 @@ lock   := $(uv) pip compile --quiet --universal --python-version 3.11 --generate
           --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # How many tests run side by side: more than there are cores, as many of them wait.
 WORKERS ?= 3
+imports := .venv/test/bin/lint-imports pyproject.toml --no-cache --no-logo
 side_by_side := --numprocesses $(WORKERS)
 # A demo of recorded pages: make demo RECORDINGS=folder
 recordings := $(if $(RECORDINGS),--recordings "$(RECORDINGS)")
@@ -150,9 +151,10 @@ fuzz: setup ## Hold the transform's claims against 20,000 generated sets of page
 	@for part in 1 2 3 4 5; do RULE_CASES=$(or $(EXAMPLES),1000) RULE_SEED=$$(date +%s) $(test) -m pytest -q -s -k keep_the_rule tests/integration/test_rule_of_the_day.py || exit 1; done
 
 .PHONY: lint
-lint: setup ## Check style and the import law (ruff)
+lint: setup ## Check style (ruff) and the import law (import-linter)
 	@$(test) -m ruff check .
 	@$(test) -m ruff format --check .
+	@$(imports)
 
 .PHONY: types
 types: setup ## Check the types (mypy, strict)

@@ -27,6 +27,8 @@ from airflow.sdk import CronPartitionTimetable, Param, dag, task
 from airflow.sdk.configuration import conf
 
 from include.assets import LANDED_LISTINGS
+from include.base.markets import LONGEST_LOCATION, LONGEST_REASON, ONE_LINE
+from include.base.refusals import refuse_unknown
 from include.base.searches import SALE, SEARCHES
 from include.base.settings import tuning
 from include.contract.families import known_sources
@@ -47,7 +49,7 @@ def plan_requests(
 ) -> list[dict[str, Any]]:
     """One `ExtractRequest` per market, for which the quota has reserved what they may spend."""
     assert params is not None
-    plan.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
+    refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
     requests = plan.plan(
         source=params["source"],
         locations=params["markets"],
@@ -78,7 +80,7 @@ def plan_requests(
         "markets": Param(
             ["houston, tx", "austin, tx", "phoenix, az"],
             type="array",
-            items={"type": "string", "maxLength": plan.LONGEST_LOCATION, "pattern": plan.ONE_LINE},
+            items={"type": "string", "maxLength": LONGEST_LOCATION, "pattern": ONE_LINE},
             minItems=1,
             title="Markets",
             description="One per line, as the API knows them: a city and its state.",
@@ -108,16 +110,16 @@ def plan_requests(
         "date_override": Param(
             None,
             type=["null", "string"],
-            maxLength=plan.LONGEST_REASON,
-            pattern=plan.ONE_LINE,
+            maxLength=LONGEST_REASON,
+            pattern=ONE_LINE,
             title="Reason for another date",
             description="Only when the partition key is not today: why what the API serves now stands for that date.",
         ),
         "quota_override": Param(
             None,
             type=["null", "string"],
-            maxLength=plan.LONGEST_REASON,
-            pattern=plan.ONE_LINE,
+            maxLength=LONGEST_REASON,
+            pattern=ONE_LINE,
             title="Reason not to believe the API's quota",
             description="Only when a run is refused for what the API last said of its quota: why there is more now.",
         ),

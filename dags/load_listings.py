@@ -40,8 +40,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.assets import CLEAN_LISTINGS, SUSPECT_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.extract.operator import CopyToStagingOperator
 from include.load import steps
+from include.load.operator import CopyToStagingOperator
 from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
 

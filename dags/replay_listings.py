@@ -29,13 +29,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from include.alerts import send
 from include.assets import CLEAN_LISTINGS
 from include.base.keys import partition_of
+from include.base.refusals import refuse_unknown
 from include.base.settings import resources, tuning
 from include.contract.families import known_sources
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.extract import plan
-from include.extract.operator import ReplayedSetsSensor
 from include.ledger.sets import Ledger
 from include.replay import steps
+from include.replay.sensor import ReplayedSetsSensor
 from include.sense.drift import tell_unknown_fields
 from include.sense.gates import Gatekeeper
 
@@ -43,7 +43,7 @@ from include.sense.gates import Gatekeeper
 @task
 def plan_dates(params: Any = None, dag_run: Any = None, dag: Any = None) -> list[str]:
     """The dates that have sets to bring again."""
-    plan.refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
+    refuse_unknown(dag_run.conf or {}, dag.params)  # the task's own hold the conf too
     wanted = steps.Wanted.from_params(params)
     return steps.plan(Ledger(S3Hook(AWS_CONN_ID).get_conn(), resources()), wanted, _missing)
 

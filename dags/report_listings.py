@@ -29,20 +29,19 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.assets import MARKET_REPORT, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
-from include.load import steps as loading
-from include.report import steps as reporting
-from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR
+from include.report import steps
+from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, SQL_DIR, includes
 
 
 @task(
-    templates_dict={"marts": loading.includes(MART_FILES), "checks": loading.includes(MART_CHECK_FILES)},
+    templates_dict={"marts": includes(MART_FILES), "checks": includes(MART_CHECK_FILES)},
     **LOOK_AGAIN,
 )
 def build_marts(templates_dict: Any = None, dag_run: Any = None, params: dict[str, Any] | None = None) -> Any:
     """Builds the days that are stale, checks them, commits. Returns the `MartBuild`."""
     assert params is not None
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        return reporting.build(connection, templates_dict, run_id=dag_run.run_id, full=params["full"])
+        return steps.build(connection, templates_dict, run_id=dag_run.run_id, full=params["full"])
 
 
 @task(outlets=[MARKET_REPORT], **LOOK_AGAIN)
@@ -55,7 +54,7 @@ def publish_report(
 ) -> Any:
     """Publishes the run's date and the newest one. Returns each `PublishedReport`; skipped when none is due."""
     with RedshiftSQLHook(REDSHIFT_CONN_ID).get_conn() as connection:
-        published = reporting.publish(
+        published = steps.publish(
             connection,
             S3Hook(AWS_CONN_ID).get_conn(),
             build,
@@ -65,7 +64,7 @@ def publish_report(
         )
     if not published:
         raise AirflowSkipException("the published reports are those of the newest build")
-    outlet_events[MARKET_REPORT].extra = reporting.summary(published)
+    outlet_events[MARKET_REPORT].extra = steps.summary(published)
     return published
 
 

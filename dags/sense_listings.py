@@ -30,10 +30,10 @@ from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
 from include.base.keys import SetKey, parse_partition
 from include.base.settings import resources, tuning
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, START_DATE, TAGS
-from include.extract.operator import CleanSetSensor, refuse_other_transform
 from include.ledger.sets import Ledger
 from include.sense.drift import tell_unknown_fields
 from include.sense.gates import Gatekeeper
+from include.sense.sensor import CleanSetSensor, refuse_other_transform
 
 
 @task(**LOOK_AGAIN)

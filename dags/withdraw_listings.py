@@ -22,9 +22,9 @@ from airflow.sdk import Param, dag, task
 
 from include.assets import CLEAN_LISTINGS
 from include.base.keys import set_of
+from include.base.refusals import refuse_unknown
 from include.base.settings import resources
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
-from include.extract import plan
 from include.ledger import withdrawals
 
 
@@ -32,7 +32,7 @@ from include.ledger import withdrawals
 def withdraw_set(params: Any = None, dag_run: Any = None, dag: Any = None, outlet_events: Any = None) -> dict[str, str]:
     """Withdraw the set or give it back, and wake its load. Returns what came of it, in words, and the partition."""
     s3, where = S3Hook(AWS_CONN_ID).get_conn(), resources()
-    plan.refuse_unknown(dag_run.conf or {}, dag.params)
+    refuse_unknown(dag_run.conf or {}, dag.params)
     key = set_of(params["set"].strip())
     if params["give_back"]:
         said = withdrawals.give_back(s3, where, key)

@@ -1,1 +1,1 @@
-"""Everything the DAGs call. Importable without Airflow, but for assets, dag_defaults and operators."""
+"""Everything the DAGs call: a room for each DAG, over what all share. pyproject.toml says who may import whom."""

@@ -177,7 +177,7 @@ def _content(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         within = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in within.parts) and within.name != ".airflowignore"
-        if path.is_file() and not hidden and path.suffix != ".pyc" and path.name != "ruff.toml":
+        if path.is_file() and not hidden and path.suffix != ".pyc":
             yield within.as_posix(), path.read_bytes()
 
 

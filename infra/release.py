@@ -19,7 +19,6 @@ DEFAULT_OUT = PROJECT_ROOT / ".local" / "build"
 # What Airflow's processes read, and what installs them. The tools' own settings stay at home.
 FOLDERS = ("dags", "include", "plugins", "infra/host")
 FILES = ("infra/__init__.py", "requirements/airflow.txt", "requirements/uv.txt", "tools/environments.py")
-_LEFT_OUT = ("ruff.toml", "__pycache__")
 _HIDDEN_BUT_NEEDED = (".airflowignore",)
 
 # Any fixed time would do; this is the one in the functions' zips.
@@ -65,7 +64,7 @@ def _existing(path: Path) -> Path:
 
 def _is_needed(path: Path) -> bool:
     hidden = [part for part in path.parts if part.startswith(".") and part not in _HIDDEN_BUT_NEEDED]
-    return not hidden and not any(part in _LEFT_OUT for part in path.parts) and path.suffix != ".pyc"
+    return not hidden and "__pycache__" not in path.parts and path.suffix != ".pyc"
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

@@ -46,6 +46,10 @@ class Suspicion:
     batch_id: str
     hours_alone: int
 
+    def is_given_up(self, retries: int | None) -> bool:
+        """Whether a set failed alone in so many hours of the clock that it waits for a person."""
+        return retries is not None and self.hours_alone > retries
+
 
 @dataclass(frozen=True)
 class ReadySet:

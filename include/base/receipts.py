@@ -11,6 +11,9 @@ from typing import Any, Self
 
 from include.base.searches import SALE, market_name
 
+FAULT = "fault"
+"""The XCom in which a task that failed leaves the reason."""
+
 
 class Record:
     """A frozen dataclass of JSON scalars, lists and dicts."""

@@ -1,4 +1,4 @@
-"""What the pipeline adds to Airflow: extraction page by page, and a COPY and a sensor that say what is wrong."""
+"""The operator of the extraction: an `HttpOperator` that lands each page as it comes."""
 
 from __future__ import annotations
 
@@ -7,29 +7,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
-from airflow.providers.amazon.aws.transfers.s3_to_redshift import S3ToRedshiftOperator
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.http.operators.http import HttpOperator
-from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include.assets import LANDED_LISTINGS
 from include.base import claims
-from include.base.keys import SetKey
 from include.base.receipts import ExtractRequest
+from include.base.refusals import PlanRefused
 from include.base.settings import resources, tuning
 from include.contract.families import NotAPage, PageFacts, Source, load_source
-from include.dag_defaults import COPY_CONN_ID, REDSHIFT_CONN_ID
 from include.extract import bounded_answers, landing, plan, retries
 from include.extract.quota_ledger import QuotaLedger
 from include.extract.quota_spending import Spending
-from include.load.steps import fault_noted
-from include.replay.steps import DateReplay
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -120,7 +114,7 @@ class LandListingsOperator(HttpOperator):
             self._spending.reserve(self._last_page() - len(self._pages))
             time.sleep(tuning().seconds_before_first_request(context["ti"].map_index))
             super().execute(context)
-        except plan.PlanRefused as refused:
+        except PlanRefused as refused:
             self._fail(str(refused), permanent=True)
         except retries.PASSING_ERRORS as fault:
             self._fail(f"{type(fault).__name__}: {fault}")
@@ -218,121 +212,6 @@ class LandListingsOperator(HttpOperator):
         for line in lines:
             self.log.error(line)
         raise (AirflowFailException if permanent else AirflowException)(" ".join(lines))
-
-
-class CopyToStagingOperator(S3ToRedshiftOperator):
-    """COPY into a staging table, in place of what is there, leaving the reason of a failure for `record_suspects`."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(method="REPLACE", **kwargs)
-
-    @classmethod
-    def of(cls, table: str) -> Self:
-        """The task that copies the batch of its mapped group into its table of staged `listings` or `rejects`.
-
-        It sends no mail when it fails: whoever names the suspects does.
-        """
-        return cls(
-            task_id=f"copy_{table}",
-            redshift_conn_id=REDSHIFT_CONN_ID,
-            aws_conn_id=COPY_CONN_ID,
-            s3_bucket="{{ copy_of(ti).bucket }}",
-            s3_key=f"{{{{ copy_of(ti).{table}_manifest }}}}",
-            table=f"{{{{ batch_of(ti).staging_{table} }}}}",
-            copy_options=["FORMAT AS PARQUET", "MANIFEST"],
-            on_failure_callback=None,
-        )
-
-    def execute(self, context: Context) -> None:
-        """Copies, but for a batch without sets; whatever is raised is noted first."""
-        with fault_noted(context["ti"]):
-            if self.s3_key:
-                super().execute(context)
-
-
-def refuse_other_transform(url: str) -> None:
-    """Fails for good where the `_SUCCESS.json` at `url` is not of the deployed transform: only that one is loaded."""
-    key, version = S3Hook.parse_s3_url(url)[1], resources().transform_version
-    if key != (its := SetKey.from_key(key)).success(version):
-        raise AirflowFailException(
-            f"{key}: a new transform, {version}, was deployed meanwhile and only what it cleans is loaded: trigger "
-            f"sense_listings again for {its.partition} (reconcile_listings does within the hour)"
-        )
-
-
-class CleanSetSensor(S3KeySensor):
-    """Waits for the `_SUCCESS.json` of every expected set and, on time-out, says what is missing and where it stuck.
-
-    What was planned before another transform was deployed is not waited for.
-
-    :param bucket_key: the exact s3:// URLs of the awaited objects (templated).
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(mode="reschedule", deferrable=False, **kwargs)
-
-    def execute(self, context: Context) -> None:
-        """Pokes once; raises AirflowSensorTimeout with the diagnosis when the time is up."""
-        urls = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
-        for url in urls:
-            refuse_other_transform(url)
-        try:
-            super().execute(context)
-        except AirflowSensorTimeout as timeout:
-            missing = [url for url in urls if not self.poke_one(url, context)]
-            if missing:
-                raise AirflowSensorTimeout("; ".join(self._diagnose(url) for url in missing)) from timeout
-            self.log.info("What was missing came at the last moment")
-
-    def poke_one(self, url: str, context: Context) -> bool:
-        """Whether the object at `url` is there."""
-        return bool(self._check_key(url, context))
-
-    def _diagnose(self, url: str) -> str:
-        _, key = S3Hook.parse_s3_url(url)
-        stuck = SetKey.from_key(key)
-        where = resources()
-        if self.hook.check_for_key(stuck.manifest, where.raw_bucket):
-            function, dead_letters = "transform_listings", where.transform_dead_letter_url
-        else:
-            function, dead_letters = "copy_raw", where.copy_dead_letter_url
-        return (
-            f"{url} is missing after {self.timeout:g} s: the set is stuck before {function}. Look for its "
-            f"manifest {stuck.manifest} in the dead-letter queue {dead_letters} and in the function's log; "
-            "reconcile_listings sends it again"
-        )
-
-
-class ReplayedSetsSensor(BaseSensorOperator):
-    """Waits until every set that a replay asked for has been cleaned since; on time-out names those that were not.
-
-    :param date: the date of the replay that is waited for (templated).
-    """
-
-    template_fields: Sequence[str] = ("date",)
-
-    def __init__(self, *, date: str, aws_conn_id: str = "aws_s3_conn", **kwargs: Any) -> None:
-        super().__init__(mode="reschedule", **kwargs)
-        self.date = date
-        self.aws_conn_id = aws_conn_id
-
-    def poke(self, context: Context) -> bool:
-        """Whether none is missing."""
-        missing = self._replay(context).missing()
-        self.log.info("%d of the sets of %s are not clean yet", len(missing), self.date)
-        return not missing
-
-    def execute(self, context: Context) -> None:
-        """Pokes once; raises AirflowSensorTimeout with the names when the time is up."""
-        try:
-            super().execute(context)
-        except AirflowSensorTimeout as timeout:
-            if words := self._replay(context).waited_in_vain(self.timeout):
-                raise AirflowSensorTimeout(words) from timeout
-
-    def _replay(self, context: Context) -> DateReplay:
-        client = S3Hook(aws_conn_id=self.aws_conn_id).get_conn()
-        return DateReplay.of(client, resources(), context["dag_run"], self.date)
 
 
 def _in_words(fault: NotAPage) -> str:

@@ -1,33 +1,17 @@
-"""The markets a user names, and the request plan of one extraction."""
+"""The request plan of one extraction: a request for each market that a user names."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from datetime import date as Date
-from hashlib import sha256
 
 from include.base.keys import extract_id
+from include.base.markets import LONGEST_LOCATION, slug
 from include.base.receipts import ExtractRequest
-from include.base.refusals import Refused
-from include.base.searches import SALE, listing_of, market_of
+from include.base.refusals import PlanRefused
+from include.base.searches import SALE, market_of
 from include.contract.families import load_source
-
-LONGEST_LOCATION = 120
-LONGEST_SLUG = 80
-LONGEST_MARKET = LONGEST_SLUG + len("-0123abcd") + len("-rent")
-LONGEST_REASON = 500
-# A JSON schema's pattern: no line break, no NUL, which the metadata database cannot hold, no other control character.
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-_PLAIN = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
-# A location that ends like a hash takes one too, or it could be spelt like another one's slug.
-_LIKE_A_HASH = re.compile(r"(^|-)[0-9a-f]{8}$")
-
-
-class PlanRefused(Refused):
-    """The run's params cannot be extracted; the message says what was expected, what came, what to do."""
 
 
 def plan(
@@ -82,12 +66,6 @@ def plan(
     ]
 
 
-def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Raises PlanRefused for a param that there is none of: ignored, it would spend requests on the defaults."""
-    if strange := sorted(set(given) - set(known)):
-        raise PlanRefused(f"unknown in the run's conf: {', '.join(strange)}; known are {', '.join(sorted(known))}")
-
-
 def refuse_far_date(date: str, started_at: datetime, date_override: str | None, tolerance: timedelta) -> None:
     """Raises PlanRefused when `date` is further than `tolerance` from `started_at` and no override gives a reason.
 
@@ -103,21 +81,6 @@ def refuse_far_date(date: str, started_at: datetime, date_override: str | None, 
         "UTC: load past dates again from raw, if they landed whole; else start a new run with a reason in the param "
         '"date_override" (clearing an old one cannot give it), which the manifests will record'
     )
-
-
-def slug(location: str) -> str:
-    """The name in keys of a location's homes for sale: `Houston, TX` is `houston-tx`; 1 to 89 of a-z, 0-9 and dashes.
-
-    Two locations that differ in more than case, spaces and commas get different slugs: what the
-    plain form loses is made up for by a short hash of the location. So is an ending that another search's slug has.
-    """
-    folded = " ".join(unicodedata.normalize("NFC", location).casefold().replace(",", " ").split())
-    plain = folded.replace(" ", "-")
-    is_taken = _LIKE_A_HASH.search(plain) or listing_of(plain) != SALE
-    if _PLAIN.fullmatch(folded) and len(plain) <= LONGEST_SLUG and not is_taken:
-        return plain
-    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
-    return "-".join(filter(None, (name, sha256(folded.encode()).hexdigest()[:8])))
 
 
 def _clean(locations: Sequence[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from include.extract.plan import PlanRefused
+from include.base.refusals import PlanRefused
 
 LIFE = timedelta(hours=6)
 # Then Airflow ends a market's task: twenty pages, each with all the patience that a call may have, are done before.

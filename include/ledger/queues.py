@@ -1,4 +1,4 @@
-"""Looks into a dead-letter queue without taking from it, and moves what lies there back to its source queue.
+"""The queues before the two Lambdas: looks into dead letters, moves them back, and sends a lost event again.
 
 Amazon SQS moves messages by itself (StartMessageMoveTask); the local stand-in does not, so this does it one by one.
 """
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from include.base.keys import MANIFEST, SetKey, parse_partition
 from include.base.settings import Resources
@@ -62,6 +62,21 @@ def peek(client: SQSClient, queue_url: str, at_most: int = 10) -> DeadLetters:
         looks -= max(1, len(found))
     # Sorted: a queue gives its messages in any order, and the same names are the same news.
     return DeadLetters(count, tuple(sorted(named)[:at_most]))
+
+
+def send_again(client: SQSClient, queue_url: str, bucket: str, key: str) -> str:
+    """Sends the ObjectCreated event of `key` to the queue and returns the message's id."""
+    event = {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}},
+            }
+        ]
+    }
+    return str(client.send_message(QueueUrl=queue_url, MessageBody=json.dumps(event))["MessageId"])
 
 
 def move_back(client: SQSClient, dead_letter_url: str, queue_url: str) -> Moved:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from include.base.batches import Batch
+from include.base.keys import copy_manifest_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+else:
+    S3Client = Any
 
 
 def copy_manifest(files: Iterable[tuple[str, int]]) -> bytes:
@@ -24,3 +33,18 @@ def copy_manifest(files: Iterable[tuple[str, int]]) -> bytes:
     if not entries:
         raise ValueError("COPY manifest: no files to load")
     return json.dumps({"entries": entries}, indent=1).encode()
+
+
+def put_copy_manifests(client: S3Client, bucket: str, batch: Batch) -> None:
+    """Puts the manifests of the batch's listings and of its rejects."""
+    files = {
+        "listings": [(each.listings_uri, each.listings_bytes) for each in batch.sets],
+        "rejects": [(each.rejects_uri, each.rejects_bytes) for each in batch.sets],
+    }
+    for table, entries in files.items():
+        client.put_object(
+            Bucket=bucket,
+            Key=copy_manifest_key(batch.batch_id, table),
+            Body=copy_manifest(entries),
+            ContentType="application/json",
+        )

@@ -47,11 +47,6 @@ def batches(known: Known, *, retries: int | None, run_id: str) -> list[Batch]:
     return _Planner(known, retries, run_id).batches()
 
 
-def is_given_up(suspicion: Suspicion, retries: int | None) -> bool:
-    """Whether a set failed alone in so many hours of the clock that it waits for a person."""
-    return retries is not None and suspicion.hours_alone > retries
-
-
 class _Planner:
     def __init__(self, known: Known, retries: int | None, run_id: str) -> None:
         self.known, self.retries, self.run_id = known, retries, run_id
@@ -160,7 +155,7 @@ class _Planner:
 
     def _is_given_up(self, turn: Turn) -> bool:
         suspicion = self.known.suspects.get(turn)
-        return suspicion is not None and is_given_up(suspicion, self.retries)
+        return suspicion is not None and suspicion.is_given_up(self.retries)
 
 
 def _halves(sets: list[ReadySet]) -> list[list[ReadySet]]:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from include.base.batches import Batch, InvalidBatch, ReadySet
 from include.base.keys import copy_manifest_key, parse_warehouse_partition, partition_of
+from include.base.receipts import FAULT
 from include.base.settings import resources, tuning
 from include.ledger import withdrawals
 from include.ledger.sets import Ledger
+from include.load.copy_manifests import put_copy_manifests
 from include.load.plan import Known, batches
-from include.warehouse import batch_load
+from include.warehouse import audit, batch_load
+from include.warehouse.migrations import migrate
 from include.warehouse.rows_held import loaded_sets
 from include.warehouse.sql_files import Connection
 
@@ -24,7 +27,6 @@ else:
     S3Client = Any
 
 NAMED_AT_MOST = 20
-FAULT = "fault"
 LONGEST_FAULT = 2000
 _SUMMED = ("staged", "accepted", "superseded", "withdrawn", "staged_rejects")
 
@@ -45,20 +47,20 @@ def plan(
 
     Puts each batch's two COPY manifests into the clean bucket.
     """
-    batch_load.migrate(connection)
+    migrate(connection)
     where, date = resources(), parse_warehouse_partition(partition_key)
     ledger, day = Ledger(client, where), Date.fromisoformat(date)
     known = Known(
         ready=ledger.ready(date),
         loaded=loaded_sets(connection, day),
-        suspects=batch_load.suspicions(connection, day),
+        suspects=audit.suspicions(connection, day),
         withdrawn=withdrawals.of_date(client, where.raw_bucket, date),
         has_files=ledger.has_files,
     )
     planned = batches(known, retries=None if retry_suspects else tuning().suspect_retries, run_id=run_id)
     for batch in planned:
         if batch.sets:
-            _put_copy_manifests(client, where.clean_bucket, batch)
+            put_copy_manifests(client, where.clean_bucket, batch)
     return [batch.to_dict() for batch in planned]
 
 
@@ -133,7 +135,7 @@ def record_suspects(connection: Connection, batch: Mapping[str, Any], fault: str
         return Suspects(words)
     failed = replace(planned, sets=missing, days=(), returning=())
     reason = fault or "a task of the batch died without a word: see its log"
-    batch_load.record_suspects(connection, failed, reason)
+    audit.record_suspects(connection, failed, reason)
     names = [each.set_id for each in failed.sets[:NAMED_AT_MOST]]
     more = len(failed.sets) - len(names)
     more_than_one = len(failed.sets) > 1
@@ -183,11 +185,6 @@ def templates(names: Sequence[str]) -> list[str]:
     return [f"{{% set batch = batch_of(ti) %}}{{% include '{name}' %}}" for name in names]
 
 
-def includes(names: Sequence[str]) -> list[str]:
-    """Templates that include the SQL files `names`, which need no batch."""
-    return [f"{{% include '{name}' %}}" for name in names]
-
-
 def batch_of(ti: Any) -> Batch:
     """The batch of a task inside the mapped group."""
     return Batch.from_dict(ti.xcom_pull(task_ids="plan_batches")[ti.map_index])
@@ -198,17 +195,3 @@ def copy_of(ti: Any) -> CopySource:
     batch = batch_of(ti)
     names = [copy_manifest_key(batch.batch_id, table) if batch.sets else "" for table in ("listings", "rejects")]
     return CopySource(resources().clean_bucket, *names)
-
-
-def _put_copy_manifests(client: S3Client, bucket: str, batch: Batch) -> None:
-    files = {
-        "listings": [(each.listings_uri, each.listings_bytes) for each in batch.sets],
-        "rejects": [(each.rejects_uri, each.rejects_bytes) for each in batch.sets],
-    }
-    for table, entries in files.items():
-        client.put_object(
-            Bucket=bucket,
-            Key=copy_manifest_key(batch.batch_id, table),
-            Body=batch_load.copy_manifest(entries),
-            ContentType="application/json",
-        )

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from include.base.keys import SetKey, parse_partition
 from include.base.verdicts import WHY_NOT
+from include.ledger.shown import Ready, Reported
 from include.progress.facts import Cleaning, DateFacts, Facts, Held, Landing, Loading, Reading, is_partition
 from include.progress.rows import EXTRACT, FAILED, LOAD, REPORT, SENSE, History, Run, Task, Where
 
@@ -21,23 +22,6 @@ STAGES = {"landed": EXTRACT, "clean": SENSE, "loaded": LOAD, "reported": REPORT}
 """The columns, and the DAG that each waits for."""
 
 DONE, ACTIVE, WAITING, UNKNOWN, NOT_YET = "done", "active", "waiting", "unknown", "none"
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The newest ready marker of a set; `replay` is empty for one that came by itself."""
-
-    replay: str
-    put_at: datetime
-
-
-@dataclass(frozen=True)
-class Reported:
-    """What the report of a date says of itself."""
-
-    generated_at: datetime
-    run_id: str
-    partitions: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 from include.base.keys import partition_of
 from include.base.settings import resources, tuning
 from include.ledger import notices
-from include.ledger.queues import peek
+from include.ledger.queues import peek, send_again
 from include.ledger.sets import Ledger
-from include.load.plan import is_given_up
-from include.reconcile import gaps as ledgers
 from include.reconcile import open_partitions
 from include.reconcile.freshness import Expectation
-from include.reconcile.gaps import Gaps, Limits
+from include.reconcile.gaps import Gaps, Limits, find, resent_notice
 from include.reconcile.message import dead_letter_line, for_a_person
-from include.reconcile.resend import send_again
 from include.warehouse import batch_load
 from include.warehouse.audit import suspicions_since
+from include.warehouse.migrations import migrate
 from include.warehouse.rows_held import held_by_another, holdings
 from include.warehouse.sql_files import Connection
 
@@ -52,7 +50,7 @@ def find_gaps(
 
     `retry_stuck`: those that are stuck are sent again like any other. Also drops what failed loads left in staging.
     """
-    batch_load.migrate(connection)
+    migrate(connection)
     batch_load.drop_stale_staging(connection, started_at - STAGING_LIFETIME)
     ledger = Ledger(client, resources())
     limits = _limits(started_at, days, retry_stuck)
@@ -61,8 +59,8 @@ def find_gaps(
     # The warehouse first: what is loaded while the buckets are listed was landed and copied before that.
     held = holdings(connection, limits.since, beyond.dates)
     failed = suspicions_since(connection, limits.since, beyond.dates)
-    given_up = {turn: is_given_up(suspicion, tuning().suspect_retries) for turn, suspicion in failed.items()}
-    gaps, landed = ledgers.find(ledger, limits, failed=given_up, held=held)
+    given_up = {turn: suspicion.is_given_up(tuning().suspect_retries) for turn, suspicion in failed.items()}
+    gaps, landed = find(ledger, limits, failed=given_up, held=held)
     arrived = frozenset(each.key.partition for each in held if each.accepted is not None)
     gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)
     open_partitions.note(client, resources().clean_bucket, gaps.partitions())
@@ -119,7 +117,7 @@ def send_stopped(queues: SQSClient, client: S3Client, gaps: Gaps) -> int:
     for key in gaps.not_clean:
         send_again(queues, where.transform_queue_url, where.raw_bucket, key.manifest)
     for key in (*gaps.not_copied, *gaps.not_clean, *gaps.not_sensed):
-        name = ledgers.resent_notice(key, where.transform_version)
+        name = resent_notice(key, where.transform_version)
         notices.first_time(client, where.clean_bucket, key.date, name, asdict(key))
     return len(gaps.not_copied) + len(gaps.not_clean)
 

@@ -19,11 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.base.json_objects import REPLAY_OUTCOME, REPLAY_REQUEST, UnreadableObject, read_json
 from include.base.keys import SetKey, extract_id, replay_key
+from include.base.markets import LONGEST_LOCATION, LONGEST_MARKET, slug
 from include.base.refusals import Refused
 from include.base.settings import Resources
-from include.extract.plan import LONGEST_LOCATION, LONGEST_MARKET, slug
+from include.ledger.queues import send_again
 from include.ledger.sets import Ledger
-from include.reconcile.resend import send_again
 from include.sense.gates import GateClosed, Gatekeeper
 from include.warehouse import rows_held
 from include.warehouse.migrations import migrate

@@ -10,7 +10,7 @@ from include.base.keys import parse_warehouse_partition
 from include.base.settings import resources
 from include.report import marts
 from include.report.marts import MartBuild
-from include.warehouse import batch_load
+from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import Connection
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ PAGE = "listings/"
 
 def build(connection: Connection, rendered: Mapping[str, Sequence[str]], *, run_id: str, full: bool) -> dict[str, Any]:
     """Brings the warehouse's tables up to date, builds the marts, and returns the `MartBuild` as a dict."""
-    batch_load.migrate(connection)
+    migrate(connection)
     return marts.build(
         connection, run_id=run_id, full=full, mart_sql=rendered["marts"], check_sql=rendered["checks"]
     ).to_dict()

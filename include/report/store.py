@@ -27,7 +27,7 @@ from include.base.keys import (
     report_key,
     reported_date,
 )
-from include.progress.table import Ready, Reported
+from include.ledger.shown import Ready, Reported
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -17,15 +17,8 @@ from include.base.keys import SetKey, parse_partition, partition_of
 from include.base.refusals import Refused
 from include.base.verdicts import HOLDS
 from include.contract.listing import load_contract
-from include.load.copy_manifests import copy_manifest
-from include.warehouse.audit import record_suspects, suspicions
-from include.warehouse.migrations import ChangedMigration, migrate, migrations
 from include.warehouse.sql_files import (
-    CHECK_FILES,
-    DDL_FILES,
-    LOAD_FILES,
     STAGING_FILES,
-    ChecksFailed,
     Connection,
     Cursor,
     query,
@@ -33,32 +26,6 @@ from include.warehouse.sql_files import (
     render,
     run,
 )
-
-__all__ = [
-    "CHECK_FILES",
-    "DDL_FILES",
-    "LOAD_FILES",
-    "STAGING_FILES",
-    "Batch",
-    "ChangedMigration",
-    "ChecksFailed",
-    "DayLoad",
-    "InvalidBatch",
-    "LoadReceipt",
-    "ReadySet",
-    "SetLoad",
-    "StagingMissing",
-    "copy_manifest",
-    "create_staging",
-    "drop_stale_staging",
-    "is_staged",
-    "load_batch",
-    "migrate",
-    "migrations",
-    "record_suspects",
-    "render",
-    "suspicions",
-]
 
 
 class StagingMissing(Refused):

@@ -243,3 +243,8 @@ def refuse_failed(cursor: Cursor, check_sql: Sequence[str]) -> None:
     found = {file_name(sql): query(cursor, sql.strip().removesuffix(";")) for sql in check_sql}
     if evidence := {name: rows for name, rows in found.items() if rows}:
         raise ChecksFailed(evidence)
+
+
+def includes(names: Sequence[str]) -> list[str]:
+    """Templates that include the SQL files `names`, which need no batch."""
+    return [f"{{% include '{name}' %}}" for name in names]

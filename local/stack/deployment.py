@@ -24,13 +24,12 @@ DEPLOYED = (
     "infra/*.yaml",
     "lambda_functions/**/*",
     "include/schemas/**/*",
-    "include/contract/listing.py",
-    "include/contract/adapters.py",
+    "include/__init__.py",
+    "include/contract/*.py",
+    "include/base/__init__.py",
     "include/base/claims.py",
     "include/base/refusals.py",
     "include/base/searches.py",
-    "include/contract/families.py",
-    "include/contract/yaml_files.py",
     "requirements/local.txt",
 )
 

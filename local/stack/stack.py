@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from local import machine
 from local.airflow_api import AirflowApi
@@ -315,11 +316,7 @@ class Stack:
         path = self.home.path / "lock"
         while True:
             with path.open("a") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    self._say("another command is starting or stopping this stack: waiting for it")
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                self._take(lock)
                 # The one before us removed the file in the end: then ours is a lock on nothing.
                 if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
                     try:
@@ -327,6 +324,20 @@ class Stack:
                     finally:
                         path.unlink(missing_ok=True)
                     return
+
+    def _take(self, lock: TextIO) -> None:
+        """Takes the lock, asking again and again: a Ctrl-C just before a call that blocks would be lost in it."""
+        is_told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not is_told:
+                    self._say("another command is starting or stopping this stack: waiting for it")
+                    is_told = True
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _existing_folder(folder: Path | str | None) -> Path | None:

@@ -15,7 +15,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from include.load.steps import FAULT
+from include.base.receipts import FAULT
 from include.progress.rows import Where
 
 LONGEST = 4000

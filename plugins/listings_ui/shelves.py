@@ -17,8 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.base.settings import Resources, SettingsError, resources
 from include.dag_defaults import AWS_CONN_ID
+from include.ledger.shown import Reported
 from include.progress.rows import History
-from include.progress.table import Ledgers, Reported
+from include.progress.table import Ledgers
 from include.report.store import ReportStore, StoreTrouble, Summary
 from listings_ui.metadata import read_history
 

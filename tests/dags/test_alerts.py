@@ -31,8 +31,8 @@ from airflow.utils.types import DagRunType
 import include
 from include import alerts, dag_defaults
 from include.base.keys import MalformedKey
+from include.base.refusals import PlanRefused
 from include.base.settings import tuning
-from include.extract.plan import PlanRefused
 from include.warehouse.migrations import ChangedMigration
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from include.base.keys import SetKey
 from include.base.settings import resources
-from include.extract.operator import CleanSetSensor
+from include.sense.sensor import CleanSetSensor
 from tests.dags.backends import DATE, EXTRACT_ID, Extraction
 
 KEY = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)

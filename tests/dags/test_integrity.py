@@ -17,7 +17,8 @@ from airflow.sdk.exceptions import ParamValidationError
 import include
 from include.base.refusals import Refused
 from include.contract.families import known_sources
-from include.extract.operator import CleanSetSensor, LandListingsOperator
+from include.extract.operator import LandListingsOperator
+from include.sense.sensor import CleanSetSensor
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
 
 DAG_IDS = [

@@ -11,8 +11,8 @@ from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from include.extract.operator import CopyToStagingOperator
 from include.load import steps
+from include.load.operator import CopyToStagingOperator
 from include.load.steps import Suspects
 from tests.unit.xcoms import Instance
 

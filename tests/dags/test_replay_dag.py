@@ -17,8 +17,7 @@ from airflow.utils.session import create_session
 
 from include.base.keys import SetKey, extract_id
 from include.base.settings import resources
-from include.ledger.queues import manifests
-from include.reconcile.resend import send_again
+from include.ledger.queues import manifests, send_again
 from include.replay.steps import DateReplay
 from tests.dags.backends import DATE, Extraction
 from tests.unit.examples import VERSION, put_clean_set

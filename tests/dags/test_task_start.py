@@ -68,7 +68,7 @@ print("FOUND " + json.dumps({
 EDIT = """
 import json, sys
 from pathlib import Path
-from include import keys
+from include.base import keys
 assert "include.sense.drift" not in sys.modules and "include.extract.operator" in sys.modules
 with Path(keys.__file__).open("a") as file:
     file.write("EDITED = True\\n")
@@ -76,7 +76,7 @@ with Path(keys.__file__).open("a") as file:
 AFTER_EDIT = """
 import json, sys
 left = [name for name in sys.modules if name.startswith("include")]
-from include import keys
+from include.base import keys
 print("FOUND " + json.dumps({"left": left, "edited": keys.EDITED}))
 """
 
@@ -146,7 +146,7 @@ def test_a_task_inherits_imports_and_decoded_models(tmp_path: Path, nobody: sock
 def test_changed_and_broken_files_are_left_to_the_tasks(tmp_path: Path) -> None:
     """A file that cannot be imported is named in the log and stops nothing; after a change a task imports anew."""
     shutil.copytree(PROJECT_ROOT / "include", tmp_path / "include", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "include" / "drift.py").write_text("raise RuntimeError('broken on purpose')\n")
+    (tmp_path / "include" / "sense" / "drift.py").write_text("raise RuntimeError('broken on purpose')\n")
     found, said = scheduler(tmp_path, tmp_path, EDIT, AFTER_EDIT)
     assert "include.sense.drift cannot be imported ahead" in said
     assert "broken on purpose" in said

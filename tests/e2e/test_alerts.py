@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.reconcile.resend import send_again
+from include.ledger.queues import send_again
 from tests.e2e.pipeline import Pipeline
 from tests.mailbox import RECIPIENTS, Mail, Mailbox
 from tests.unit.examples import KEY

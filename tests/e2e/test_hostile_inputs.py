@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from include.extract.plan import slug
+from include.base.markets import slug
 from local.airflow_api import AirflowRefused
 from tests.e2e.pipeline import Pipeline
 

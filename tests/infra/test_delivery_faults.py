@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from include.reconcile.resend import send_again
+from include.ledger.queues import send_again
 from infra.deploy import deploy_local
 from tests.infra import small_set
 from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success

@@ -281,7 +281,7 @@ def test_the_package_is_the_same_bytes_twice(made: Package, tmp_path: Path) -> N
     (copy / "include" / "__pycache__" / "keys.cpython-312.pyc").write_bytes(b"compiled")
     (copy / "plugins" / ".ruff_cache").mkdir()
     (copy / "plugins" / ".ruff_cache" / "CACHEDIR.TAG").write_text("cache")
-    os.utime(copy / "include" / "keys.py", (1, 1))
+    os.utime(copy / "include" / "base" / "keys.py", (1, 1))
 
     again = package(tmp_path / "again", stage="dev", root=copy)
     assert content(made.plugins.parent) == content(again.plugins.parent)

@@ -50,7 +50,8 @@ def changed_copy(folder: Path) -> Path:
     name = f"ddl/{number:03d}_hoa_fee.sql"
     (sql / name).write_text(MIGRATION.format(name=name))
     last = sorted(path.name for path in (PROJECT_ROOT / "include" / "sql" / "ddl").glob("*.sql"))[-1]
-    _edit(folder / "include" / "sql_files.py", (f'    "ddl/{last}",\n', f'    "ddl/{last}",\n    "{name}",\n'))
+    files = folder / "include" / "warehouse" / "sql_files.py"
+    _edit(files, (f'    "ddl/{last}",\n', f'    "ddl/{last}",\n    "{name}",\n'))
     _edit(
         folder / "include" / "schemas" / "listing.odcs.yaml",
         ("\n  - name: reject\n", COLUMN),
@@ -105,7 +106,7 @@ def main(port: int, endpoint: str, old_contract: str) -> dict[str, Any]:
     import boto3
     import redshift_connector
 
-    from include.warehouse.batch_load import InvalidBatch
+    from include.base.batches import InvalidBatch
     from include.warehouse.migrations import migrate
     from tests.integration.staged_sets import load_staged, seen
     from tests.integration.test_warehouse_copy import copied

@@ -12,23 +12,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from include.base.batches import Turn
+from include.base.batches import Batch, ReadySet, Turn
 from include.base.keys import SetKey
 from include.contract.listing import load_contract
 from include.load.plan import Known, batches
 from include.warehouse.audit import record_suspects, suspicions
-from include.warehouse.batch_load import (
-    CHECK_FILES,
-    LOAD_FILES,
-    Batch,
-    LoadReceipt,
-    ReadySet,
-    create_staging,
-    load_batch,
-    render,
-)
+from include.warehouse.batch_load import LoadReceipt, create_staging, load_batch
 from include.warehouse.rows_held import loaded_sets
-from include.warehouse.sql_files import ChecksFailed, Connection, query
+from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, ChecksFailed, Connection, query, render
 
 HOUSTON, HUMBLE = "houston-tx", "humble-tx"
 WATCHED = ("price", "home_status", "home_type", "bedrooms", "bathrooms", "living_area_sqft")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from include.base.batches import Batch, Suspicion
+from include.base.batches import Batch, InvalidBatch, Suspicion
 from include.base.settings import resources
 from include.load import steps
-from include.warehouse.batch_load import InvalidBatch, render, suspicions
-from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, Connection
+from include.warehouse.audit import suspicions
+from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, Connection, render
 from tests.integration.staged_sets import HUMBLE, batch_of, core, load, loaded_turns, rows, seen, stage
 from tests.unit.examples import ENVIRONMENT
 

@@ -11,8 +11,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from include.ledger.queues import DeadLetters, Moved, move_back, peek
-from include.reconcile.resend import send_again
+from include.ledger.queues import DeadLetters, Moved, move_back, peek, send_again
 from tests.integration.warehouse_fixture import Warehouse
 from tests.unit.examples import KEY
 

@@ -22,9 +22,9 @@ from include.base.keys import (
     set_of,
 )
 from include.base.settings import resources, tuning
+from include.ledger.queues import send_again
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
-from include.reconcile.resend import send_again
 from include.warehouse.audit import record_suspects
 from include.warehouse.rows_held import missing
 from include.warehouse.sql_files import Connection

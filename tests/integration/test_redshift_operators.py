@@ -77,7 +77,7 @@ def test_s3_to_redshift(
 
 def copy_to_staging(instance: Instance, key: str = KEY) -> None:
     """Runs our COPY into ops.t as this instance."""
-    from include.extract.operator import CopyToStagingOperator
+    from include.load.operator import CopyToStagingOperator
 
     CopyToStagingOperator(
         task_id="copy_listings", table="ops.t", s3_bucket=BUCKET, s3_key=key, redshift_conn_id="test_redshift",

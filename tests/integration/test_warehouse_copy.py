@@ -12,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from include.base.batches import Batch
 from include.contract.listing import load_contract
-from include.warehouse.batch_load import Batch, copy_manifest, create_staging
+from include.load.copy_manifests import copy_manifest
+from include.warehouse.batch_load import create_staging
 from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import HUMBLE, Seen, drop_all, load, load_staged, rows, seen

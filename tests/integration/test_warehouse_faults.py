@@ -11,16 +11,9 @@ from typing import Any
 import pytest
 
 from include.base.batches import Suspicion
-from include.warehouse.batch_load import (
-    CHECK_FILES,
-    LOAD_FILES,
-    ChecksFailed,
-    load_batch,
-    record_suspects,
-    render,
-    suspicions,
-)
-from include.warehouse.sql_files import Connection
+from include.warehouse.audit import record_suspects, suspicions
+from include.warehouse.batch_load import load_batch
+from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, ChecksFailed, Connection, render
 from tests.integration.staged_sets import (
     HOUSTON,
     HUMBLE,

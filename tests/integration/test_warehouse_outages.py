@@ -18,8 +18,7 @@ import pyarrow as pa
 import pytest
 import redshift_connector
 
-from include.warehouse.audit import suspicions
-from include.warehouse.batch_load import record_suspects
+from include.warehouse.audit import record_suspects, suspicions
 from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import core, load, load_staged, rows, seen, stage
 from tests.integration.warehouse_fixture import KEYS, Warehouse

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.base.batches import Suspicion
+from include.base.batches import InvalidBatch, Suspicion
 from include.base.keys import set_of
-from include.warehouse.batch_load import InvalidBatch, record_suspects, suspicions
+from include.warehouse.audit import record_suspects, suspicions
 from include.warehouse.rows_held import missing
 from include.warehouse.sql_files import Connection
 from tests.integration.staged_sets import (

@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -185,22 +187,28 @@ def test_a_demo_whose_stack_has_gone_waits_for_nobody(tmp_path: Path) -> None:
             run(stack, THREE, QUIET)
 
 
-def demo(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """`make demo` of a home, as a process."""
+@contextmanager
+def demo(home: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`make demo` of a home, as a process, which ends with the test even if that fails."""
     settings = os.environ | {"LISTINGS_HOME": str(home)} | environment
     for name, port in free_ports().items():
         settings.setdefault(f"LISTINGS_PORT_{name.upper()}", str(port))
     # Tests that run in the background of a shell ignore Ctrl-C, and all that they start would with them.
     heeding = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     program = f"{heeding}import runpy; sys.argv[0] = 'demo'; runpy.run_module('local.demo', run_name='__main__')"
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
         env=settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def test_an_interrupted_demo_ends_with_a_sentence(tmp_path: Path) -> None:

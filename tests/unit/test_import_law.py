@@ -1,90 +1,105 @@
-"""The import law is enforced: ruff, with the settings of each folder, refuses a file that breaks it."""
+"""The import law is enforced: `lint-imports` refuses a file that breaks any contract of pyproject.toml."""
 
-import json
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("dags", "include", "plugins", "lambda_functions", "infra", "local", "bench", "tools")
+CONTRACTS = [
+    each["name"] for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+]
 
-BROKEN = {
-    "dags": ["lambda_functions", "local", "infra", "tests"],
-    "include": ["dags", "lambda_functions", "local", "infra", "tests", "airflow"],
-    "lambda_functions": ["dags", "include", "local", "infra", "tests", "airflow", "pandas", "numpy"],
-    "local": ["dags", "include", "lambda_functions", "infra", "tests", "airflow"],
-    "local/stack": ["dags", "include", "lambda_functions", "tests", "airflow"],
-    "infra": ["dags", "lambda_functions", "local", "tests", "airflow"],
-    "plugins": ["dags", "lambda_functions", "local", "infra", "tests"],
-}
-KEPT = {
-    "dags/example_dag.py": ["airflow.sdk", "include.extract.landing"],
-    "include/extract/landing.py": ["json", "boto3"],
-    "include/alerts.py": ["airflow.providers.smtp.notifications.smtp"],
-    "include/assets.py": ["airflow.sdk"],
-    "include/dag_defaults.py": ["airflow.sdk"],
-    "include/extract/operator.py": ["airflow.providers.http.operators.http"],
-    "infra/build.py": ["include.contract.listing", "include.contract.families"],
-    "plugins/listings_ui/app.py": ["airflow.api_fastapi.core_api.security", "include.progress.table"],
-    "local/stack/up.py": ["infra.deploy", "local.postgres"],
-}
-
-
-FORMS = ["import {module}", "import {module}.part", "from {module}.part import name"]
-HIDDEN = "def late():\n    from {module} import part\n    return part\n"
-
-ACROSS = [(folder, module) for folder, modules in BROKEN.items() for module in modules]
-ANYWHERE = [(folder, module) for folder, module in ACROSS if module != "airflow"]
-WITHIN = [(file, module) for file, modules in KEPT.items() for module in modules]
-
-Refused = Callable[[str, str], set[str]]
+# A trespass of each contract, and some of the neighbouring kinds: who imports what, and which contract forbids it.
+TRESPASSES = [
+    ("include/ledger/sets.py", "include.load.steps", "include: stages"),
+    ("include/sense/gates.py", "include.report.model", "include: stages"),
+    ("include/base/keys.py", "include.contract.listing", "include: stages"),
+    ("include/extract/plan.py", "airflow.sdk", "Airflow is imported"),
+    ("local/stack/home.py", "airflow", "Airflow is imported"),
+    ("lambda_functions/copy_raw/handler.py", "airflow", "Airflow is imported"),
+    ("dags/sense_listings.py", "include.extract.landing", "extract is called"),
+    ("dags/load_listings.py", "include.sense.gates", "sense is called"),
+    ("plugins/listings_ui/app.py", "include.load.steps", "load is called"),
+    ("dags/load_listings.py", "include.report.marts", "report is called"),
+    ("dags/replay_listings.py", "include.reconcile.gaps", "reconcile is called"),
+    ("dags/sense_listings.py", "include.replay.steps", "replay is called"),
+    ("dags/report_listings.py", "include.progress.rows", "progress is called"),
+    ("include/load/plan.py", "tests.unit.memory_s3", "tests, measurements"),
+    ("infra/build.py", "tools.browser", "tests, measurements"),
+    ("include/report/marts.py", "dags.report_listings", "DAG files and plugins"),
+    ("local/demo.py", "lambda_functions.copy_raw.handler", "DAG files and plugins"),
+    ("lambda_functions/copy_raw/handler.py", "include.base.keys", "a Lambda has"),
+    ("lambda_functions/transform_listings/decode.py", "pandas", "a Lambda has"),
+    ("plugins/listings_ui/app.py", "local.stack.home", "the pipeline knows"),
+    ("dags/extract_listings.py", "infra.tuning", "the pipeline knows"),
+    ("infra/layer.py", "local.machine", "what deploys"),
+    ("infra/deploy.py", "include.warehouse.migrations", "what deploys"),
+    ("local/demo.py", "infra.deploy", "the stand-in could"),
+    ("local/redshift/ports.py", "include.base.keys", "the stand-in could"),
+]
+FORMS = ("import {module}", "from {package} import {name}", "def late():\n    import {module}\n")
 
 
 @pytest.fixture(scope="module")
-def refused(tmp_path_factory: pytest.TempPathFactory) -> Refused:
-    """The codes of the import-law rules that ruff reports for a file's source, under a copy of the settings.
-
-    One run of ruff answers for all of them: every source lies in a tree of its own.
-    """
-    cases = [
-        *((f"{folder}/trespasser.py", form.format(module=module)) for form in FORMS for folder, module in ACROSS),
-        *((f"{folder}/trespasser.py", HIDDEN.format(module=module)) for folder, module in ANYWHERE),
-        *((file, f"import {module}") for file, module in WITHIN),
-    ]
-    trees = tmp_path_factory.mktemp("law")
-    for number, (file, source) in enumerate(cases):
-        for settings in ("pyproject.toml", *(f"{folder}/ruff.toml" for folder in BROKEN)):
-            (trees / str(number) / settings).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / settings, trees / str(number) / settings)
-        (trees / str(number) / file).parent.mkdir(parents=True, exist_ok=True)
-        (trees / str(number) / file).write_text(f"{source}\n")
-    found: dict[tuple[str, str], set[str]] = {case: set() for case in cases}
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "json", "."]
-    result = subprocess.run(command, cwd=trees, capture_output=True, text=True, check=False)
-    assert result.returncode in (0, 1), result.stderr
-    for each in json.loads(result.stdout):
-        tree = Path(each["filename"]).relative_to(trees.resolve()).parts[0]
-        found[cases[int(tree)]].add(each["code"])
-    return lambda file, source: found[file, source] & {"TID251", "TID253"}
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of every Python file that the law is about; of the tests only the one that a trespasser imports."""
+    house = tmp_path_factory.mktemp("house")
+    shutil.copy(ROOT / "pyproject.toml", house)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, house / folder, ignore=_all_but_python)
+    shutil.copytree(ROOT / "tests", house / "tests", ignore=_all_but_python)
+    return house
 
 
-@pytest.mark.parametrize(("folder", "module"), ACROSS)
-@pytest.mark.parametrize("form", FORMS)
-def test_an_import_that_breaks_the_law_is_refused(refused: Refused, folder: str, module: str, form: str) -> None:
-    """A file that imports across the law, in any form of import, does not pass ruff."""
-    assert refused(f"{folder}/trespasser.py", form.format(module=module)) != set()
+def _all_but_python(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if not name.endswith(".py") and not (Path(folder) / name).is_dir()}
 
 
-@pytest.mark.parametrize(("folder", "module"), ANYWHERE)
-def test_hiding_the_import_in_a_function_is_refused_too(refused: Refused, folder: str, module: str) -> None:
-    """An import inside a function is held to the law like one at the top."""
-    assert {"TID251"} == refused(f"{folder}/trespasser.py", HIDDEN.format(module=module))
+def lint(house: Path) -> tuple[dict[str, bool], str]:
+    """Whether each contract is kept in the house, and all that was said."""
+    command = [Path(sys.executable).with_name("lint-imports"), "pyproject.toml", "--no-cache", "--no-logo"]
+    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, env={"COLUMNS": "1000"})
+    told = {name: re.search(rf"^{re.escape(name)} (KEPT|BROKEN)", done.stdout, re.MULTILINE) for name in CONTRACTS}
+    assert all(told.values()), done.stdout + done.stderr
+    return {name: match is not None and match[1] == "KEPT" for name, match in told.items()}, done.stdout
 
 
-@pytest.mark.parametrize(("file", "module"), WITHIN)
-def test_an_import_within_the_law_passes(refused: Refused, file: str, module: str) -> None:
-    """What the law allows is not refused, so that the tests above do not pass by refusing everything."""
-    assert set() == refused(file, f"import {module}")
+def test_the_code_keeps_every_contract(house: Path) -> None:
+    """As it stands nothing is refused, so that the test below does not pass by refusing everything."""
+    assert dict.fromkeys(CONTRACTS, True) == lint(house)[0]
+
+
+def test_every_contract_has_a_trespass_here() -> None:
+    """A contract that is added is seen to fail as well."""
+    seen = {name for name in CONTRACTS for *_, begins in TRESPASSES if name.startswith(begins)}
+    assert set(CONTRACTS) == seen
+
+
+@pytest.mark.parametrize("form", FORMS, ids=("import", "from", "late"))
+def test_an_import_that_breaks_the_law_is_refused(house: Path, tmp_path: Path, form: str) -> None:
+    """Each trespass, in any form of import, is named by its contract."""
+    broken = shutil.copytree(house, tmp_path / "house")
+    for file, module, _ in TRESPASSES:
+        package, _, name = module.rpartition(".")
+        line = form.format(module=module, package=package or module, name=name if package else "sdk")
+        with (broken / file).open("a") as code:
+            code.write(f"\n{line}\n")
+    kept, said = lint(broken)
+    assert dict.fromkeys(CONTRACTS, False) == kept
+    parts = {name: part for name in CONTRACTS for part in _parts(said, name)}
+    for file, module, begins in TRESPASSES:
+        (contract,) = (name for name in CONTRACTS if name.startswith(begins))
+        importer = file.removesuffix(".py").replace("/", ".")
+        imported = module.split(".")[0] if module.startswith(("airflow", "pandas")) else module
+        assert re.search(rf"{re.escape(importer)} -> {re.escape(imported)}\b", parts[contract]), (file, module, said)
+
+
+def _parts(said: str, name: str) -> list[str]:
+    """What was said of a broken contract: from its underlined name on to the next one's."""
+    return re.findall(rf"^{re.escape(name)}\n-+\n(.*?)(?=^[^\n]+\n-{{5,}}\n|\Z)", said, re.MULTILINE | re.DOTALL)

@@ -23,7 +23,7 @@ from include.sense.gates import Gatekeeper
 from tests.unit.examples import KEY, RESOURCES, VERSION, buckets, put_clean_set
 from tests.unit.memory_s3 import MemoryS3
 
-INCLUDE = Path(landing.__file__).parent
+INCLUDE = Path(landing.__file__).parents[1]
 MARKER, SUCCESS = KEY.ready(VERSION), KEY.success(VERSION)
 REPLAY = "20261122T070000Z-1f3a"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

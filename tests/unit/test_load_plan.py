@@ -7,7 +7,7 @@ import pytest
 
 from include.base.batches import Batch, Exclusion, ReadySet, Suspicion, Turn
 from include.base.keys import SetKey
-from include.load.plan import Known, batches, is_given_up
+from include.load.plan import Known, batches
 from tests.unit.examples import KEY, OTHER_VERSION, VERSION, ready_set
 from tests.unit.sets_on_their_way import holding
 
@@ -135,7 +135,7 @@ def test_a_batch_is_named_after_its_run_and_its_sets() -> None:
 )
 def test_given_up_is_one_hour_more_than_retries(hours: int, retries: int | None, expected: bool) -> None:
     """In the first hour that it failed alone it named itself: only those that follow are retries."""
-    assert expected == is_given_up(Suspicion("b", hours), retries)
+    assert expected == Suspicion("b", hours).is_given_up(retries)
 
 
 # A day of houston: 820 rows at six, superseded by 745 at noon.

@@ -84,7 +84,7 @@ def test_a_failed_batch_names_its_sets(
     Where there are halves to load, a partition of the batch wakes the load.
     """
     recorded: list[Any] = []
-    monkeypatch.setattr(steps, "warehouse", SimpleNamespace(record_suspects=lambda *told: recorded.append(told)))
+    monkeypatch.setattr(steps, "audit", SimpleNamespace(record_suspects=lambda *told: recorded.append(told)))
     monkeypatch.setattr(steps, "loaded_sets", lambda *_: ())
     batch = Batch("b", "run", tuple(ready_set(replace(KEY, market=f"m-{number}")) for number in range(sets)))
 
@@ -105,7 +105,7 @@ def test_a_fault_is_noted_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise ValueError("three listings twice")
 
-    monkeypatch.setattr(steps, "warehouse", SimpleNamespace(load_batch=fail, is_staged=lambda *_: False))
+    monkeypatch.setattr(steps, "batch_load", SimpleNamespace(load_batch=fail, is_staged=lambda *_: False))
     failed = Instance("load_batch.load", map_index=1)
 
     with pytest.raises(ValueError, match="three listings twice"), steps.fault_noted(failed):

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from include.base.markets import LONGEST_MARKET, slug
 from include.base.receipts import ExtractRequest
+from include.base.refusals import PlanRefused
 from include.base.searches import SEARCHES, listing_of, market_of
 from include.contract.families import UnknownSource
-from include.extract.plan import LONGEST_MARKET, PlanRefused, plan, refuse_far_date, slug
+from include.extract.plan import plan, refuse_far_date
 
 RUN_AFTER = datetime(2026, 11, 22, 6, 0, 3, tzinfo=UTC)
 TOLERANCE = timedelta(hours=36)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from include.base.keys import SetKey
+from include.ledger.shown import Ready, Reported
 from include.progress.rows import Event, History, Run, Task, Value, Where
-from include.progress.table import Ledgers, Ready, Reported, last_extraction, table
+from include.progress.table import Ledgers, last_extraction, table
 
 DATE = "2026-11-22"
 HOUSTON, AUSTIN = f"zillow56/houston-tx|{DATE}", f"zillow56/austin-tx|{DATE}"

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from include.base.keys import MalformedKey, SetKey
-from include.progress.table import Ready
+from include.ledger.shown import Ready
 from include.report.store import Mart, ReportStore, StoreTrouble
 from tests.unit.memory_s3 import MemoryS3
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from include.reconcile.resend import send_again
+from include.ledger.queues import send_again
 from tests.unit.examples import KEY
 
 

@@ -2,9 +2,9 @@
 -- What: which set holds each day that this load decides. Candidates are the batch's sets, of every other extraction
 --       the set that was loaded last, and what core.listing_snapshots holds without an audit row. The newest by
 --       observed_at, then extract_id, whose clean rows are nine tenths of the most of any candidate should hold the
---       day (include/warehouse/days.py has the same rule). Where its rows are neither in the batch nor in core, the same rule
---       picks among those that are not excluded; and if that one came to lack its rows since the batch was planned,
---       among those whose rows are at hand.
+--       day (include/warehouse/days.py has the same rule). Where its rows are neither in the batch nor in core, the
+--       same rule picks among those that are not excluded; and if that one came to lack its rows since the batch was
+--       planned, among those whose rows are at hand.
 -- Grain: one row per source, market and snapshot_date of the batch. set_id is null where nobody is left; should_hold
 --       is null where the holder is the rightful one; is_new: the holder comes with the batch.
 -- Keys: (source, market, snapshot_date).

@@ -21,9 +21,8 @@ from include.contract.families import load_source
 from include.extract.landing import LandingSet
 from include.extract.quota_ledger import reserve_plan
 from include.ledger import withdrawals
-from include.ledger.queues import move_back, peek
+from include.ledger.queues import move_back, peek, send_again
 from include.load import steps as loading
-from include.reconcile.resend import send_again
 from include.replay import steps as replay
 from include.report.store import ReportStore
 from include.warehouse import batch_load
@@ -82,7 +81,7 @@ def expect_sets(bench: Bench) -> Try:
 
 def wait_until_clean(bench: Bench) -> Try:
     """The sensor looks for the `_SUCCESS.json` of a set, through Airflow's own connection."""
-    from include.extract.operator import CleanSetSensor
+    from include.sense.sensor import CleanSetSensor
 
     key = bench.clean()
     url = f"s3://{resources().clean_bucket}/{key.success(resources().transform_version)}"

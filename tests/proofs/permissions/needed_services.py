@@ -10,7 +10,7 @@ from collections.abc import Callable
 from include.base.batches import ReadySet
 from include.base.settings import resources
 from include.ledger.queues import manifests
-from include.warehouse import batch_load
+from include.load.copy_manifests import copy_manifest
 from tests.infra import small_set
 from tests.proofs.permissions.needed_bench import Bench, GivenBack, NotAnnounced, Try
 
@@ -94,4 +94,4 @@ def copy_into_the_warehouse(bench: Bench) -> Try:
 
 
 def _copy_manifest(ready: ReadySet) -> bytes:
-    return batch_load.copy_manifest([(ready.listings_uri, ready.listings_bytes)])
+    return copy_manifest([(ready.listings_uri, ready.listings_bytes)])

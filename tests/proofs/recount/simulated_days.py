@@ -12,12 +12,13 @@ from typing import Any
 
 from include.base.batches import Batch, ReadySet
 from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, extract_id
+from include.base.markets import slug
 from include.base.receipts import ExtractRequest
 from include.contract.families import load_source
 from include.contract.listing import load_contract
 from include.extract.landing import LandingSet
-from include.extract.plan import slug
-from include.warehouse.batch_load import LoadReceipt, copy_manifest, create_staging
+from include.load.copy_manifests import copy_manifest
+from include.warehouse.batch_load import LoadReceipt, create_staging
 from include.warehouse.sql_files import Connection
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
