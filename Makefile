@@ -49,7 +49,7 @@ choices := $(if $(AIRFLOW_ON),--airflow-on "$(AIRFLOW_ON)") \
 
 .PHONY: demo
 demo: stack-environments ## Run the pipeline for three markets and dates, and show that the counts add up (RECORDINGS=folder: on recorded pages)
-	@$(local) -m local.demo $(recordings)
+	@$(local) -m local.commands.demo $(recordings)
 
 .PHONY: up
 up: stack-environments ## Start the whole stack on this machine: PostgreSQL, AWS, Redshift, the API, Airflow
@@ -68,46 +68,46 @@ status: run-environments ## Show what runs, where to look, the last runs and the
 sql: AS := reader
 sql: override export SQL := $(value SQL)
 sql: run-environments ## Open psql on the warehouse as the reader, who sees the marts: [AS=loader] [SQL="select …"]
-	@$(local) -m local.psql --as "$(AS)" --command="$$SQL"
+	@$(local) -m local.commands.psql --as "$(AS)" --command="$$SQL"
 
 ##@ Mend
 
 .PHONY: replay
 replay: run-environments ## Clean and load again what lies in raw: FROM=2026-11-01 TO=2026-11-22 [MARKETS="houston-tx austin-tx"] [SOURCE=zillow56]
-	@$(local) -m local.replay replay $(span)
+	@$(local) -m local.commands.replay replay $(span)
 
 .PHONY: backfill
 backfill: run-environments ## The same, but only for sets that the warehouse lacks or that should hold their day
-	@$(local) -m local.replay backfill $(span)
+	@$(local) -m local.commands.replay backfill $(span)
 
 .PHONY: redrive
 redrive: run-environments ## Put dead-lettered messages back on their queues
-	@$(local) -m local.replay redrive
+	@$(local) -m local.commands.replay redrive
 
 .PHONY: withdraw
 # As of a statement, no shell reads the quotes of a reason.
 withdraw: override export SET := $(value SET)
 withdraw: override export REASON := $(value REASON)
 withdraw: run-environments ## Withdraw a set that must not count, or give it back: SET=source/market/date/extraction REASON="why" [GIVE_BACK=1]
-	@$(local) -m local.withdraw --set="$$SET" --reason="$$REASON" $(if $(GIVE_BACK),--give-back)
+	@$(local) -m local.commands.withdraw --set="$$SET" --reason="$$REASON" $(if $(GIVE_BACK),--give-back)
 
 ##@ AWS
 
 .PHONY: deploy
 deploy: run-environments ## Bring a stage on AWS to this checkout, changes shown first: STAGE=dev [REGION=…] [UI_CIDR=… ALARM_EMAIL=… AIRFLOW_ON=ec2|mwaa|none …]
-	@$(local) -m infra.deploy_aws $(stage) $(yes) $(choices)
+	@$(local) -m infra.deploy.aws $(stage) $(yes) $(choices)
 
 .PHONY: secrets
 secrets: run-environments ## Put the key of config/api_config.json and the other connections into Secrets Manager: STAGE=dev [ROTATE=1]
-	@$(local) -m infra.put_secrets $(stage) $(if $(ROTATE),--rotate)
+	@$(local) -m infra.deploy.put_secrets $(stage) $(if $(ROTATE),--rotate)
 
 .PHONY: destroy
 destroy: run-environments ## Take a stage on AWS down, and say what is kept: STAGE=dev
-	@$(local) -m infra.destroy $(stage) $(yes)
+	@$(local) -m infra.deploy.destroy $(stage) $(yes)
 
 .PHONY: package-mwaa
 package-mwaa: run-environments ## Write what Amazon's managed Airflow is handed into .local/mwaa (STAGE=dev: with that stage's settings)
-	@$(local) -m infra.mwaa $(if $(STAGE),--stage "$(STAGE)")
+	@$(local) -m infra.package.mwaa $(if $(STAGE),--stage "$(STAGE)")
 
 .PHONY: doctor
 doctor: run-environments ## Say of each part whether it is as it must be, and what to do: the local stack, or STAGE=dev (NO_API=1: no request)

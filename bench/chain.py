@@ -35,9 +35,9 @@ import psutil
 import psycopg
 
 from bench.memory_group import processor_seconds
-from infra.connections import CONNECTIONS_PREFIX
-from local.airflow_api import AirflowApi
-from local.clients import ROOT as ACCOUNT
+from infra.aws.connections import CONNECTIONS_PREFIX
+from local.airflow.api import AirflowApi
+from local.commands.clients import ROOT as ACCOUNT
 from local.stack.airflow_environment import UI_USER
 from local.stack.deployment import ACCOUNT_REGION
 from local.stack.home import ROOT, Home

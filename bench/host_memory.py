@@ -33,12 +33,12 @@ import psutil
 import psycopg
 
 from bench.memory_group import MemoryGroup, processor_seconds, proportional, session_of
-from infra.deploy import deploy_local
+from infra.aws.outputs import settings_of
+from infra.deploy.deploy import deploy_local
 from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
-from infra.release import build_release
-from infra.settings import settings_of
-from local.airflow_api import AirflowApi
+from infra.package.release import build_release
+from local.airflow.api import AirflowApi
 from tests.integration.warehouse_fixture import SECRETS, Postgres, Process, Warehouse, home
 from tests.ministack import REGION, free_port
 from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host

@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from local.unprivileged import Unprivileged
+from local.postgres.unprivileged import Unprivileged
 
 ROOT = Path(__file__).resolve().parent.parent
 MB = 1_000_000

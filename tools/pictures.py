@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, StorageState, ViewportSize, sync_playwright
 
-from local.clients import aws_client
+from local.commands.clients import aws_client
 from local.stack import Stack, StackError
 from tools.browser import find_browser
 

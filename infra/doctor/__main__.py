@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.aws_account import LOCAL_REGION, LOCAL_STAGE
+from infra.aws.account import LOCAL_REGION, LOCAL_STAGE
+from infra.deploy.shell import leave_out_foreign_settings
 from infra.doctor.finding import State
 from infra.doctor.registry import examine
 from infra.doctor.show import as_json, show
 from infra.doctor.target import ROOT, Target, aws_target, local_target
-from infra.shell import leave_out_foreign_settings
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.aws.faults import SET_CLOCK
 from infra.doctor.clients import unsigned
 from infra.doctor.finding import NOT_DEPLOYED, Finding, mend, ok, skip
 from infra.doctor.target import Target
-from infra.faults import SET_CLOCK
 
 # AWS refuses a signature that is more than five minutes off; an hour's drift begins with a minute.
 MOST_SECONDS_OFF = 60

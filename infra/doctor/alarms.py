@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.aws.template_reader import read_template
 from infra.doctor.finding import Finding, mend, ok
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target
-from infra.template_reader import read_template
 
 UNWELL = "airflow-unwell"
 RUNBOOK = "docs/runbook.md, Alarms, says of each where to look and what to do"

@@ -10,7 +10,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from infra.aws_account import LOCAL_REGION, AwsAccount
+from infra.aws.account import LOCAL_REGION, AwsAccount
 
 # A doctor that hangs is no help: what does not answer within seconds is said to be away.
 _PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from infra.connections import HOSTS, KEY
+from infra.aws.connections import HOSTS, KEY
 from infra.doctor.finding import Finding, mend, ok
 from infra.doctor.target import Target, unpacked
 

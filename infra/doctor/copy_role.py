@@ -6,13 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.faults import is_denied
 from infra.doctor.actions import Need
 from infra.doctor.clients import assumed_client
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.permissions import simulated
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target, unpacked
-from infra.faults import is_denied
 
 CONNECTION = "redshift_copy_role"
 _TRUSTED = {"redshift.amazonaws.com", "redshift-serverless.amazonaws.com"}

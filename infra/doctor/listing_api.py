@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from include.contract.families import NotAPage, Source, load_source
-from infra.aws_account import DeployError
-from infra.connections import KEY
+from infra.aws.account import DeployError
+from infra.aws.connections import KEY
+from infra.deploy.put_secrets import api_connections, read_config
 from infra.doctor.dag_files import parsed
 from infra.doctor.finding import Finding, Stopped, mend, needs, ok, skip
 from infra.doctor.target import Target
 from infra.doctor.web import Answer, ask
-from infra.put_secrets import api_connections, read_config
 
 FAMILY = "zillow56"
 # A market that the daily run begins with.

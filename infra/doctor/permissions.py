@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.faults import is_denied
 from infra.doctor.actions import MWAA_NEEDS, NEEDS, Need
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
-from infra.faults import is_denied
 
 _ASSUMED = re.compile(r"arn:(?P<partition>[\w-]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.+")
 _SIDE_BY_SIDE = 4

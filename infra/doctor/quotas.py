@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.faults import is_denied
+from infra.aws.template_reader import read_template
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
-from infra.faults import is_denied
-from infra.template_reader import read_template
 
 
 @dataclass(frozen=True)

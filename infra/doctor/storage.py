@@ -10,11 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.build import build
+from infra.aws.faults import is_denied
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.target import Target
-from infra.faults import is_denied
-from infra.release import build_release
+from infra.package.build import build
+from infra.package.release import build_release
 
 BUCKETS = ("LandingBucketName", "RawBucketName", "CleanBucketName")
 # What each function reads from its environment, and the output that it must be.

@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws_account import LOCAL_REGION, LOCAL_STAGE
-from infra.code_bucket import code_bucket_name
-from infra.connections import CONNECTIONS_PREFIX, current_value
-from infra.deploy import PROJECT
+from infra.aws.account import LOCAL_REGION, LOCAL_STAGE
+from infra.aws.code_bucket import code_bucket_name
+from infra.aws.connections import CONNECTIONS_PREFIX, current_value
+from infra.deploy.deploy import PROJECT
 from infra.doctor.clients import Factory, aws_clients, local_clients
 from infra.doctor.finding import Stopped, needs, skip
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from botocore.parsers import ResponseParserError
 
+from infra.aws.faults import fault_of
 from infra.doctor.finding import Finding, mend
 from infra.doctor.target import Target
-from infra.faults import fault_of
 
 
 def unexpected(target: Target, error: Exception) -> Finding:

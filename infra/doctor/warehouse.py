@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 from botocore.exceptions import ClientError
 
-from infra.aws_account import DeployError
+from infra.aws.account import DeployError
+from infra.aws.faults import is_denied, is_skewed
+from infra.deploy.warehouse import LOADER, READER, Warehouse
 from infra.doctor.finding import Finding, Stopped, mend, ok
 from infra.doctor.storage import rebuild
 from infra.doctor.target import Target
-from infra.faults import is_denied, is_skewed
-from infra.warehouse import LOADER, READER, Warehouse
 
 CONNECTION = "conn_id_redshift"
 _USERS = "SELECT usename::varchar FROM pg_user WHERE usename IN ('loader', 'reader')"

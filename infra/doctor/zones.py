@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.aws.faults import is_denied
 from infra.doctor.finding import Finding, mend, ok, skip
 from infra.doctor.target import Target
-from infra.faults import is_denied
 
 WANTED = 3
 

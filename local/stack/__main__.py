@@ -8,7 +8,7 @@ import time
 
 from rich.console import Console
 
-from infra.shell import leave_out_foreign_settings
+from infra.deploy.shell import leave_out_foreign_settings
 from local.stack.endings import in_a_sentence
 from local.stack.ports import require_free
 from local.stack.stack import Stack

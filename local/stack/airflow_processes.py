@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from local.airflow_api import AirflowApi, AirflowRefused
+from local.airflow.api import AirflowApi, AirflowRefused
 from local.patience import Patience, asked_again
 from local.stack.airflow_environment import BIN, UI_USER, database_environment, passwords_file
 from local.stack.home import ROOT, Home, write_private
@@ -38,7 +38,7 @@ def airflow_programs(ports: Ports, environment: Mapping[str, str]) -> list[Progr
         "airflow-triggerer": ["triggerer", "--skip-serve-logs"],
     }
     # A scheduler that is killed leaves its workers behind: the next one ends them before it starts.
-    first = {"airflow-scheduler": [str(BIN / "python"), "-m", "local.scheduler"]}
+    first = {"airflow-scheduler": [str(BIN / "python"), "-m", "local.airflow.scheduler"]}
     return [
         Program(
             name, "airflow", [*first.get(name, []), str(BIN / "airflow"), *commands[name]], environment, stop_seconds=10

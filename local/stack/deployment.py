@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.connections import HOSTS, KEY
-from infra.deploy import deploy_local
-from infra.settings import OutputError, settings_of
+from infra.aws.connections import HOSTS, KEY
+from infra.aws.outputs import OutputError, settings_of
+from infra.deploy.deploy import deploy_local
 from local.stack.home import ROOT, Home
 from local.stack.ports import LOOPBACK, Ports
 
@@ -20,7 +20,10 @@ COPY_ROLE = f"{ROLE_PREFIX}redshift-copy"
 
 # What the deployed functions and resources are made from.
 DEPLOYED = (
-    "infra/*.py",
+    "infra/__init__.py",
+    "infra/aws/*.py",
+    "infra/package/*.py",
+    "infra/deploy/*.py",
     "infra/*.yaml",
     "lambda_functions/**/*",
     "include/schemas/**/*",

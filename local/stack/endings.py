@@ -9,9 +9,9 @@ from urllib.error import URLError
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws_account import DeployError
-from infra.settings import OutputError
-from local.airflow_api import AirflowAway, AirflowRefused
+from infra.aws.account import DeployError
+from infra.aws.outputs import OutputError
+from local.airflow.api import AirflowAway, AirflowRefused
 from local.listing_api.recordings import BadRecording
 from local.stack.home import HomeError
 from local.stack.ports import PortError

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.settings import SETTINGS
-from infra.tuning import NAMES, meant
+from infra.aws.outputs import SETTINGS
+from infra.aws.tuning import NAMES, meant
 from local import machine
 from local.stack.airflow_environment import BIN
 from local.stack.marks import MARK

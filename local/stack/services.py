@@ -28,7 +28,7 @@ def services(home: Home, ports: Ports, recordings: Path | None, durable: bool = 
             "postgres",
             "database",
             _module(
-                "local.postgres",
+                "local.postgres.server",
                 *("--data", str(home.path / "postgres"), "--port", str(ports.postgres), "--secrets", secrets),
                 *(() if durable else ("--not-durable",)),
             ),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from local import machine
-from local.airflow_api import AirflowApi
+from local.airflow.api import AirflowApi
 from local.stack import airflow_processes, deployment, marks, preflight, services
 from local.stack.airflow_environment import (
     API_POOL,
@@ -219,7 +219,7 @@ class Stack:
 
     def _create_databases(self) -> None:
         """Makes the databases and roles that are not there yet, and gives each role its password."""
-        command = [str(services.PYTHON), "-m", "local.postgres", "--create", "--port", str(self.ports.postgres)]
+        command = [str(services.PYTHON), "-m", "local.postgres.server", "--create", "--port", str(self.ports.postgres)]
         result = subprocess.run(
             [*command, "--secrets", str(self.home.secrets_file)],
             env=services.plain_environment(self.home) | {marks.MARK: str(self.home.path)},

@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from local.airflow_api import AirflowRefused
+from local.airflow.api import AirflowRefused
 from local.stack.airflow_environment import UI_USER
 from local.stack.home import ROOT
 from local.stack.marks import marked_processes

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import psycopg
 
-from local.airflow_api import AirflowApi
-from local.clients import aws_client, loader_connection
-from local.listing_api_client import ListingApi
+from local.airflow.api import AirflowApi
+from local.commands.clients import aws_client, loader_connection
+from local.commands.listing_api_client import ListingApi
 from local.stack import Stack
 from local.stack.airflow_environment import database_environment
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from local.accounts import Books
+from local.commands.accounts import Books
 from tests.e2e.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(900)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from include.base.markets import slug
-from local.airflow_api import AirflowRefused
+from local.airflow.api import AirflowRefused
 from tests.e2e.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]

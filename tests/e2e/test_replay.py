@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import replay, withdraw
-from local.clients import loader_connection
+from local.commands import replay, withdraw
+from local.commands.clients import loader_connection
 from tests.e2e.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]

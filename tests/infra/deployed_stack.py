@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.deploy import LocalDeployment, deploy_local
+from infra.deploy.deploy import LocalDeployment, deploy_local
 from tests.ministack import RunningMiniStack
 
 CONNECTIONS: dict[str, dict[str, Any]] = {

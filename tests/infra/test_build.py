@@ -12,7 +12,7 @@ import pytest
 
 from include.contract.families import compile_source, known_sources
 from include.contract.listing import compile_contract
-from infra.build import FUNCTIONS, Bundle, build, bundle
+from infra.package.build import FUNCTIONS, Bundle, build, bundle
 
 CONTRACT = {"columns": [{"name": "zpid", "type": "BIGINT"}]}
 SOURCES = {"zillow56": {"request": {"path": "/search"}}}

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
-from infra.deploy import Place
-from infra.destroy import _delete_bucket
-from infra.mwaa import Package
-from infra.mwaa_upload import upload_package
-from infra.stage import _region_of
+from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
+from infra.deploy.deploy import Place
+from infra.deploy.destroy import _delete_bucket
+from infra.deploy.mwaa_upload import upload_package
+from infra.deploy.stage import _region_of
+from infra.package.mwaa import Package
 from tests.ministack import ACCOUNT, RunningMiniStack
 
 OWNER = "x-amz-expected-bucket-owner"

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from include.ledger.queues import send_again
-from infra.deploy import deploy_local
+from infra.deploy.deploy import deploy_local
 from tests.infra import small_set
 from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success
 from tests.infra.deployed_stack import CONNECTIONS, Deployed

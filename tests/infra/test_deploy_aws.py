@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from infra import deploy_aws
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
-from infra.choices import Choices
-from infra.deploy import Person, Place
+from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
+from infra.aws.choices import Choices
+from infra.deploy import aws
+from infra.deploy.deploy import Person, Place
 from tests.ministack import RunningMiniStack
 
 HOST = "i-0123456789abcdef0"
@@ -29,23 +29,19 @@ class Stage:
         self.given: dict[str, str | None] = {}
         self.after: list[str] = []
         self.place = Place(AwsAccount(running.endpoint, LOCAL_REGION), "dev")
-        monkeypatch.setattr(deploy_aws, "_known_parameters", lambda stack: self.before)
-        monkeypatch.setattr(
-            deploy_aws.Place, "stack", lambda place, person: SimpleNamespace(outputs=lambda: self.outputs)
-        )
-        monkeypatch.setattr(deploy_aws, "bring_up", self._bring_up)
-        monkeypatch.setattr(deploy_aws, "build_layer", self._build_layer)
-        monkeypatch.setattr(deploy_aws, "newest_image", lambda ssm: IMAGE)
-        monkeypatch.setattr(deploy_aws, "set_usage_limit", lambda account, arn, hours: hours or 16)
-        monkeypatch.setattr(deploy_aws, "update_host", lambda ssm, host, say: self.after.append(f"update {host}"))
-        monkeypatch.setattr(
-            deploy_aws, "make_pool", lambda mwaa, name, slots: self.after.append(f"pool of {slots} in {name}")
-        )
+        monkeypatch.setattr(aws, "_known_parameters", lambda stack: self.before)
+        monkeypatch.setattr(aws.Place, "stack", lambda place, person: SimpleNamespace(outputs=lambda: self.outputs))
+        monkeypatch.setattr(aws, "bring_up", self._bring_up)
+        monkeypatch.setattr(aws, "build_layer", self._build_layer)
+        monkeypatch.setattr(aws, "newest_image", lambda ssm: IMAGE)
+        monkeypatch.setattr(aws, "set_usage_limit", lambda account, arn, hours: hours or 16)
+        monkeypatch.setattr(aws, "update_host", lambda ssm, host, say: self.after.append(f"update {host}"))
+        monkeypatch.setattr(aws, "make_pool", lambda mwaa, name, slots: self.after.append(f"pool of {slots} in {name}"))
 
     def deploy(self, **choices: Any) -> dict[str, str]:
         """Deploys with these choices."""
         person = Person(say=self.told.append)
-        return deploy_aws.deploy(self.place, Choices(**choices), build_dir=self.build_dir, person=person)
+        return aws.deploy(self.place, Choices(**choices), build_dir=self.build_dir, person=person)
 
     def _bring_up(self, place: Any, person: Person, parameters: dict[str, str | None]) -> dict[str, str]:
         self.given = parameters

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
-from infra.change_set import Stack
-from infra.code_bucket import CodeBucket
-from infra.deploy import Person, Place, bring_up, deploy_local, put_functions
+from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
+from infra.aws.change_set import Stack
+from infra.aws.code_bucket import CodeBucket
+from infra.deploy.deploy import Person, Place, bring_up, deploy_local, put_functions
 from tests.infra.deployed_stack import CONNECTIONS, Deployed
 from tests.ministack import ACCOUNT, RunningMiniStack, free_port
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
-from infra.deploy import Person, Place, bring_up, put_functions
-from infra.destroy import _forget, destroy
+from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
+from infra.deploy.deploy import Person, Place, bring_up, put_functions
+from infra.deploy.destroy import _forget, destroy
 from tests.ministack import ACCOUNT, RunningMiniStack
 
 

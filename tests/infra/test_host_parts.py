@@ -19,7 +19,7 @@ from infra.host.account import Account
 from infra.host.host_environment import host_environment, names_of_host, since
 from infra.host.layout import Layout
 from infra.host.services import Systemd
-from infra.mwaa import AIRFLOW_OPTIONS
+from infra.package.mwaa import AIRFLOW_OPTIONS
 from local.stack.airflow_environment import CONNECTION_PATTERN, MOST_MAPPED, PRELOADED, SESSION_FACTORY
 from tests.ministack import PROJECT_ROOT
 

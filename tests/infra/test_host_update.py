@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from infra.aws_account import DeployError
-from infra.host_update import IMAGE_PARAMETER, newest_image, update_host
+from infra.aws.account import DeployError
+from infra.deploy.host_update import IMAGE_PARAMETER, newest_image, update_host
 
 HOST = "i-0123456789abcdef0"
 COMMAND = "00000000-0000-0000-0000-000000000000"

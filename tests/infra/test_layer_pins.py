@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.layer import LOCKED, LayerError, locked
+from infra.package.layer import LOCKED, LayerError, locked
 
 
 def test_versions_are_those_that_the_stand_in_runs() -> None:

@@ -21,9 +21,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.aws_account import DeployError
-from infra.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION, API_POOL, Package, make_pool, package, startup_script
-from infra.settings import SETTINGS
+from infra.aws.account import DeployError
+from infra.aws.outputs import SETTINGS
+from infra.package.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION, API_POOL, Package, make_pool, package, startup_script
 from tests.infra.template import of_type, read_template
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws_account import LOCAL_REGION, AwsAccount
-from infra.code_bucket import CodeBucket
-from infra.mwaa import Package
-from infra.mwaa_upload import upload_package
+from infra.aws.account import LOCAL_REGION, AwsAccount
+from infra.aws.code_bucket import CodeBucket
+from infra.deploy.mwaa_upload import upload_package
+from infra.package.mwaa import Package
 from tests.infra.deployed_stack import Deployed
 
 FILES = {

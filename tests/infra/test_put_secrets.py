@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from include.contract.families import known_sources, load_source
-from infra.aws_account import LOCAL_REGION, AwsAccount, DeployError
-from infra.put_secrets import HOSTS, ApiConfig, put_all, read_config
+from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
+from infra.deploy.put_secrets import HOSTS, ApiConfig, put_all, read_config
 from tests.infra.deployed_stack import Deployed
 
 KEY = "not-a-real-key-0000"

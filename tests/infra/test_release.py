@@ -16,7 +16,7 @@ import pytest
 from infra.host.account import Account
 from infra.host.layout import Layout
 from infra.host.services import AIRFLOW, CLEAN, render, unit_files
-from infra.release import PROJECT_ROOT, build_release
+from infra.package.release import PROJECT_ROOT, build_release
 from tests.proofs.host.trial import unpack
 from tests.proofs.host.units import Unit
 

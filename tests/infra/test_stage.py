@@ -10,10 +10,10 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import NoCredentialsError
 from botocore.parsers import ResponseParserError
 
-from infra.aws_account import DeployError
-from infra.command_line import ended
-from infra.parameters import declared, refuse_wrong
-from infra.stage import place_of
+from infra.aws.account import DeployError
+from infra.aws.parameters import declared, refuse_wrong
+from infra.deploy.command_line import ended
+from infra.deploy.stage import place_of
 from tests.ministack import ACCOUNT, RunningMiniStack
 
 

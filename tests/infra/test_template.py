@@ -11,7 +11,7 @@ import pytest
 
 from include.base.keys import SetKey, withdrawal_key
 from include.base.settings import Tuning
-from infra.connections import HOSTS
+from infra.aws.connections import HOSTS
 from lambda_functions.copy_raw import handler as copy_raw
 from tests.infra.template import (
     TEMPLATE_FILE,

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from include.base.settings import Resources
-from infra.choices import Choices
-from infra.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION
-from infra.put_secrets import EXAMPLE
-from infra.settings import SETTINGS
+from infra.aws.choices import Choices
+from infra.aws.outputs import SETTINGS
+from infra.deploy.put_secrets import EXAMPLE
+from infra.package.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION
 from tests.infra.deployed_stack import Deployed
 from tests.infra.template import as_list, looked_up, of_type, policies, read_template, without_intrinsics
 
@@ -294,7 +294,7 @@ class TestMwaa:
     """Airflow on MWAA, the alternative."""
 
     def test_environment_is_what_the_package_is_made_for(self, resources: dict[str, Any]) -> None:
-        """Version, options and paths are those of infra/mwaa.py."""
+        """Version, options and paths are those of infra/package/mwaa.py."""
         environment = resources["MwaaEnvironment"]["Properties"]
         assert AIRFLOW_VERSION == environment["AirflowVersion"]
         assert dict(AIRFLOW_OPTIONS) == environment["AirflowConfigurationOptions"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws_account import DeployError
-from infra.tuning import read_stage_tuning
+from infra.aws.account import DeployError
+from infra.aws.tuning import read_stage_tuning
 
 
 def test_settings_are_taken_and_comments_left(tmp_path: Path) -> None:

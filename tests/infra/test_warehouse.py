@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from infra.aws_account import AwsAccount, DeployError
-from infra.warehouse import FIRST_RPU_HOURS, Warehouse, set_usage_limit
+from infra.aws.account import AwsAccount, DeployError
+from infra.deploy.warehouse import FIRST_RPU_HOURS, Warehouse, set_usage_limit
 
 ARN = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/example"
 ADMIN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:example"

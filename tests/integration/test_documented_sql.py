@@ -15,7 +15,12 @@ from tests.integration.warehouse_fixture import SECRETS, Warehouse
 from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
 
 # psql is of the stand-in's environment.
-OPEN = "import os, sys; from local.psql import command; c = command(int(sys.argv[1]), *sys.argv[2:]); os.execv(c[0], c)"
+OPEN = """
+import os, sys
+from local.commands.psql import command
+words = command(int(sys.argv[1]), *sys.argv[2:])
+os.execv(words[0], words)
+"""
 DOCUMENTS = {"README.md": "loader", "docs/analysis.md": "reader"}
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.build import PROJECT_ROOT, build
-from infra.layer import LayerError, build_layer
+from infra.package.build import PROJECT_ROOT, build
+from infra.package.layer import LayerError, build_layer
 
 FLOORS = PROJECT_ROOT / ".venv" / "floors" / "bin" / "python"
 # How uv puts it that a request got no answer.

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.listing_api_client import ListingApi
+from local.commands.listing_api_client import ListingApi
 from tests.integration.listing_api_server import serving
 
 NOW = "2026-11-20T03:00:00Z"  # in the night, when no listing becomes a day older

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from local.unprivileged import Unprivileged
+from local.postgres.unprivileged import Unprivileged
 from tests.integration.warehouse_fixture import Postgres, home
 from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
 
@@ -142,7 +142,7 @@ def test_a_wrong_password_is_refused(postgres: Postgres) -> None:
 def test_a_second_start_says_that_it_already_runs(postgres: Postgres) -> None:
     """Starting on a data directory in use ends with the process that uses it, and does not disturb it."""
     assert postgres.process is not None
-    command = [str(LAMBDA_PYTHON), "-m", "local.postgres", "--data", str(postgres.data)]
+    command = [str(LAMBDA_PYTHON), "-m", "local.postgres.server", "--data", str(postgres.data)]
     command += ["--port", str(postgres.port), "--secrets", str(postgres.secrets)]
     second = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=30)
     assert 1 == second.returncode

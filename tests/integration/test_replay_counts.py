@@ -9,7 +9,7 @@ import pytest
 
 from include.warehouse.audit import record_suspects
 from include.warehouse.sql_files import Connection
-from local.replay import Through, wait_until_loaded
+from local.commands.replay import Through, wait_until_loaded
 from local.stack import StackError
 from tests.integration.staged_sets import HUMBLE, batch_of, load, seen
 from tests.integration.warehouse_fixture import SECRETS, Warehouse

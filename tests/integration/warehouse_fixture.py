@@ -99,12 +99,12 @@ class Postgres:
         """Start the server; does not wait for it."""
         arguments = ["--data", str(self.data), "--port", str(self.port), "--secrets", str(self.secrets)]
         arguments += [] if self._durable else ["--not-durable"]
-        self.process = Process(self.home / "postgres.log", "local.postgres", *arguments)
+        self.process = Process(self.home / "postgres.log", "local.postgres.server", *arguments)
         return self.process
 
     def create(self) -> None:
         """Wait for it, then make roles, databases and the prelude."""
-        command = [str(LAMBDA_PYTHON), "-m", "local.postgres", "--create"]
+        command = [str(LAMBDA_PYTHON), "-m", "local.postgres.server", "--create"]
         command += ["--port", str(self.port), "--secrets", str(self.secrets)]
         done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr + self.log

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.accounts import Line, show
+from local.commands.accounts import Line, show
 
 NEWER = "zillow56/houston-tx/2026-11-20/newer"
 

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from infra.faults import explained
+from infra.aws.faults import explained
 
 WHO = "arn:aws:iam::123456789012:user/deployer"
 
@@ -118,8 +118,8 @@ def test_what_is_no_error_of_aws_speaks_for_itself() -> None:
 def test_explaining_needs_botocore_alone() -> None:
     """A command that explains its errors loads neither boto3 nor any of the doctor's checks for it."""
     code = (
-        "import sys; import infra.faults\n"
+        "import sys; import infra.aws.faults\n"
         "print(*sorted(m for m in sys.modules if m.split('.')[0] in ('boto3', 'psycopg', 'rich', 'infra')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ["infra", "infra.faults"] == done.stdout.split()
+    assert ["infra", "infra.aws", "infra.aws.faults"] == done.stdout.split()

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.airflow_api import AirflowRefused
-from local.demo import MARKETS, Plan, plan, run
+from local.airflow.api import AirflowRefused
+from local.commands.demo import MARKETS, Plan, plan, run
 from local.listing_api.recordings import BadRecording
 from local.stack import Ports, Stack, StackError, free_ports
 from tests.unit.answering import Recorder, answering
@@ -122,7 +122,7 @@ def test_a_demo_goes_on_with_what_is_there(
     def books(stack: Stack) -> None:
         raise Done
 
-    monkeypatch.setattr("local.demo.Books", books)
+    monkeypatch.setattr("local.commands.demo.Books", books)
     with answering(airflow_where_runs("success", before=before)) as airflow, answering(API) as api:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
         with pytest.raises(Done):
@@ -144,7 +144,7 @@ def test_runs_that_failed_behind_an_earlier_demo_are_cleared(tmp_path: Path, mon
     def failed(dag_id: str, run_after: str) -> dict[str, str]:
         return {"dag_id": dag_id, "dag_run_id": f"{dag_id} {run_after}", "state": "failed", "run_after": run_after}
 
-    monkeypatch.setattr("local.demo.Books", books)
+    monkeypatch.setattr("local.commands.demo.Books", books)
     runs = [
         failed("load_listings", "2026-11-23T00:00:00Z"),
         failed("load_listings", "2026-11-21T00:00:00Z"),
@@ -164,7 +164,7 @@ def test_a_demo_that_gives_up_on_a_run_under_way_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pages would be of two days: the clock stays, and what is said names the run and the command that goes on."""
-    monkeypatch.setattr("local.demo.PATIENCE", 0.0)
+    monkeypatch.setattr("local.commands.demo.PATIENCE", 0.0)
     with answering(airflow_where_runs("running")) as airflow, answering(API) as api:
         stack = Stack(home=tmp_path, ports=Ports(ui=airflow.port, api=api.port))
         with (tmp_path / "said").open("w+") as said, pytest.raises(StackError) as raised:
@@ -195,7 +195,9 @@ def demo(home: Path, *arguments: str, **environment: str) -> Iterator[subprocess
         settings.setdefault(f"LISTINGS_PORT_{name.upper()}", str(port))
     # Tests that run in the background of a shell ignore Ctrl-C, and all that they start would with them.
     heeding = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    program = f"{heeding}import runpy; sys.argv[0] = 'demo'; runpy.run_module('local.demo', run_name='__main__')"
+    program = (
+        f"{heeding}import runpy; sys.argv[0] = 'demo'; runpy.run_module('local.commands.demo', run_name='__main__')"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         cwd=ROOT,

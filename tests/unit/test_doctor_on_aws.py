@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from infra.build import build
 from infra.doctor import permissions
 from infra.doctor.account import look_at_stack
 from infra.doctor.actions import MWAA_NEEDS, NEEDS
@@ -25,7 +24,8 @@ from infra.doctor.quotas import look_at_network_room
 from infra.doctor.storage import look_at_versions
 from infra.doctor.target import Target
 from infra.doctor.warehouse import look_at_warehouse, look_at_warehouse_role
-from infra.release import build_release
+from infra.package.build import build
+from infra.package.release import build_release
 from tests.unit import stubbed_aws
 from tests.unit.stubbed_aws import REGION, StubbedAws, looked
 

@@ -22,7 +22,8 @@ import json, os, subprocess, sys
 def start(name):
     return subprocess.Popen([name, "60"], executable="/bin/sleep", stdout=subprocess.DEVNULL, env={}).pid
 print(*(start(name) for name in json.loads(sys.argv[1])), flush=True)
-os.execv(sys.executable, [sys.executable, "-m", "local.scheduler", "/bin/sh", "-c", "echo the scheduler; read wait"])
+scheduler = [sys.executable, "-m", "local.airflow.scheduler", "/bin/sh", "-c", "echo the scheduler; read wait"]
+os.execv(sys.executable, scheduler)
 """
 
 
@@ -66,7 +67,7 @@ def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_pa
     done = tmp_path / "done"
     worker = f"sleep 0.3; for n in 1 2 3 4 5; do echo line $n || exit 1; sleep 0.05; done; touch '{done}'"
     scheduler = subprocess.Popen(
-        [sys.executable, "-m", "local.scheduler", "/bin/sh", "-c", f"({worker}) & echo begun; wait"],
+        [sys.executable, "-m", "local.airflow.scheduler", "/bin/sh", "-c", f"({worker}) & echo begun; wait"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
     )
@@ -81,6 +82,6 @@ def test_a_worker_can_still_write_when_nobody_reads_the_schedulers_output(tmp_pa
 
 def test_without_a_command_it_says_what_it_expected() -> None:
     """An empty command line is refused in words."""
-    done = subprocess.run([sys.executable, "-m", "local.scheduler"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "local.airflow.scheduler"], cwd=ROOT, capture_output=True, text=True)
     assert 1 == done.returncode
     assert "expected the scheduler's command" in done.stderr

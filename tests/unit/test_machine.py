@@ -164,7 +164,7 @@ def test_a_folder_that_postgresql_may_not_enter_is_refused_before_the_set_up(tmp
     """As root below a folder of root's alone, where there are no namespaces, the set-up makes nothing."""
     closed = tmp_path / "closed"
     clone, without = closed / "clone", tmp_path / "without"
-    for part in ("local/__init__.py", "local/machine.py", "local/unprivileged.py", "tools/environments.py"):
+    for part in ("local/__init__.py", "local/machine.py", "local/postgres/unprivileged.py", "tools/environments.py"):
         (clone / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / part, clone / part)
     shutil.copytree(ROOT / "requirements", clone / "requirements")

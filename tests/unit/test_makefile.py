@@ -71,7 +71,7 @@ def test_what_is_given_is_not_asked_for(tmp_path: Path) -> None:
     ran = make(tmp_path, "replay", "FROM=2026-11-01", "TO=2026-11-22")
 
     assert 0 == ran.returncode, ran.stderr
-    assert "ran: -m local.replay replay --from 2026-11-01 --to 2026-11-22" in ran.stdout
+    assert "ran: -m local.commands.replay replay --from 2026-11-01 --to 2026-11-22" in ran.stdout
 
 
 def test_a_statement_may_begin_with_a_dash(tmp_path: Path) -> None:
@@ -87,14 +87,14 @@ def test_a_reason_is_handed_on_as_it_was_given(tmp_path: Path, reason: str) -> N
     ran = make(tmp_path, "withdraw", "SET=a/b/2026-11-22/c", f"REASON={reason}")
 
     assert 0 == ran.returncode, ran.stderr
-    assert f"ran: -m local.withdraw --set=a/b/2026-11-22/c --reason={reason}\n" in ran.stdout
+    assert f"ran: -m local.commands.withdraw --set=a/b/2026-11-22/c --reason={reason}\n" in ran.stdout
 
 
 def test_a_set_is_given_back_without_a_reason(tmp_path: Path) -> None:
     """GIVE_BACK=1 stands in for the reason."""
     ran = make(tmp_path, "withdraw", "SET=a", "GIVE_BACK=1")
 
-    assert "ran: -m local.withdraw --set=a --reason= --give-back" in ran.stdout
+    assert "ran: -m local.commands.withdraw --set=a --reason= --give-back" in ran.stdout
 
 
 def test_what_the_floors_run_needs_nothing_of_the_stand_in() -> None:

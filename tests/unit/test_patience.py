@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from local import airflow_api
-from local.airflow_api import AirflowApi, AirflowAway
+from local.airflow import api as airflow_api
+from local.airflow.api import AirflowApi, AirflowAway
 from local.patience import Patience, asked_again
 from tests.unit.answering import answering, run_of
 

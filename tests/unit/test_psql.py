@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local import psql
+from local.commands import psql
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.replay import main
+from local.commands.replay import main
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.shell import leave_out_foreign_settings
+from infra.deploy.shell import leave_out_foreign_settings
 
 
 def test_profiles_database_settings_and_proxies_are_left_out() -> None:

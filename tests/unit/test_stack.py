@@ -25,7 +25,7 @@ import pytest
 from rich.console import Console
 
 from include.base.settings import Resources
-from infra.settings import SETTINGS, OutputError
+from infra.aws.outputs import SETTINGS, OutputError
 from local.stack.airflow_environment import airflow_environment, write_for_a_person
 from local.stack.airflow_processes import airflow_programs
 from local.stack.changes import changes
@@ -346,7 +346,8 @@ def test_airflow_gets_every_resource_that_its_code_reads() -> None:
 
 def test_a_deploy_follows_every_module_that_the_build_reads() -> None:
     """Each file of include that the build of the functions imports is among those that a change of deploys again."""
-    ask = "import sys, infra.build; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('include.')))"
+    files = "(module.__file__ for name, module in sys.modules.items() if name.startswith('include.'))"
+    ask = f"import sys, infra.package.build; print(*{files})"
     read = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     followed = {str(path) for pattern in DEPLOYED_FILES for path in ROOT.glob(pattern)}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from local.commands.withdraw import withdraw
 from local.stack import Ports, Stack, StackError
-from local.withdraw import withdraw
 from tests.unit.answering import answering
 
 SET = "zillow56/houston-tx/2026-11-22/20261122T060003Z-1f3a9c"
@@ -51,7 +51,7 @@ OTHER_AND_OURS = ("all|2026-11-21", "all|2026-11-22", "all|2026-11-22")
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not come is not waited for."""
     for name in ("PATIENCE", "WAKE_PATIENCE"):
-        monkeypatch.setattr(f"local.withdraw.{name}", 0.0)
+        monkeypatch.setattr(f"local.commands.withdraw.{name}", 0.0)
 
 
 def command(tmp_path: Path, **answers: Any) -> tuple[int, str, list[Any]]:

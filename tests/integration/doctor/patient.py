@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from infra.deploy import deploy_local
+from infra.deploy.deploy import deploy_local
 from infra.doctor.airflow_health import HEALTH
 from infra.doctor.finding import Finding, State
 from infra.doctor.machine import look_at_machine

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from infra.build import Bundle
 from infra.doctor import storage
 from infra.doctor.finding import State
+from infra.package.build import Bundle
 from tests.integration.doctor.patient import (
     Patient,
     assert_named_alone,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.shell import leave_out_foreign_settings
+from infra.deploy.shell import leave_out_foreign_settings
 from local.stack import Stack
 from local.stack.endings import in_a_sentence
 from local.stack.home import Home

@@ -14,9 +14,9 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.rows import dict_row
 
-from local.airflow_api import AirflowRefused
-from local.clients import aws_client, loader_connection
-from local.listing_api_client import ListingApi
+from local.airflow.api import AirflowRefused
+from local.commands.clients import aws_client, loader_connection
+from local.commands.listing_api_client import ListingApi
 from local.stack import Stack
 from tests.proofs.chaos.plan import MOMENT, Scene
 

@@ -11,7 +11,7 @@ import pytest
 
 from include.contract.families import compile_source
 from include.contract.listing import compile_contract
-from infra.build import FUNCTIONS, Bundle, bundle
+from infra.package.build import FUNCTIONS, Bundle, bundle
 from tests.infra import small_set
 from tests.infra.chain import eventually, impatient, land
 from tests.infra.deployed_stack import Deployed

@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 import psycopg
 
-from infra.deploy import LocalDeployment, deploy_local
+from infra.aws.outputs import settings_of
+from infra.deploy.deploy import LocalDeployment, deploy_local
 from infra.host import env_file
 from infra.host.health import ask
 from infra.host.own_secrets import DATABASE_URL, UI_USER
-from infra.release import Release, build_release
-from infra.settings import settings_of
+from infra.package.release import Release, build_release
 from tests.integration.warehouse_fixture import SECRETS, Postgres, home
 from tests.ministack import REGION, RunningMiniStack, free_port
 from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host

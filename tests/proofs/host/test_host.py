@@ -27,7 +27,7 @@ from infra.host import env_file
 from infra.host.health import METRIC, NAMESPACE, ill
 from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
-from infra.release import Release, build_release
+from infra.package.release import Release, build_release
 from tests.proofs.host.installed import LOG_BUCKET, Installed, installed_host
 from tests.proofs.host.trial import unpack
 

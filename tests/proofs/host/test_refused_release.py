@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.release import build_release
+from infra.package.release import build_release
 from tests.ministack import REGION
 from tests.proofs.host.trial import TrialHost, Who
 

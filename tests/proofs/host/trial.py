@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infra.host import env_file
 from infra.host.layout import Layout
-from infra.release import Release
+from infra.package.release import Release
 from tests.ministack import PROJECT_ROOT, REGION
 from tests.proofs.host.units import Units
 

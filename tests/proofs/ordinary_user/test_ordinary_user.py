@@ -20,10 +20,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.listing_api_client import ListingApi
+from local.commands.listing_api_client import ListingApi
+from local.postgres.unprivileged import Unprivileged
 from local.stack import Stack, free_ports
 from local.stack.ports import is_held
-from local.unprivileged import Unprivileged
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from local.clients import aws_client
+from local.commands.clients import aws_client
 from local.stack import Stack
 from local.stack.ports import LOOPBACK
 

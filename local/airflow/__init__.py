@@ -1,0 +1,1 @@
+"""Airflow from outside: a client of its API, and what its scheduler is started through."""

@@ -1,0 +1,1 @@
+"""What a person runs beside `make up`: demo, replay, withdraw, psql."""
