@@ -127,7 +127,7 @@ test-unit: setup ## Run the tests that need no stack: unit, SQL, DAGs
 	@$(test) -m pytest $(side_by_side) tests/unit tests/sql tests/dags
 
 # What Airflow imports: the DAGs, the package for MWAA, and the modules of include that use what its image brings.
-floors_tests := tests/dags tests/infra/test_mwaa.py $(addprefix tests/unit/test_,contract.py report.py report_store.py sources.py)
+floors_tests := tests/dags tests/infra/test_mwaa.py tests/unit/contract tests/unit/report
 
 .PHONY: test-floors
 test-floors: setup ## Run the DAG tests on what Amazon's managed Airflow runs: Airflow 3.3.1 on Python 3.12

@@ -39,10 +39,10 @@ from infra.host.own_secrets import UI_USER
 from infra.host.services import AIRFLOW
 from infra.package.release import build_release
 from local.airflow.api import AirflowApi
-from tests.integration.warehouse_fixture import SECRETS, Postgres, Process, Warehouse, home
-from tests.ministack import REGION, free_port
 from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host
 from tests.proofs.host.units import Units
+from tests.support.ministack import REGION, free_port
+from tests.support.warehouse_fixture import SECRETS, Postgres, Process, Warehouse, home
 
 MARKETS = ["houston, tx", "austin, tx", "galveston, tx"]
 GIB, MIB = 2**30, 2**20

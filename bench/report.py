@@ -26,7 +26,7 @@ from include.base.settings import Resources
 from include.report import marts
 from include.report.publishing import Publisher
 from include.warehouse.migrations import migrate
-from tests.integration.warehouse_fixture import Warehouse, home
+from tests.support.warehouse_fixture import Warehouse, home
 
 LAST_DAY = "2026-11-22"
 ON_THE_MARKET = 62

@@ -18,7 +18,7 @@ from collections import Counter
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.unit.transform_claims import Tally, run
+from tests.support.transform_claims import Tally, run
 
 
 def main() -> int:

@@ -115,7 +115,7 @@ def metadata_database() -> None:
 
 @pytest.fixture(scope="session")
 def _api_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from tests.dags.backends import listing_api
+    from tests.support.backends import listing_api
 
     with listing_api(tmp_path_factory.mktemp("listing-api")) as api:
         yield api
@@ -135,7 +135,7 @@ def _service_descriptions() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _ministack(tmp_path_factory: pytest.TempPathFactory, _service_descriptions: None) -> Iterator[Any]:
-    from tests.ministack import RunningMiniStack
+    from tests.support.ministack import RunningMiniStack
 
     with RunningMiniStack(tmp_path_factory.mktemp("ministack")) as aws:
         yield aws
@@ -152,7 +152,7 @@ def extraction(
 ) -> Iterator[Any]:
     """Extractions into an empty landing bucket, from a listing API that was never asked anything."""
     from include.base.settings import resources, tuning
-    from tests.dags.backends import Extraction, environment
+    from tests.support.backends import Extraction, environment
 
     _api_process.post("/_control/reset").raise_for_status()
     _api_process.put("/_control/quota", json={"limit": 10_000}).raise_for_status()

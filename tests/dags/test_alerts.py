@@ -35,7 +35,7 @@ from include.base.refusals import PlanRefused
 from include.base.settings import tuning
 from include.warehouse.migrations import ChangedMigration
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
-from tests.mailbox import RECIPIENTS, SENDER, Mailbox, settings
+from tests.support.mailbox import RECIPIENTS, SENDER, Mailbox, settings
 
 HOSTILE = "<script>alert('1')</script>\r\nBcc: thief@example.com\n{{ conn.smtp_listings }}\x1b[31m \udcff"
 

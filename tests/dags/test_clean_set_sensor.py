@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 from include.base.keys import SetKey
 from include.base.settings import resources
 from include.sense.sensor import CleanSetSensor
-from tests.dags.backends import DATE, EXTRACT_ID, Extraction
+from tests.support.backends import DATE, EXTRACT_ID, Extraction
 
 KEY = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)
 OTHER = SetKey("zillow56", "austin-tx", DATE, EXTRACT_ID)

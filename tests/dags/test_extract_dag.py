@@ -14,7 +14,7 @@ from airflow.utils.session import create_session
 
 from include.base.keys import extract_id
 from include.base.refusals import Refused
-from tests.dags.backends import Extraction
+from tests.support.backends import Extraction
 
 
 class _Run:

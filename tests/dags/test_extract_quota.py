@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from include.base.settings import tuning
 from include.extract.quota_account import Account, Reading
 from include.extract.quota_ledger import QuotaLedger
-from tests.dags.backends import DATE, EXTRACT_ID, Extraction
+from tests.support.backends import DATE, EXTRACT_ID, Extraction
 
 SIX_PAGES = [f"page-{number:04d}.json" for number in range(1, 7)]
 MONTHLY = {"message": "You have exceeded the MONTHLY quota for Requests on your current plan, BASIC."}

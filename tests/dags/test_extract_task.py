@@ -15,8 +15,8 @@ from include.base.refusals import Refused
 from include.base.searches import market_of
 from include.contract.families import UnknownSource
 from include.extract.operator import LandListingsOperator
-from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
-from tests.unit.loopback import Answer, ScriptedServer
+from tests.support.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction, environment
+from tests.support.loopback import Answer, ScriptedServer
 
 PREFIX = f"listings/source=zillow56/market=houston-tx/date={DATE}/extract={EXTRACT_ID}/"
 FAR = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -20,17 +20,8 @@ from include.contract.families import known_sources
 from include.extract.operator import LandListingsOperator
 from include.sense.sensor import CleanSetSensor
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
+from tests.support.dag_ids import DAG_IDS
 
-DAG_IDS = [
-    "extract_listings",
-    "load_listings",
-    "reconcile_listings",
-    "redrive_listings",
-    "replay_listings",
-    "report_listings",
-    "sense_listings",
-    "withdraw_listings",
-]
 LONGEST_DAG_FILE = 140
 GONE = re.compile(r"\b(logical_date|execution_date|data_interval\w*|ds|ds_nodash|ts|ts_nodash|prev_\w+_success)\b")
 LOOK_UPS = {

@@ -10,7 +10,7 @@ import pytest
 
 from include.base.version import VERSION
 from include.report.store import ReportStore
-from tests.unit.memory_s3 import MemoryS3
+from tests.support.memory_s3 import MemoryS3
 
 DATE = "2026-11-22"
 RECORD = {

@@ -14,7 +14,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from include.load import steps
 from include.load.operator import CopyToStagingOperator
 from include.load.steps import Suspects
-from tests.unit.xcoms import Instance
+from tests.support.xcoms import Instance
 
 STEPS = ("create_staging", "copy_listings", "copy_rejects", "load")
 

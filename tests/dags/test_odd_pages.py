@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.base.keys import SetKey
-from tests.dags.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction
+from tests.support.backends import API_KEY, DATE, EXTRACT_ID, PAGE_SIZE, Extraction
 
 SET = SetKey("zillow56", "houston-tx", DATE, EXTRACT_ID)
 PAGES = [f"page-{number:04d}.json" for number in range(1, 7)]

@@ -17,8 +17,8 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from include.base.settings import resources
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
-from tests.unit.examples import ENVIRONMENT, KEY
-from tests.unit.memory_s3 import MemoryS3
+from tests.support.examples import ENVIRONMENT, KEY
+from tests.support.memory_s3 import MemoryS3
 
 
 def call(dags: dict[str, Any], task_id: str, *arguments: Any, **context: Any) -> Any:

@@ -19,8 +19,8 @@ from include.base.keys import SetKey, extract_id
 from include.base.settings import resources
 from include.ledger.queues import manifests, send_again
 from include.replay.steps import DateReplay
-from tests.dags.backends import DATE, Extraction
-from tests.unit.examples import VERSION, put_clean_set
+from tests.support.backends import DATE, Extraction
+from tests.support.examples import VERSION, put_clean_set
 
 CAME = SetKey("zillow56", "houston-tx", DATE, "20261122T060003Z-1f3a9c")
 CLOSED = replace(CAME, market="austin-tx")

@@ -20,8 +20,8 @@ from include.assets import CLEAN_LISTINGS
 from include.base.keys import SetKey
 from include.base.refusals import Refused
 from include.base.settings import resources
-from tests.dags.backends import DATE, Extraction
-from tests.unit.examples import VERSION, put_clean_set
+from tests.support.backends import DATE, Extraction
+from tests.support.examples import VERSION, put_clean_set
 
 PARTITION = f"zillow56/houston-tx|{DATE}"
 FIRST = SetKey("zillow56", "houston-tx", DATE, "20261122T060003Z-1f3a9c")

@@ -11,7 +11,7 @@ import pytest
 from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 
 from tests.dags.conftest import DAGS_FOLDER, PROJECT_ROOT
-from tests.dags.test_integrity import DAG_IDS
+from tests.support.dag_ids import DAG_IDS
 
 # Each environment in a child of a process that has imported Airflow and nothing of ours.
 PARSE = """

@@ -17,9 +17,9 @@ from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionW
 from botocore.loaders import JSONFileLoader
 
 from infra.host import env_file
-from tests.dags.backends import Extraction
 from tests.dags.conftest import PROJECT_ROOT
-from tests.ministack import REGION
+from tests.support.backends import Extraction
+from tests.support.ministack import REGION
 
 # Two interpreters import all of Airflow, which takes minutes on a machine that is busy.
 pytestmark = pytest.mark.timeout(300)

@@ -17,7 +17,7 @@ from include.base.keys import SetKey
 from include.base.refusals import Refused
 from include.base.settings import resources
 from include.ledger.withdrawals import of_date
-from tests.dags.backends import DATE, Extraction
+from tests.support.backends import DATE, Extraction
 
 SET = SetKey("zillow56", "houston-tx", DATE, "20261122T060003Z-1f3a9c")
 NAME = f"zillow56/houston-tx/{DATE}/20261122T060003Z-1f3a9c"

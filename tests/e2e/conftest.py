@@ -18,11 +18,11 @@ import pytest
 
 from local.stack import Ports, Stack, free_ports
 from local.stack.marks import marked_processes
-from tests.e2e.missed_sets import Woken, wake_a_loader_that_missed_sets
-from tests.e2e.pipeline import Pipeline
-from tests.e2e.wave import Wave, members, wave_of
-from tests.mailbox import Mailbox
-from tests.ministack import LAMBDA_PYTHON
+from tests.support.mailbox import Mailbox
+from tests.support.ministack import LAMBDA_PYTHON
+from tests.support.missed_sets import Woken, wake_a_loader_that_missed_sets
+from tests.support.pipeline import Pipeline
+from tests.support.wave import Wave, members, wave_of
 from tools.pictures import Login, logged_in
 
 ROOT = Path(__file__).resolve().parents[2]

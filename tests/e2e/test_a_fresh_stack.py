@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 # The stack is started by whichever test comes first: this one, which its start must not fail.
 pytestmark = pytest.mark.timeout(900, func_only=True)

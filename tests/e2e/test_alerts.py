@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from include.ledger.queues import send_again
-from tests.e2e.pipeline import Pipeline
-from tests.mailbox import RECIPIENTS, Mail, Mailbox
-from tests.unit.examples import KEY
+from tests.support.examples import KEY
+from tests.support.mailbox import RECIPIENTS, Mail, Mailbox
+from tests.support.pipeline import Pipeline
 
 # The stack is started by whichever test comes first, which its start must not fail.
 pytestmark = pytest.mark.timeout(900, func_only=True)

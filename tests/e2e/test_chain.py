@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.commands.accounts import Books
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.missed_sets import Woken, suspects
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.halves.spoilt import failed_batches
+from tests.support.missed_sets import Woken, suspects
+from tests.support.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.no_state.notes import AIRFLOWS_OWN, notes_in
+from tests.support.pipeline import Pipeline
 
 pytestmark = [pytest.mark.sample, pytest.mark.timeout(900)]
 

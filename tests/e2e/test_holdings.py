@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.upgrade.holdings import holdings
+from tests.support.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -10,7 +10,7 @@ import pytest
 
 from include.base.markets import slug
 from local.airflow.api import AirflowRefused
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.chaos.plan import disturbance
 from tests.proofs.chaos.runner import Runner
+from tests.support.pipeline import Pipeline
 
 # The API's clock is set for it: nobody else may ask meanwhile.
 pytestmark = [pytest.mark.sample, pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from local.stack.marks import marked_processes
-from tests.e2e.pipeline import PATIENCE, Pipeline
+from tests.support.pipeline import PATIENCE, Pipeline
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -18,7 +18,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 from tools.pictures import Login
 
 pytestmark = [

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from local.commands import replay, withdraw
 from local.commands.clients import loader_connection
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 

@@ -8,7 +8,7 @@ import pytest
 
 from local.listing_api.market import listings_on
 from local.listing_api.searches import Search
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(900)
 

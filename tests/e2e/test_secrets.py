@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from local.stack.marks import MARK, marked_processes
-from tests.e2e import secret_search
-from tests.e2e.missed_sets import Woken
-from tests.e2e.pipeline import Pipeline
-from tests.e2e.secret_search import Find, Needles
+from tests.support import secret_search
+from tests.support.missed_sets import Woken
+from tests.support.pipeline import Pipeline
+from tests.support.secret_search import Find, Needles
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("after_the_waves")]
 

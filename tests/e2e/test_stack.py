@@ -26,7 +26,7 @@ from local.stack.ports import PortError, is_held, listeners
 from local.stack.services import accepts, is_ministack_ready
 from local.stack.sessions import remembered
 from local.stack.status import show_status
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv" / "local" / "bin" / "python"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 from tools.pictures import Login, asset_id
 
 pytestmark = [

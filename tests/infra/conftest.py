@@ -1,3 +1,3 @@
 """What the tests of the template share."""
 
-from tests.infra.deployed_stack import deployed  # noqa: F401 - a fixture
+from tests.support.deployed_stack import deployed  # noqa: F401 - a fixture

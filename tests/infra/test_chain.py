@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote_plus
 
-from tests.infra import small_set
-from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success
-from tests.infra.deployed_stack import Deployed
+from tests.support import small_set
+from tests.support.chain import asleep, dead_letter, eventually, impatient, land, success
+from tests.support.deployed_stack import Deployed
 
 
 def test_landed_set_becomes_clean(deployed: Deployed) -> None:

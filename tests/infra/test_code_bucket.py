@@ -17,7 +17,7 @@ from infra.deploy.destroy import _delete_bucket
 from infra.deploy.mwaa_upload import upload_package
 from infra.deploy.stage import _region_of
 from infra.package.mwaa import Package
-from tests.ministack import ACCOUNT, RunningMiniStack
+from tests.support.ministack import ACCOUNT, RunningMiniStack
 
 OWNER = "x-amz-expected-bucket-owner"
 # S3 knows no expected owner of a bucket that is about to be made, and none of a list of one's own.

@@ -13,11 +13,11 @@ import pytest
 
 from include.ledger.queues import send_again
 from infra.deploy.deploy import deploy_local
-from tests.infra import small_set
-from tests.infra.chain import asleep, dead_letter, eventually, impatient, land, success
-from tests.infra.deployed_stack import CONNECTIONS, Deployed
-from tests.infra.slow_line import SlowLine
-from tests.ministack import RunningMiniStack
+from tests.support import small_set
+from tests.support.chain import asleep, dead_letter, eventually, impatient, land, success
+from tests.support.deployed_stack import CONNECTIONS, Deployed
+from tests.support.ministack import RunningMiniStack
+from tests.support.slow_line import SlowLine
 
 
 def extract(number: int) -> str:

@@ -12,7 +12,7 @@ from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
 from infra.aws.choices import Choices
 from infra.deploy import aws
 from infra.deploy.deploy import Person, Place
-from tests.ministack import RunningMiniStack
+from tests.support.ministack import RunningMiniStack
 
 HOST = "i-0123456789abcdef0"
 IMAGE = "ami-0123456789abcdef0"

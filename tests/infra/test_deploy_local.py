@@ -14,8 +14,8 @@ from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
 from infra.aws.change_set import Stack
 from infra.aws.code_bucket import CodeBucket
 from infra.deploy.deploy import Person, Place, bring_up, deploy_local, put_functions
-from tests.infra.deployed_stack import CONNECTIONS, Deployed
-from tests.ministack import ACCOUNT, RunningMiniStack, free_port
+from tests.support.deployed_stack import CONNECTIONS, Deployed
+from tests.support.ministack import ACCOUNT, RunningMiniStack, free_port
 
 # Without leave to write to the queue S3 refuses the notification; the queue is made before that, and has to go again.
 FORBIDDEN_TEMPLATE = """

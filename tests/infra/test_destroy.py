@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
 from infra.deploy.deploy import Person, Place, bring_up, put_functions
 from infra.deploy.destroy import _forget, destroy
-from tests.ministack import ACCOUNT, RunningMiniStack
+from tests.support.ministack import ACCOUNT, RunningMiniStack
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from infra.doctor.actions import MWAA_NEEDS, NEEDS
-from tests.infra.template import of_type, read_template
+from tests.support.template import of_type, read_template
 
 # What the services of resource types are called in actions.
 SERVICES = {

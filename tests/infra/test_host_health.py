@@ -10,13 +10,8 @@ import pytest
 
 from infra.host.health import DISK_PERCENT, GRACE_SECONDS, check, crowded, ill, unheard
 from infra.host.services import ServiceError
+from tests.support.airflow_health import WELL
 
-WELL = {
-    "metadatabase": {"status": "healthy"},
-    "scheduler": {"status": "healthy", "latest_scheduler_heartbeat": "2026-11-22T06:00:05+00:00"},
-    "triggerer": {"status": None, "latest_triggerer_heartbeat": None},
-    "dag_processor": {"status": "healthy", "latest_dag_processor_heartbeat": "2026-11-22T06:00:03+00:00"},
-}
 STALE = {"status": "unhealthy", "latest_scheduler_heartbeat": "2026-11-22T05:00:00+00:00"}
 
 

@@ -15,7 +15,7 @@ from infra.host.install import Host, Options
 from infra.host.layout import Layout, link
 from infra.host.release_tools import InstallError
 from infra.host.services import AIRFLOW, Systemd
-from tests.infra.test_host_health import WELL
+from tests.support.airflow_health import WELL
 
 
 class FakeCommands:

@@ -21,7 +21,7 @@ from infra.host.layout import Layout
 from infra.host.services import Systemd
 from infra.package.mwaa import AIRFLOW_OPTIONS
 from local.stack.airflow_environment import CONNECTION_PATTERN, MOST_MAPPED, PRELOADED, SESSION_FACTORY
-from tests.ministack import PROJECT_ROOT
+from tests.support.ministack import PROJECT_ROOT
 
 SETTINGS = {"AWS_DEFAULT_REGION": "eu-central-1", "LISTINGS_LANDING_BUCKET": "listings-dev-landing-111122223333"}
 

@@ -24,20 +24,11 @@ from botocore.stub import Stubber
 from infra.aws.account import DeployError
 from infra.aws.outputs import SETTINGS
 from infra.package.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION, API_POOL, Package, make_pool, package, startup_script
-from tests.infra.template import of_type, read_template
+from tests.support.dag_ids import DAG_IDS
+from tests.support.template import of_type, read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "listings-dev"
-DAG_IDS = [
-    "extract_listings",
-    "load_listings",
-    "reconcile_listings",
-    "redrive_listings",
-    "replay_listings",
-    "report_listings",
-    "sense_listings",
-    "withdraw_listings",
-]
 # What MWAA sets itself and lets nobody change: `essential` in its image's python/mwaa/config/airflow.py, and what its
 # setup_environment.py protects.
 TAKEN = {

@@ -10,7 +10,7 @@ from infra.aws.account import LOCAL_REGION, AwsAccount
 from infra.aws.code_bucket import CodeBucket
 from infra.deploy.mwaa_upload import upload_package
 from infra.package.mwaa import Package
-from tests.infra.deployed_stack import Deployed
+from tests.support.deployed_stack import Deployed
 
 FILES = {
     "MwaaPluginsVersion": "plugins.zip",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.infra.needed_grants import Statement, statements_of
-from tests.infra.needed_page import AWS, PAGE, TAKEN_AWAY, Row, not_enforced, not_enforced_rows, on, rows
-from tests.infra.template import read_template
 from tests.proofs.permissions.needed_cases import CASES
+from tests.support.needed_grants import Statement, statements_of
+from tests.support.needed_page import AWS, PAGE, TAKEN_AWAY, Row, not_enforced, not_enforced_rows, on, rows
+from tests.support.template import read_template
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ROWS = {(row.holder, row.sid): row for row in rows(TEXT)}

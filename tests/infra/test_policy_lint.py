@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from tests.infra.needed_grants import statements_of
-from tests.infra.template import read_template
+from tests.support.needed_grants import statements_of
+from tests.support.template import read_template
 
 STATEMENTS = statements_of(read_template())
 

@@ -11,7 +11,7 @@ import pytest
 from include.contract.families import known_sources, load_source
 from infra.aws.account import LOCAL_REGION, AwsAccount, DeployError
 from infra.deploy.put_secrets import HOSTS, ApiConfig, put_all, read_config
-from tests.infra.deployed_stack import Deployed
+from tests.support.deployed_stack import Deployed
 
 KEY = "not-a-real-key-0000"
 READER_SECRET = "listings/dev/warehouse-reader"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.template import of_type, read_template, without_intrinsics
+from tests.support.template import of_type, read_template, without_intrinsics
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = ROOT / "docs" / "runbook.md"

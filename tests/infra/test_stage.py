@@ -14,7 +14,7 @@ from infra.aws.account import DeployError
 from infra.aws.parameters import declared, refuse_wrong
 from infra.deploy.command_line import ended
 from infra.deploy.stage import place_of
-from tests.ministack import ACCOUNT, RunningMiniStack
+from tests.support.ministack import ACCOUNT, RunningMiniStack
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from include.base.keys import SetKey, withdrawal_key
 from include.base.settings import Tuning
 from infra.aws.connections import HOSTS
 from lambda_functions.copy_raw import handler as copy_raw
-from tests.infra.template import (
+from tests.support.template import (
     TEMPLATE_FILE,
     as_list,
     looked_up,

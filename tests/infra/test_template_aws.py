@@ -14,8 +14,8 @@ from infra.aws.choices import Choices
 from infra.aws.outputs import SETTINGS
 from infra.deploy.put_secrets import EXAMPLE
 from infra.package.mwaa import AIRFLOW_OPTIONS, AIRFLOW_VERSION
-from tests.infra.deployed_stack import Deployed
-from tests.infra.template import as_list, looked_up, of_type, policies, read_template, without_intrinsics
+from tests.support.deployed_stack import Deployed
+from tests.support.template import as_list, looked_up, of_type, policies, read_template, without_intrinsics
 
 # What MiniStack refuses unless its condition is false.
 REFUSED_LOCALLY = (

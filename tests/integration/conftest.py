@@ -1,4 +1,4 @@
 """What integration tests share."""
 
-from tests.integration.core_fixtures import connect, core_tables, cut  # noqa: F401 - fixtures
-from tests.integration.warehouse_fixture import warehouse  # noqa: F401 - a fixture
+from tests.support.core_fixtures import connect, core_tables, cut  # noqa: F401 - fixtures
+from tests.support.warehouse_fixture import warehouse  # noqa: F401 - a fixture

@@ -14,8 +14,8 @@ from include.base.settings import resources
 from include.load import steps
 from include.warehouse.audit import suspicions
 from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, Connection, render
-from tests.integration.staged_sets import HUMBLE, batch_of, core, load, loaded_turns, rows, seen, stage
-from tests.unit.examples import ENVIRONMENT
+from tests.support.examples import ENVIRONMENT
+from tests.support.staged_sets import HUMBLE, batch_of, core, load, loaded_turns, rows, seen, stage
 
 OLD, NEW = "ffffffffffff", "000000000000"
 REPLAYS = ("20261123T080000Z-aaaaaa", "20261123T090000Z-aaaaaa")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.listing_api_server import ROOT, serving
+from tests.support.listing_api_server import ROOT, serving
 
 QUERY = "/search?location=houston, tx&page=1&output=json&status=forSale"
 # The bound of a page once in pieces and once joined, and a little for unpacking.
@@ -22,7 +22,7 @@ def measured(state: Path, fault: dict[str, Any]) -> dict[str, Any]:
     with serving(state, "--rate", 0) as api:
         api.put("/_control/faults", json=[{"page": 1, "times": 1, **fault}]).raise_for_status()
         done = subprocess.run(
-            [sys.executable, "-m", "tests.integration.measured_answer", f"{str(api.base_url).rstrip('/')}{QUERY}"],
+            [sys.executable, "-m", "tests.support.measured_answer", f"{str(api.base_url).rstrip('/')}{QUERY}"],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -15,10 +15,10 @@ import pytest
 from include.contract.listing import load_contract
 from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import Connection
-from tests.integration.changed_contract import changed_copy
-from tests.integration.staged_sets import drop_all, load_staged, rows, seen
-from tests.integration.test_warehouse_copy import copied
-from tests.integration.warehouse_fixture import Warehouse
+from tests.support.changed_contract import changed_copy
+from tests.support.copied_sets import copied
+from tests.support.staged_sets import drop_all, load_staged, rows, seen
+from tests.support.warehouse_fixture import Warehouse
 
 SNAPSHOTS = "select snapshot_date, price, is_auction, raw_position from core.listing_snapshots order by 1"
 FEES = "select split_part(set_id, '/', 5), hoa_fee from core.{} order by snapshot_date"
@@ -50,7 +50,7 @@ def test_a_new_column_arrives_by_cleaning_again(warehouse: Warehouse, as_it_was:
     folder = changed_copy(tmp_path / "changed")
     arguments = (str(warehouse.port), warehouse.ministack.endpoint, load_contract().version)
 
-    said = json.loads(run(folder, "-m", "tests.integration.changed_contract", *arguments))
+    said = json.loads(run(folder, "-m", "tests.support.changed_contract", *arguments))
 
     assert (1, 1) == (len(said["applied"]), said["accepted"])
     assert f"cleaned under contract {load_contract().version}, the tables have contract 9." in said["refused"]

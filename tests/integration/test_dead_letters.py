@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from include.ledger.queues import DeadLetters, Moved, move_back, peek, send_again
-from tests.integration.warehouse_fixture import Warehouse
-from tests.unit.examples import KEY
+from tests.support.examples import KEY
+from tests.support.warehouse_fixture import Warehouse
 
 UNREADABLE = ["no JSON {", '"text"', '{"Records": [{"s3": null}]}', json.dumps({"Event": "s3:TestEvent"})]
 

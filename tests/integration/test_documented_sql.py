@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import load, seen
-from tests.integration.test_marts import build, mart_tables  # noqa: F401 - a fixture
-from tests.integration.warehouse_fixture import SECRETS, Warehouse
-from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
+from tests.support.mart_builds import build, mart_tables  # noqa: F401 - a fixture
+from tests.support.ministack import LAMBDA_PYTHON, PROJECT_ROOT
+from tests.support.staged_sets import load, seen
+from tests.support.warehouse_fixture import SECRETS, Warehouse
 
 # psql is of the stand-in's environment.
 OPEN = """

@@ -16,8 +16,8 @@ from local.listing_api.families import FAMILIES
 from local.listing_api.market import listing_of, listings_on, rows_on
 from local.listing_api.places import parse_market
 from local.listing_api.searches import Search
-from tests.integration.listing_api_server import serving
-from tests.unit.transform_code import clean
+from tests.support.listing_api_server import serving
+from tests.support.transform_code import clean
 
 SEED, DAY, PLACE, SPOILT = 7, date(2026, 11, 20), "boston, ma", 0.05
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from local.listing_api.market import listings_on
-from tests.integration.listing_api_server import ROOT, command, serving
+from tests.support.listing_api_server import ROOT, command, serving
 
 KEY = "example-key-not-real"
 ASK_56 = {"x-rapidapi-key": KEY, "x-rapidapi-host": "zillow56.p.rapidapi.com"}

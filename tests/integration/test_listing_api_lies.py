@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from local.commands.listing_api_client import ListingApi
-from tests.integration.listing_api_server import serving
+from tests.support.listing_api_server import serving
 
 NOW = "2026-11-20T03:00:00Z"  # in the night, when no listing becomes a day older
 PLACE = "boulder, co"

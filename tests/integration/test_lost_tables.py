@@ -10,7 +10,7 @@ import pytest
 from include.report import marts
 from include.warehouse.migrations import LostColumn, migrate
 from include.warehouse.sql_files import Connection, NotThere
-from tests.integration.staged_sets import drop_all, empty_marts, load, mart_rows, rows, seen
+from tests.support.staged_sets import drop_all, empty_marts, load, mart_rows, rows, seen
 
 pytestmark = pytest.mark.timeout(180)
 _COLUMNS = """

@@ -11,21 +11,10 @@ import pytest
 from include.report import marts
 from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import MART_CHECK_FILES, ChecksFailed, Connection, render
-from tests.integration.staged_sets import HOUSTON, MARTS, Seen, empty_marts, load, mart_rows, rows, seen
+from tests.support.mart_builds import build
+from tests.support.staged_sets import HOUSTON, MARTS, Seen, load, mart_rows, rows, seen
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-def mart_tables(core_tables: Connection) -> Connection:
-    """A connection to a migrated warehouse whose core and marts are empty."""
-    empty_marts(core_tables)
-    return core_tables
-
-
-def build(connection: Connection, **options: Any) -> marts.MartBuild:
-    """A build of the marts."""
-    return marts.build(connection, run_id="test", **options)
 
 
 def complete(prices: dict[int, float], **options: Any) -> Seen:

@@ -13,7 +13,7 @@ import pytest
 
 from include.warehouse.migrations import ChangedMigration, migrate
 from include.warehouse.sql_files import DDL_FILES, Connection
-from tests.integration.staged_sets import HUMBLE, as_the_newest_won, drop_all, load, loaded_turns, rows, seen
+from tests.support.staged_sets import HUMBLE, as_the_newest_won, drop_all, load, loaded_turns, rows, seen
 
 
 def test_a_second_migrate_has_nothing_to_do(core_tables: Connection) -> None:

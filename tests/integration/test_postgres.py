@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from local.postgres.unprivileged import Unprivileged
-from tests.integration.warehouse_fixture import Postgres, home
-from tests.ministack import LAMBDA_PYTHON, PROJECT_ROOT
+from tests.support.ministack import LAMBDA_PYTHON, PROJECT_ROOT
+from tests.support.warehouse_fixture import Postgres, home
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from include.report import exports, marts, steps
 from include.report.publishing import Publisher
 from include.report.store import ReportStore
 from include.warehouse.sql_files import MART_CHECK_FILES, MART_FILES, Connection, render
-from tests.integration.staged_sets import HOUSTON, HUMBLE, empty_marts, load, seen
-from tests.unit.memory_s3 import MemoryS3
+from tests.support.memory_s3 import MemoryS3
+from tests.support.staged_sets import HOUSTON, HUMBLE, empty_marts, load, seen
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,7 +12,7 @@ import pytest
 
 from include.extract.quota_account import Limits, QuotaRefused
 from include.extract.quota_ledger import QuotaLedger
-from tests.ministack import RunningMiniStack
+from tests.support.ministack import RunningMiniStack
 
 WRITERS = 8
 

@@ -28,9 +28,9 @@ from include.reconcile.gaps import Gaps
 from include.warehouse.audit import record_suspects
 from include.warehouse.rows_held import missing
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import Seen, as_the_newest_won, batch_of, load, rows, seen, settle, stage
-from tests.integration.warehouse_fixture import Warehouse
-from tests.unit.examples import ENVIRONMENT, KEY, VERSION
+from tests.support.examples import ENVIRONMENT, KEY, VERSION
+from tests.support.staged_sets import Seen, as_the_newest_won, batch_of, load, rows, seen, settle, stage
+from tests.support.warehouse_fixture import Warehouse
 
 NOW = datetime.now(UTC)
 LANDED = replace(KEY, date=NOW.date().isoformat())

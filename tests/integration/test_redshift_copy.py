@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import redshift_connector
 
-from tests.integration.warehouse_fixture import BUCKET, KEYS, Warehouse
+from tests.support.warehouse_fixture import BUCKET, KEYS, Warehouse
 
 COLUMNS = "id bigint, name varchar(8), price decimal(14,2), day date, seen timestamp, is_new boolean, n integer"
 SCHEMA = pa.schema(

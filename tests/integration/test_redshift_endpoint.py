@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redshift_connector
 
-from tests.integration.warehouse_fixture import Warehouse
+from tests.support.warehouse_fixture import Warehouse
 
 T = "endpoint.t"
 

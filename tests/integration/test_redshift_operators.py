@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 import redshift_connector
 
-from tests.integration.warehouse_fixture import BUCKET, HOST, SECRETS, Warehouse
-from tests.unit.xcoms import Instance
+from tests.support.warehouse_fixture import BUCKET, HOST, SECRETS, Warehouse
+from tests.support.xcoms import Instance
 
 KEY = "operators/part"
 

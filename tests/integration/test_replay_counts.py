@@ -11,8 +11,8 @@ from include.warehouse.audit import record_suspects
 from include.warehouse.sql_files import Connection
 from local.commands.replay import Through, wait_until_loaded
 from local.stack import StackError
-from tests.integration.staged_sets import HUMBLE, batch_of, load, seen
-from tests.integration.warehouse_fixture import SECRETS, Warehouse
+from tests.support.staged_sets import HUMBLE, batch_of, load, seen
+from tests.support.warehouse_fixture import SECRETS, Warehouse
 
 EARLIER, OWN, LATER = (f"20261123T{hour}0000Z-aaaaaa" for hour in ("07", "08", "09"))
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from include.report.html import render
 from include.report.model import Report
-from tests.unit import sample_report as sample
+from tests.support import sample_report as sample
 from tools.pictures import QUIET
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:"

@@ -16,9 +16,9 @@ from include.warehouse.audit import suspicions
 from include.warehouse.days import Day as LoadedDay
 from include.warehouse.rows_held import Holding
 from include.warehouse.sql_files import Connection
-from tests.integration.rule_cases import GIVE_BACK, LOSE_FILES, READY, WITHDRAW, Case, Event, Extraction
-from tests.integration.rule_runs import Day, changes, days
-from tests.integration.staged_sets import HUMBLE, Seen, an_hour_passes, rows, seen, verdicts, wake
+from tests.support.rule_cases import GIVE_BACK, LOSE_FILES, READY, WITHDRAW, Case, Event, Extraction
+from tests.support.rule_runs import Day, changes, days
+from tests.support.staged_sets import HUMBLE, Seen, an_hour_passes, rows, seen, verdicts, wake
 
 CASES, SEED = int(os.environ.get("RULE_CASES", "300")), int(os.environ.get("RULE_SEED", "20261122"))
 """More of them, and others each time, with `make fuzz`."""

@@ -13,7 +13,7 @@ from include.report import marts, reading
 from include.warehouse.audit import record_suspects
 from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import MART_FILES, ChecksFailed, Connection, render, run
-from tests.integration.staged_sets import (
+from tests.support.staged_sets import (
     HOUSTON,
     Seen,
     batch_of,

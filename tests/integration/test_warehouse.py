@@ -10,7 +10,7 @@ import pytest
 
 from include.warehouse.batch_load import SetLoad, StagingMissing, drop_stale_staging
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import (
+from tests.support.staged_sets import (
     HOUSTON,
     HUMBLE,
     audit,

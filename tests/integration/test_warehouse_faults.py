@@ -14,7 +14,7 @@ from include.base.batches import Suspicion
 from include.warehouse.audit import record_suspects, suspicions
 from include.warehouse.batch_load import load_batch
 from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, ChecksFailed, Connection, render
-from tests.integration.staged_sets import (
+from tests.support.staged_sets import (
     HOUSTON,
     HUMBLE,
     Seen,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, audit, core, empty_core, load, seen
+from tests.support.staged_sets import HOUSTON, HUMBLE, Seen, audit, core, empty_core, load, seen
 
 RENT = "houston-tx-rent"
 LISTING = {HOUSTON: "sale", HUMBLE: "sale", RENT: "rent"}

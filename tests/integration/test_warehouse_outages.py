@@ -20,8 +20,8 @@ import redshift_connector
 
 from include.warehouse.audit import record_suspects, suspicions
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import core, load, load_staged, rows, seen, stage
-from tests.integration.warehouse_fixture import KEYS, Warehouse
+from tests.support.staged_sets import core, load, load_staged, rows, seen, stage
+from tests.support.warehouse_fixture import KEYS, Warehouse
 
 BEFORE = seen({1: 100, 2: 200})
 SET = seen({1: 110, 3: 300}, day=23)

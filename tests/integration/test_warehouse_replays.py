@@ -19,7 +19,7 @@ from include.base.keys import set_of
 from include.warehouse.audit import record_suspects, suspicions
 from include.warehouse.rows_held import missing
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import (
+from tests.support.staged_sets import (
     HOUSTON,
     HUMBLE,
     Seen,

@@ -9,6 +9,7 @@ from sqlglot import exp
 from include.base.batches import StagingNames
 from include.contract.listing import Column, load_contract
 from include.warehouse.sql_files import DDL_FILES, render
+from tests.support.ddl_tables import tables
 
 NAMES = StagingNames("b1")
 ADDED = [
@@ -18,25 +19,6 @@ ADDED = [
 ]
 OF_ITS_SEARCH = [*ADDED, ("listing", "VARCHAR(8)", True)]
 CLASSIC = ["bathrooms", "bedrooms", "city", "homestatus", "hometype", "livingarea", "price", "rentzestimate", "zipcode"]
-
-
-def tables() -> dict[str, list[tuple[str, str, bool]]]:
-    """The columns of every table after all migrations: name, type as the contract spells it, NOT NULL."""
-    found = {}
-    for name in DDL_FILES:
-        for statement in sqlglot.parse(render(name), dialect="redshift"):
-            if isinstance(statement, exp.Create) and statement.kind == "TABLE":
-                schema = statement.this
-                found[schema.this.sql()] = [_column(c) for c in schema.expressions]
-            if isinstance(statement, exp.Alter):
-                found[statement.this.sql()] += [_column(c) for c in statement.args["actions"]]
-    return found
-
-
-def _column(column: exp.ColumnDef) -> tuple[str, str, bool]:
-    kind = re.sub(r", ", ",", column.kind.sql(dialect="redshift")).replace("INT8", "BIGINT")
-    required = any(isinstance(c.kind, exp.NotNullColumnConstraint) for c in column.constraints)
-    return column.name, kind, required
 
 
 def contract(columns: tuple[Column, ...]) -> list[tuple[str, str, bool]]:

@@ -7,8 +7,8 @@ from sqlglot import exp
 
 from include.report.exports import EXPORTS
 from include.warehouse.sql_files import MART_RESET_FILES, render
-from tests.integration.staged_sets import MARTS
-from tests.sql.test_ddl_and_contract import tables
+from tests.support.ddl_tables import tables
+from tests.support.staged_sets import MARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # All but the ledger of the builds.

@@ -7,7 +7,7 @@ import sqlfluff
 from sqlfluff.core import FluffConfig
 
 from include.warehouse.sql_files import SQL_DIR
-from tests.sql.test_sql_files import ALL_FILES
+from tests.support.sql_texts import ALL_FILES
 
 
 @pytest.mark.parametrize("name", ALL_FILES)

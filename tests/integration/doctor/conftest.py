@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.doctor.patient import Patient, running_patient
+from tests.support.patient import Patient, running_patient
 
 
 @pytest.fixture(scope="package")

@@ -10,15 +10,8 @@ import pytest
 
 from infra.doctor import listing_api
 from infra.doctor.finding import State
-from tests.integration.doctor.patient import (
-    KEY,
-    Patient,
-    assert_named_alone,
-    assert_said,
-    findings,
-    to_mend,
-)
-from tests.ministack import free_port
+from tests.support.ministack import free_port
+from tests.support.patient import KEY, Patient, assert_named_alone, assert_said, findings, to_mend
 
 Broken = Callable[[Patient], AbstractContextManager[None]]
 NO_KEY = {"api key": "connection zillow_api cannot be read: see connections", "api quota": "needs api key"}

@@ -18,17 +18,8 @@ from infra.doctor.finding import Finding, State
 from infra.doctor.registry import CHECKS
 from infra.doctor.target import ROOT, Target, local_target
 from local.stack import free_ports
-from tests.integration.doctor.patient import (
-    DAGS,
-    HEALTHY,
-    Patient,
-    assert_said,
-    findings,
-    skipped,
-    to_mend,
-    with_,
-)
-from tests.ministack import LAMBDA_PYTHON, free_port
+from tests.support.ministack import LAMBDA_PYTHON, free_port
+from tests.support.patient import DAGS, HEALTHY, Patient, assert_said, findings, skipped, to_mend, with_
 
 # Neither quotas of the service nor a key before the deploy: those have tests of their own.
 ASKED = [check for check in CHECKS if check.name not in ("network room", "api key", "api quota")]

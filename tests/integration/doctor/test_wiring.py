@@ -18,14 +18,7 @@ import pytest
 from infra.doctor import storage
 from infra.doctor.finding import State
 from infra.package.build import Bundle
-from tests.integration.doctor.patient import (
-    Patient,
-    assert_named_alone,
-    assert_said,
-    findings,
-    skipped,
-    to_mend,
-)
+from tests.support.patient import Patient, assert_named_alone, assert_said, findings, skipped, to_mend
 
 NOTIFICATION = {
     "Events": ["s3:ObjectCreated:*"],

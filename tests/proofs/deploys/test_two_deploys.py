@@ -12,9 +12,9 @@ import pytest
 from include.contract.families import compile_source
 from include.contract.listing import compile_contract
 from infra.package.build import FUNCTIONS, Bundle, bundle
-from tests.infra import small_set
-from tests.infra.chain import eventually, impatient, land
-from tests.infra.deployed_stack import Deployed
+from tests.support import small_set
+from tests.support.chain import eventually, impatient, land
+from tests.support.deployed_stack import Deployed
 
 REPETITIONS = 20
 # What the code of either bundle writes into each set, whatever its environment says.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 _FAILED = """
 select count(*)

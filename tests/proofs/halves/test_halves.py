@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack, free_ports
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.halves.spoilt import failed_batches, poison
+from tests.support.pipeline import Pipeline
 
 # A place has no figures in its name.
 MARKETS = [f"half {one}{other}, tx" for one in "abcdefghij" for other in "abcdefghij"]

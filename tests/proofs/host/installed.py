@@ -21,9 +21,9 @@ from infra.host import env_file
 from infra.host.health import ask
 from infra.host.own_secrets import DATABASE_URL, UI_USER
 from infra.package.release import Release, build_release
-from tests.integration.warehouse_fixture import SECRETS, Postgres, home
-from tests.ministack import REGION, RunningMiniStack, free_port
 from tests.proofs.host.trial import TrialHost, Who, aws_of_the_host
+from tests.support.ministack import REGION, RunningMiniStack, free_port
+from tests.support.warehouse_fixture import SECRETS, Postgres, home
 
 LOG_BUCKET = "listings-local-logs-000000000000"
 MAY_LOG = {

@@ -30,12 +30,10 @@ from infra.host.services import AIRFLOW
 from infra.package.release import Release, build_release
 from tests.proofs.host.installed import LOG_BUCKET, Installed, installed_host
 from tests.proofs.host.trial import unpack
+from tests.support.dag_ids import DAG_IDS
 
 # One host serves the whole file: the first test waits for its installation.
 pytestmark = pytest.mark.timeout(400)
-
-DAGS = ["extract_listings", "load_listings", "reconcile_listings", "redrive_listings", "replay_listings"]
-DAGS += ["report_listings", "sense_listings", "withdraw_listings"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def test_a_first_installation_comes_up_healthy(installed: Installed) -> None:
 def test_every_dag_of_the_release_was_read(installed: Installed) -> None:
     """All seven, none with an import error, and those that spend or schedule are paused as they were written."""
     found = {dag["dag_id"]: dag for dag in installed.call("/api/v2/dags?exclude_stale=true")["dags"]}
-    assert sorted(DAGS) == sorted(found)
+    assert sorted(DAG_IDS) == sorted(found)
     assert 0 == installed.call("/api/v2/importErrors")["total_entries"]
     assert found["extract_listings"]["is_paused"]
 

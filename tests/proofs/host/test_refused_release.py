@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.package.release import build_release
-from tests.ministack import REGION
 from tests.proofs.host.trial import TrialHost, Who
+from tests.support.ministack import REGION
 
 
 @pytest.mark.sample

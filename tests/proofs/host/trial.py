@@ -18,8 +18,8 @@ from pathlib import Path
 from infra.host import env_file
 from infra.host.layout import Layout
 from infra.package.release import Release
-from tests.ministack import PROJECT_ROOT, REGION
 from tests.proofs.host.units import Units
+from tests.support.ministack import PROJECT_ROOT, REGION
 
 HELPER = Path(__file__).with_name("units.py")
 CANDIDATES = ("python3.12", "python3.11", "python3.13", "python3")

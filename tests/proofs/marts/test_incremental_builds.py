@@ -9,7 +9,7 @@ import pytest
 
 from include.report import marts
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import HOUSTON, HUMBLE, Seen, empty_marts, load, mart_rows, seen
+from tests.support.staged_sets import HOUSTON, HUMBLE, Seen, empty_marts, load, mart_rows, seen
 
 
 def random_loads(seed: int, count: int) -> Sequence[Seen]:

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from local.stack import Stack, free_ports
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.no_state.fresh_folders import run_alone
 from tests.proofs.no_state.notes import AIRFLOWS_OWN, notes_in
+from tests.support.pipeline import Pipeline
 
 # The stack is started by whichever test comes first, which its start must not fail.
 pytestmark = pytest.mark.timeout(600, func_only=True)

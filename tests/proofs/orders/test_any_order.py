@@ -13,19 +13,8 @@ import pytest
 from include.base.keys import SetKey
 from include.report import marts
 from include.warehouse.sql_files import Connection, query
-from tests.integration.staged_sets import (
-    HOUSTON,
-    HUMBLE,
-    MARTS,
-    Seen,
-    core,
-    empty_core,
-    empty_marts,
-    load,
-    rows,
-    settle,
-)
-from tests.integration.staged_sets import seen as seen_set
+from tests.support.staged_sets import HOUSTON, HUMBLE, MARTS, Seen, core, empty_core, empty_marts, load, rows, settle
+from tests.support.staged_sets import seen as seen_set
 
 CASES, SAMPLE, LOADERS = 200, 10, 3
 OLD, NEW = "ffffffffffff", "000000000000"

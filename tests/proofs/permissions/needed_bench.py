@@ -15,9 +15,9 @@ from include.base.settings import Resources, resources
 from include.ledger.queues import manifests
 from include.ledger.sets import Ledger
 from include.sense.gates import Gatekeeper
-from tests.infra import small_set
-from tests.infra.chain import eventually
-from tests.infra.deployed_stack import Deployed
+from tests.support import small_set
+from tests.support.chain import eventually
+from tests.support.deployed_stack import Deployed
 
 PARTITION = (small_set.SOURCE, small_set.MARKET, small_set.DATE)
 

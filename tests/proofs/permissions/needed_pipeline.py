@@ -26,8 +26,8 @@ from include.load import steps as loading
 from include.replay import steps as replay
 from include.report.store import ReportStore
 from include.warehouse import batch_load
-from tests.infra import small_set
 from tests.proofs.permissions.needed_bench import PARTITION, Bench, Try
+from tests.support import small_set
 
 DAY = date.fromisoformat(small_set.DATE)
 RECEIVED_AT = f"{small_set.DATE}T06:00:05.123456Z"

@@ -11,8 +11,8 @@ from include.base.batches import ReadySet
 from include.base.settings import resources
 from include.ledger.queues import manifests
 from include.load.copy_manifests import copy_manifest
-from tests.infra import small_set
 from tests.proofs.permissions.needed_bench import Bench, GivenBack, NotAnnounced, Try
+from tests.support import small_set
 
 
 def copy_a_set(bench: Bench) -> Try:

@@ -17,15 +17,15 @@ from botocore.exceptions import ClientError
 
 from include.base.settings import resources
 from include.ledger.queues import move_back, queues
-from tests.infra import small_set
-from tests.infra.chain import impatient, success
-from tests.infra.deployed_stack import Deployed
-from tests.infra.needed_grants import Grant, statements_of, without
-from tests.infra.needed_page import not_enforced
-from tests.infra.template import read_template
 from tests.proofs.permissions import needed_pipeline as pipeline
 from tests.proofs.permissions.needed_bench import Bench, Try, dies
 from tests.proofs.permissions.needed_cases import CASES, WRITE
+from tests.support import small_set
+from tests.support.chain import impatient, success
+from tests.support.deployed_stack import Deployed
+from tests.support.needed_grants import Grant, statements_of, without
+from tests.support.needed_page import not_enforced
+from tests.support.template import read_template
 
 TEMPLATE = read_template()
 GRANTS = [grant for statement in statements_of(TEMPLATE, locally=True) for grant in statement.grants]

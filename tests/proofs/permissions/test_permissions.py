@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.deployed_stack import CONNECTIONS, Deployed
-from tests.infra.needed_grants import is_local
-from tests.infra.template import of_type, read_template
 from tests.proofs.permissions.grants import PLACES, Cell, cells, grants
+from tests.support.deployed_stack import CONNECTIONS, Deployed
+from tests.support.needed_grants import is_local
+from tests.support.template import of_type, read_template
 
 SET = "listings/source=zillow56/market=houston-tx/date=2026-11-22/extract=20261122T060003Z-1f3a9c/"
 STACK = "listings-local-"

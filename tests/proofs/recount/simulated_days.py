@@ -22,13 +22,14 @@ from include.warehouse.batch_load import LoadReceipt, create_staging
 from include.warehouse.sql_files import Connection
 from local.listing_api.families import FAMILIES
 from local.listing_api.pages import SimulatedPages
-from tests.integration.staged_sets import load_staged
-from tests.integration.warehouse_fixture import KEYS, Warehouse
 from tests.proofs.recount.raw_report import RawSet
-from tests.unit.memory_s3 import MemoryS3
-from tests.unit.transform_code import cleaner  # isort: split
+from tests.support.memory_s3 import MemoryS3
+from tests.support.staged_sets import load_staged
+from tests.support.transform_code import cleaner  # isort: split
 
 from parquet import to_parquet  # of the transform: transform_code puts its folder on the path
+
+from tests.support.warehouse_fixture import KEYS, Warehouse
 
 API = SimulatedPages(seed=7, page_size=41, pages_cap=20, dirty_share=0.01)
 SOURCE = "zillow56"

@@ -21,10 +21,10 @@ from include.report import marts, reading
 from include.report.model import Report
 from include.warehouse.migrations import migrate
 from include.warehouse.sql_files import Connection
-from tests.integration.staged_sets import drop_all
-from tests.integration.warehouse_fixture import Warehouse
 from tests.proofs.recount.raw_report import Loaded, RawSet
 from tests.proofs.recount.simulated_days import Extraction, Pages, land, load_days
+from tests.support.staged_sets import drop_all
+from tests.support.warehouse_fixture import Warehouse
 
 HOUSTON, WACO, BRYAN, EMPTY = "houston, tx", "waco, tx", "bryan, tx", "lost springs, wy"
 DATES = tuple(f"2026-11-{day}" for day in range(17, 23))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack, free_ports
-from tests.e2e.pipeline import Pipeline
 from tests.proofs.upgrade.holdings import Holdings, holdings, losses, open_runs
 from tests.proofs.upgrade.previous_version import NotHere, make, unpack
+from tests.support.pipeline import Pipeline
 
 # A demo of the previous version gives up on a busy machine, though its runs go on; the next one goes on with them.
 DEMOS = 3
