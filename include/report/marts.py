@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from include.warehouse.sql_files import (
     refuse_failed,
     render,
     run,
+    transaction,
 )
 
 _TEMPORARY = re.compile(r"^create temp table (\w+)", re.MULTILINE)
@@ -49,21 +49,15 @@ def build(
     `mart_sql` and `check_sql` are the rendered texts of MART_FILES and MART_CHECK_FILES. A check whose query has rows
     rolls all back and raises ChecksFailed with them. A database error is raised as it is, also after a rollback.
     """
-    connection.rollback()  # the first file takes the lock, and it must be the transaction's first statement
-    try:
-        with closing(connection.cursor()) as cursor:
-            files = [*([render(name) for name in MART_RESET_FILES] if full else []), *_texts(mart_sql, MART_FILES)]
-            for sql in files:
-                run(cursor, sql)
-            refuse_failed(cursor, _texts(check_sql, MART_CHECK_FILES))
-            done = _done(cursor, run_id)
-            # Of the tables of this name the temporary ones, as they are there: anybody may have others in public.
-            for name in _TEMPORARY.findall("\n".join(files)):
-                cursor.execute(f"drop table {name}")
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with transaction(connection) as cursor:
+        files = [*([render(name) for name in MART_RESET_FILES] if full else []), *_texts(mart_sql, MART_FILES)]
+        for sql in files:
+            run(cursor, sql)
+        refuse_failed(cursor, _texts(check_sql, MART_CHECK_FILES))
+        done = _done(cursor, run_id)
+        # Of the tables of this name the temporary ones, as they are there: anybody may have others in public.
+        for name in _TEMPORARY.findall("\n".join(files)):
+            cursor.execute(f"drop table {name}")
     return done
 
 

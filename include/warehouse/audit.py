@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import closing
 from datetime import date
 
 from include.base.batches import Batch, Suspicion, Turn
 from include.warehouse.rows_held import from_on
-from include.warehouse.sql_files import Connection, read
+from include.warehouse.sql_files import Connection, read, transaction
 
 ERROR_BYTES = 2000
 """Room for the reason of a failure in `load_audit.error`; VARCHAR counts bytes."""
@@ -26,21 +25,15 @@ def record_suspects(connection: Connection, batch: Batch, error: BaseException |
 
     To be called after the batch's rollback, so that the record outlives it. `error` is kept with each.
     """
-    connection.rollback()
     reason = _fit(error if isinstance(error, str) else "\n".join((str(error), *getattr(error, "__notes__", ()))))
-    try:
-        with closing(connection.cursor()) as cursor:
-            for each in batch.suspects:
-                identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
-                counts = (each.landed, each.clean, each.rejected, each.duplicates, each.not_listings, each.unreadable)
-                seen = (each.transform_version, each.observed)
-                cursor.execute(
-                    _INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay, each.listing)
-                )
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with transaction(connection) as cursor:
+        for each in batch.suspects:
+            identity = (batch.batch_id, each.set_id, each.source, each.market, each.day, each.extract_id)
+            counts = (each.landed, each.clean, each.rejected, each.duplicates, each.not_listings, each.unreadable)
+            seen = (each.transform_version, each.observed)
+            cursor.execute(
+                _INSERT_SUSPECT, (*identity, *seen, *counts, reason, batch.run_id, each.replay, each.listing)
+            )
 
 
 def suspicions_since(connection: Connection, since: date, also: Collection[str] = ()) -> dict[Turn, Suspicion]:

@@ -22,9 +22,11 @@ from include.warehouse.sql_files import (
     Connection,
     Cursor,
     query,
+    read,
     refuse_failed,
     render,
     run,
+    transaction,
 )
 
 
@@ -89,24 +91,18 @@ def create_staging(connection: Connection, batch: Batch) -> None:
     by position.
     """
     _refuse_other_contracts(batch)
-    connection.rollback()
-    try:
-        with closing(connection.cursor()) as cursor:
-            for name in STAGING_FILES:
-                run(cursor, render(name, batch))
-            for each in batch.sets:
-                _state(cursor, batch, each)
-            days = f"select distinct source, market, snapshot_date from {batch.staging_sets}"  # noqa: S608
-            cursor.execute(f"insert into {batch.staging_days} {days}")
-            for partition in batch.days:
-                _insert(cursor, batch.staging_days, _day(SetKey(*parse_partition(partition), "")))
-            for key, reason in batch.exclusions:
-                values = {**_day(key), "extract_id": key.extract_id, "reason": reason}
-                _insert(cursor, batch.staging_exclusions, values)
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with transaction(connection) as cursor:
+        for name in STAGING_FILES:
+            run(cursor, render(name, batch))
+        for each in batch.sets:
+            _state(cursor, batch, each)
+        days = f"select distinct source, market, snapshot_date from {batch.staging_sets}"  # noqa: S608
+        cursor.execute(f"insert into {batch.staging_days} {days}")
+        for partition in batch.days:
+            _insert(cursor, batch.staging_days, _day(SetKey(*parse_partition(partition), "")))
+        for key, reason in batch.exclusions:
+            values = {**_day(key), "extract_id": key.extract_id, "reason": reason}
+            _insert(cursor, batch.staging_exclusions, values)
 
 
 def _refuse_other_contracts(batch: Batch) -> None:
@@ -164,20 +160,14 @@ def load_batch(connection: Connection, load_sql: Sequence[str], check_sql: Seque
     every row is a complaint; any row rolls all back and raises ChecksFailed. A database error is raised as it
     is, also after a rollback. A batch found loaded, its staging gone, yields the receipt of that load.
     """
-    connection.rollback()  # the first file takes the lock, and it must be the transaction's first statement
     if not is_staged(connection, batch):
         return _earlier_receipt(connection, batch)
-    try:
-        with closing(connection.cursor()) as cursor:
-            for sql in load_sql:
-                run(cursor, sql)
-            refuse_failed(cursor, check_sql)
-            receipt = _receipt(cursor, batch)
-            run(cursor, render("staging/010_drop.sql", batch))
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with transaction(connection) as cursor:
+        for sql in load_sql:
+            run(cursor, sql)
+        refuse_failed(cursor, check_sql)
+        receipt = _receipt(cursor, batch)
+        run(cursor, render("staging/010_drop.sql", batch))
     return receipt
 
 
@@ -227,10 +217,7 @@ def is_staged(connection: Connection, batch: Batch) -> bool:
     """Whether the batch has staging tables, filled or not; its load takes them down in the transaction that commits."""
     schema, table = batch.staging_sets.split(".")
     sql = "select table_name from information_schema.tables where table_schema = %s and table_name = %s"
-    with closing(connection.cursor()) as cursor:
-        found = query(cursor, sql, (schema, table))
-    connection.rollback()
-    return bool(found)
+    return bool(read(connection, sql, (schema, table)))
 
 
 def _earlier_receipt(connection: Connection, batch: Batch) -> LoadReceipt:
@@ -252,14 +239,8 @@ def drop_stale_staging(connection: Connection, older_than: datetime) -> list[str
     """
     before = older_than.astimezone(UTC).replace(tzinfo=None)
     sql = "select batch_id from staging.batches where created_at < %s order by batch_id"
-    connection.rollback()
-    try:
-        with closing(connection.cursor()) as cursor:
-            stale = [row["batch_id"] for row in query(cursor, sql, (before,))]
-            for batch_id in stale:
-                run(cursor, render("staging/010_drop.sql", StagingNames(batch_id)))
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+    with transaction(connection) as cursor:
+        stale = [row["batch_id"] for row in query(cursor, sql, (before,))]
+        for batch_id in stale:
+            run(cursor, render("staging/010_drop.sql", StagingNames(batch_id)))
     return stale

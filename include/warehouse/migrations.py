@@ -16,7 +16,17 @@ from functools import cached_property
 from hashlib import sha256
 
 from include.base.refusals import Refused
-from include.warehouse.sql_files import DDL_FILES, MART_RESET_FILES, Connection, Cursor, query, render, run, statements
+from include.warehouse.sql_files import (
+    DDL_FILES,
+    MART_RESET_FILES,
+    Connection,
+    Cursor,
+    query,
+    read,
+    render,
+    run,
+    statements,
+)
 
 _LEDGER = "core.schema_migrations"
 _BOOTSTRAP_TRIES = 5
@@ -190,19 +200,14 @@ def _applied(connection: Connection) -> dict[int, tuple[str, str]]:
     """Name and checksum by number; empty when the database has no ledger yet."""
     if not _has_ledger(connection):
         return {}
-    with closing(connection.cursor()) as cursor:
-        rows = query(cursor, f"select number, name, sha256 from {_LEDGER}")  # noqa: S608 - a constant
-    connection.rollback()
+    rows = read(connection, f"select number, name, sha256 from {_LEDGER}")  # noqa: S608 - a constant
     return {row["number"]: (row["name"], row["sha256"]) for row in rows}
 
 
 def _has_ledger(connection: Connection) -> bool:
     schema, table = _LEDGER.split(".")
     sql = "select table_name from information_schema.tables where table_schema = %s and table_name = %s"
-    with closing(connection.cursor()) as cursor:
-        found = query(cursor, sql, (schema, table))
-    connection.rollback()
-    return bool(found)
+    return bool(read(connection, sql, (schema, table)))
 
 
 def _apply(connection: Connection, migration: Migration) -> bool:

@@ -1,4 +1,6 @@
-"""The SQL files of the warehouse: which there are, in what order they run, how they are rendered and split.
+"""The SQL files of the warehouse: in what order they run, how they are rendered and split; one transaction.
+
+A file is run because it lies in its folder: its number says when.
 
 Each file's first line is its own path under `sql/`, so that a rendered text still says where it came from. In these
 files a semicolon that ends a line ends a statement: taking them apart costs nothing, where a parser takes a tenth of
@@ -8,8 +10,8 @@ a second of every load.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,91 +25,20 @@ SQL_DIR = Path(__file__).parents[1] / "sql"
 _ABSENT = {"42P01", "42703", "3F000"}
 _END = re.compile(r";[ \t]*$", re.MULTILINE)
 
-DDL_FILES = (
-    "ddl/001_schemas.sql",
-    "ddl/002_staging_templates.sql",
-    "ddl/003_listing_snapshots.sql",
-    "ddl/004_listings.sql",
-    "ddl/005_listing_history.sql",
-    "ddl/006_listing_rejects.sql",
-    "ddl/007_load_audit.sql",
-    "ddl/008_zillowdata.sql",
-    "ddl/009_reader_grants.sql",
-    "ddl/010_replays.sql",
-    "ddl/011_claims.sql",
-    "ddl/012_mart_builds.sql",
-    "ddl/013_listing_figures.sql",
-    "ddl/014_coverage.sql",
-    "ddl/015_rejects_by_day.sql",
-    "ddl/016_listing_presence.sql",
-    "ddl/017_market_by_day.sql",
-    "ddl/018_zip_by_day.sql",
-    "ddl/019_price_cuts.sql",
-    "ddl/020_zestimate_gaps.sql",
-    "ddl/021_jumps.sql",
-    "ddl/022_seen_once.sql",
-    "ddl/023_which_set_holds.sql",
-    "ddl/024_not_listings.sql",
-    "ddl/025_searches.sql",
-    "ddl/026_reached_end.sql",
-    "ddl/027_sold_at.sql",
-    "ddl/030_build_lock.sql",
-)
-STAGING_FILES = ("staging/010_drop.sql", "staging/020_create.sql")
-LOAD_FILES = (
-    "load/010_lock.sql",
-    "load/020_winners.sql",
-    "load/030_touched.sql",
-    "load/040_snapshots.sql",
-    "load/050_listings.sql",
-    "load/060_history.sql",
-    "load/070_rejects.sql",
-    "load/080_audit.sql",
-)
-CHECK_FILES = (
-    "checks/010_landed_counts.sql",
-    "checks/020_staged_counts.sql",
-    "checks/030_staged_contract.sql",
-    "checks/040_accepted_counts.sql",
-    "checks/050_unique_keys.sql",
-    "checks/060_newest_listings.sql",
-    "checks/070_history_stretches.sql",
-    "checks/080_kept_rejects.sql",
-)
-MART_FILES = (
-    "marts/010_lock.sql",
-    "marts/020_stale_days.sql",
-    "marts/030_coverage.sql",
-    "marts/040_rejects_by_day.sql",
-    "marts/050_listing_presence.sql",
-    "marts/060_market_by_day.sql",
-    "marts/070_flows.sql",
-    "marts/080_zip_by_day.sql",
-    "marts/090_price_cuts.sql",
-    "marts/100_zestimate_gaps.sql",
-    "marts/110_jumps.sql",
-    "marts/120_build.sql",
-)
-MART_CHECK_FILES = (
-    "mart_checks/010_bounds.sql",
-    "mart_checks/020_sums_against_core.sql",
-    "mart_checks/030_rejects_against_core.sql",
-    "mart_checks/040_sightings.sql",
-    "mart_checks/050_unique_keys.sql",
-    "mart_checks/060_price_cuts.sql",
-)
-REPORT_FILES = (
-    "report/010_span.sql",
-    "report/020_newest_days.sql",
-    "report/030_days.sql",
-    "report/040_jumps.sql",
-    "report/050_listings.sql",
-    "report/060_price_cuts.sql",
-    "report/070_rejected_before.sql",
-    "report/080_zips.sql",
-    "report/090_reasons.sql",
-)
-MART_RESET_FILES = ("mart_reset/010_forget.sql",)
+
+def _folder(name: str) -> tuple[str, ...]:
+    """The files of a folder in the order in which they run, which is that of their numbers."""
+    return tuple(f"{name}/{path.name}" for path in sorted((SQL_DIR / name).glob("[0-9][0-9][0-9]_*.sql")))
+
+
+DDL_FILES = _folder("ddl")
+STAGING_FILES = _folder("staging")
+LOAD_FILES = _folder("load")
+CHECK_FILES = _folder("checks")
+MART_FILES = _folder("marts")
+MART_CHECK_FILES = _folder("mart_checks")
+MART_RESET_FILES = _folder("mart_reset")
+REPORT_FILES = _folder("report")
 
 
 class Cursor(Protocol):
@@ -204,6 +135,22 @@ def query(cursor: Cursor, sql: str, values: tuple[Any, ...] = ()) -> list[dict[s
     names = [column[0] for column in cursor.description]
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Cursor]:
+    """A transaction of its own: committed at the end of the block, rolled back when that raises.
+
+    What was open before is rolled back first, so that a lock can be the first statement, as it must be.
+    """
+    connection.rollback()
+    try:
+        with closing(connection.cursor()) as cursor:
+            yield cursor
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def read(connection: Connection, sql: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from include.warehouse.sql_files import Connection
-from tests.support.mart_builds import build, mart_tables  # noqa: F401 - a fixture
+from tests.support.mart_builds import build
 from tests.support.ministack import LAMBDA_PYTHON, PROJECT_ROOT
 from tests.support.staged_sets import load, seen
 from tests.support.warehouse_fixture import SECRETS, Warehouse
@@ -40,7 +40,7 @@ def shown(document: str) -> list[str]:
         for number, statement in enumerate(shown(document), 1)
     ],
 )
-def test_a_shown_statement_runs(mart_tables: Connection, warehouse: Warehouse, role: str, statement: str) -> None:  # noqa: F811
+def test_a_shown_statement_runs(mart_tables: Connection, warehouse: Warehouse, role: str, statement: str) -> None:
     """psql answers it with a table, as the role that the document names."""
     load(mart_tables, "b1", seen({1: 200_000, 2: 300_000}, claimed=2))
     build(mart_tables)

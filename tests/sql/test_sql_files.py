@@ -37,7 +37,7 @@ def test_a_statement_ends_where_its_line_does(name: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_file_of_a_folder_is_in_its_list_in_order(folder: str) -> None:
-    """A file dropped into the folder runs, and a file in the list exists, in the order of the numbers."""
+    """Every SQL file of a folder has a number and runs in its turn: none lies there in vain."""
     on_disk = sorted(f"{folder}/{path.name}" for path in (SQL_DIR / folder).glob("*.sql"))
     assert on_disk == list(FOLDERS[folder])
 

@@ -49,9 +49,6 @@ def changed_copy(folder: Path) -> Path:
     number = len(list((sql / "ddl").glob("*.sql"))) + 1
     name = f"ddl/{number:03d}_hoa_fee.sql"
     (sql / name).write_text(MIGRATION.format(name=name))
-    last = sorted(path.name for path in (PROJECT_ROOT / "include" / "sql" / "ddl").glob("*.sql"))[-1]
-    files = folder / "include" / "warehouse" / "sql_files.py"
-    _edit(files, (f'    "ddl/{last}",\n', f'    "ddl/{last}",\n    "{name}",\n'))
     _edit(
         folder / "include" / "schemas" / "listing.odcs.yaml",
         ("\n  - name: reject\n", COLUMN),
