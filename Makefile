@@ -189,8 +189,10 @@ setup: ## Make every environment under .venv (the other commands do it too)
 	@$(PYTHON) tools/environments.py airflow local test
 
 .PHONY: docs
-docs: setup ## Generate the pages that are derived from the contract
+docs: setup ## Generate the pages that are derived: of the contract, the settings and the DAGs
 	@$(test) -m include.contract.listing --dictionary > docs/data-dictionary.md
+	@$(test) -m tools.pages settings > docs/settings.md
+	@$(test) -m tools.pages dags > docs/dags.md
 
 .PHONY: pictures
 pictures: browser ## Take the README's pictures of the stack that is up (after make demo)

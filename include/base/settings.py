@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -23,39 +23,101 @@ class SettingsError(Refused):
     """A setting is missing or cannot be read; the message names it and says what was expected."""
 
 
+_Form = tuple[re.Pattern[str], str]
+_ADDRESS: _Form = (re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+"), "an address like data@example.com")
+_MARKET: _Form = (
+    re.compile(r"[a-z0-9-]+/[a-z0-9-]+"),
+    "what partition keys begin with, source/market, like zillow56/houston-tx",
+)
+
+
+def _says(unit: str, meaning: str, *, more_than_zero: bool = False, form: _Form | None = None) -> dict[str, Any]:
+    """What a setting is beside its default, from which docs/settings.md is made; `form` is that of each of a list."""
+    return {"unit": unit, "meaning": meaning, "more_than_zero": more_than_zero, "form": form}
+
+
 @dataclass(frozen=True)
 class Tuning:
-    """What may be turned, each by the environment variable LISTINGS_<NAME>.
+    """What may be turned, each by the environment variable LISTINGS_<NAME>; `docs/settings.md` has them as a table.
 
-    Times are seconds, shares are fractions of one. Lists are separated by commas or spaces: addresses, and the
-    heads of partitions (source/market).
+    Times are seconds, shares are fractions of one. Lists are separated by commas or spaces.
     """
 
-    start_date: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    retries: int = 0
-    requests_per_second: float = 4.0
-    api_slots: int = 2
-    request_timeout: float = 30.0
+    start_date: datetime = field(
+        default=datetime(2026, 1, 1, tzinfo=UTC), metadata=_says("date", "when schedules begin")
+    )
+    retries: int = field(
+        default=0,
+        metadata=_says(
+            "", "Airflow's retries of a failed task, where waiting may cure it; those that only look have three anyway"
+        ),
+    )
+    requests_per_second: float = field(
+        default=4.0, metadata=_says("per second", "requests over all markets that share a key", more_than_zero=True)
+    )
+    api_slots: int = field(default=2, metadata=_says("", "markets extracted at the same time", more_than_zero=True))
+    request_timeout: float = field(
+        default=30.0, metadata=_says("seconds", "without a byte before a request is given up", more_than_zero=True)
+    )
     # A third of the patience: an answer that drips to its end is asked for again, twice, before the market fails.
-    response_timeout: float = 40.0
-    page_bytes_limit: int = 25_000_000
-    quota_budget: int = 0
-    quota_reserve: int = 0
-    api_patience: float = 120.0
-    date_tolerance_hours: float = 36.0
-    sense_poke_interval: float = 10.0
-    sense_timeout: float = 900.0
-    replay_timeout: float = 7200.0
-    reject_share_limit: float = 0.05
-    suspect_retries: int = 2
-    reconcile_after: float = 600.0
-    reconcile_patience: float = 21600.0
-    reconcile_days: int = 7
-    alert_to: tuple[str, ...] = ()
-    alert_from: str = ""
-    expected_markets: tuple[str, ...] = ()
-    freshness_hours: float = 12.0
-    half_extracted_after: float = 3600.0
+    response_timeout: float = field(
+        default=40.0,
+        metadata=_says("seconds", "that one answer may take in all, headers and body", more_than_zero=True),
+    )
+    page_bytes_limit: int = field(
+        default=25_000_000, metadata=_says("bytes", "that a page may have, after unpacking", more_than_zero=True)
+    )
+    quota_budget: int = field(
+        default=0, metadata=_says("requests", "of a calendar month (UTC) and family; 0: no budget of our own")
+    )
+    quota_reserve: int = field(
+        default=0, metadata=_says("requests", "that are kept back, of the budget and of what the API says remains")
+    )
+    api_patience: float = field(
+        default=120.0, metadata=_says("seconds", "that a call may spend on faults that pass before its market fails")
+    )
+    date_tolerance_hours: float = field(
+        default=36.0, metadata=_says("hours", "how far the date of an extraction may be from now")
+    )
+    sense_poke_interval: float = field(default=10.0, metadata=_says("seconds", "between two looks for a clean set"))
+    sense_timeout: float = field(default=900.0, metadata=_says("seconds", "until a set that is not clean is an error"))
+    replay_timeout: float = field(
+        default=7200.0, metadata=_says("seconds", "that a replay gives the transform for a date")
+    )
+    reject_share_limit: float = field(
+        default=0.05, metadata=_says("share", "of rejects above which a set is held back")
+    )
+    suspect_retries: int = field(
+        default=2,
+        metadata=_says(
+            "hours", "of the clock in which a set that failed alone may fail so again before it waits for a person"
+        ),
+    )
+    reconcile_after: float = field(default=600.0, metadata=_says("seconds", "of age before a set counts as stopped"))
+    reconcile_patience: float = field(
+        default=21600.0, metadata=_says("seconds", "that a stopped set is sent again for, then it is named")
+    )
+    reconcile_days: int = field(default=7, metadata=_says("dates", "that reconciliation looks back on"))
+    alert_to: tuple[str, ...] = field(
+        default=(), metadata=_says("addresses", "that get mail; none: nobody does", form=_ADDRESS)
+    )
+    alert_from: str = field(
+        default="", metadata=_says("address", "of the sender; none: the first that gets mail", form=_ADDRESS)
+    )
+    expected_markets: tuple[str, ...] = field(
+        default=(),
+        metadata=_says(
+            "markets", "that must come each day, as partition keys begin: `zillow56/houston-tx`", form=_MARKET
+        ),
+    )
+    freshness_hours: float = field(
+        default=12.0,
+        metadata=_says("hours", "after a date begins (UTC) its partitions of the expected markets are due"),
+    )
+    half_extracted_after: float = field(
+        default=3600.0,
+        metadata=_says("seconds", "after its newest page an extraction without a manifest counts as stopped half-way"),
+    )
 
     @property
     def date_tolerance(self) -> timedelta:
@@ -92,23 +154,23 @@ class Resources:
 def read_tuning(environment: Mapping[str, str]) -> Tuning:
     """Tuning from `environment`; raises SettingsError for a value that does not parse."""
     found: dict[str, Any] = {}
-    for field in fields(Tuning):
-        name = f"LISTINGS_{field.name.upper()}"
+    for each in fields(Tuning):
+        name = f"LISTINGS_{each.name.upper()}"
         if name in environment:
-            found[field.name] = _parse(name, environment[name], type(field.default))
+            found[each.name] = _parse(name, environment[name], each)
     return Tuning(**found)
 
 
 def read_resources(environment: Mapping[str, str]) -> Resources:
     """Resources from `environment`; raises SettingsError that lists every missing variable."""
-    names = {field.name: f"LISTINGS_{field.name.upper()}" for field in fields(Resources)}
+    names = {each.name: f"LISTINGS_{each.name.upper()}" for each in fields(Resources)}
     missing = [name for name in names.values() if not environment.get(name)]
     if missing:
         raise SettingsError(
             f"not set: {', '.join(missing)}. They are outputs of the deployed stack: "
             "`make up` writes them for the local one, into airflow.env."
         )
-    return Resources(**{field: environment[name] for field, name in names.items()})
+    return Resources(**{each: environment[name] for each, name in names.items()})
 
 
 @cache
@@ -123,7 +185,8 @@ def resources() -> Resources:
     return read_resources(os.environ)
 
 
-def _parse(name: str, text: str, kind: type) -> Any:
+def _parse(name: str, text: str, setting: Field[Any]) -> Any:
+    kind: type[Any] = type(setting.default)
     try:
         if kind is datetime:
             moment = datetime.fromisoformat(text)
@@ -133,35 +196,18 @@ def _parse(name: str, text: str, kind: type) -> Any:
         raise SettingsError(f"{name}={text!r}: expected a value like {_EXAMPLES[kind]}") from None
     if kind in (int, float) and not 0 <= value < math.inf:
         raise SettingsError(f"{name}={text!r}: expected zero or more")
-    if not value and name in _MORE_THAN_ZERO:
+    if not value and setting.metadata["more_than_zero"]:
         raise SettingsError(f"{name}={text!r}: expected more than zero")
-    if name in _FORMS:
-        _check_form(name, value if isinstance(value, tuple) else (value,) if value else ())
+    if form := setting.metadata["form"]:
+        _check_form(name, form, value if isinstance(value, tuple) else (value,) if value else ())
     return value
 
 
-def _check_form(name: str, values: Iterable[str]) -> None:
-    pattern, expected = _FORMS[name]
+def _check_form(name: str, form: _Form, values: Iterable[str]) -> None:
+    pattern, expected = form
     for value in values:
         if not pattern.fullmatch(value):
             raise SettingsError(f"{name}: {value!r}: expected {expected}")
 
 
-# Divided by, or time in which nothing could ever come.
-_MORE_THAN_ZERO = (
-    "LISTINGS_REQUESTS_PER_SECOND",
-    "LISTINGS_API_SLOTS",
-    "LISTINGS_REQUEST_TIMEOUT",
-    "LISTINGS_RESPONSE_TIMEOUT",
-    "LISTINGS_PAGE_BYTES_LIMIT",
-)
-_ADDRESS = (re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+"), "an address like data@example.com")
-_FORMS = {
-    "LISTINGS_ALERT_TO": _ADDRESS,
-    "LISTINGS_ALERT_FROM": _ADDRESS,
-    "LISTINGS_EXPECTED_MARKETS": (
-        re.compile(r"[a-z0-9-]+/[a-z0-9-]+"),
-        "what partition keys begin with, source/market, like zillow56/houston-tx",
-    ),
-}
 _EXAMPLES = {int: "2", float: "0.5", datetime: "2026-01-31T06:00:00Z", str: "text"}
