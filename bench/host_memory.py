@@ -132,7 +132,7 @@ class Pipeline:
         sql = "select count(distinct market) from core.listing_snapshots"
         try:
             with self.warehouse.psycopg() as connection:
-                return connection.execute(sql).fetchall()[0][0] == len(MARKETS)
+                return bool(connection.execute(sql).fetchall()[0][0] == len(MARKETS))
         except psycopg.errors.UndefinedTable:
             return False
 

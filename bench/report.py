@@ -138,7 +138,7 @@ def measure(markets: int, days: int) -> Figures:
                 fill(admin, markets, days, days - 1, days)
                 day, build = timed(lambda: marts.build(connection, run_id="bench"))
                 assert build.partitions == markets, build
-                bucket = NoBucket()
+                bucket: Any = NoBucket()
                 publisher = Publisher(connection, bucket, _RESOURCES, build, "bench", f"{LAST_DAY}T06:00:00Z")
                 report, published = timed(lambda: publisher.publish(LAST_DAY))
                 scan, rows = timed(lambda: admin.execute("select count(price) from core.listing_snapshots").fetchone())

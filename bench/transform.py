@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL_PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
@@ -31,6 +32,7 @@ SOURCE = "zillow56"
 COMPILE = f"""
 import json, sys
 from pathlib import Path
+from typing import Any
 from include.contract.listing import compile_contract
 from include.contract.families import compile_source
 folder = Path(sys.argv[1])
@@ -84,14 +86,22 @@ def keep_bytecode(folder: Path) -> None:
 def prepare(work: Path, pages: Path | None, count: int) -> int:
     """Makes a set of the pages, as landing and the build would; returns its listings."""
     if pages is None:
-        command = [LOCAL_PYTHON, "-m", "local.listing_api", "--write-pages", str(count), "--out", work]
+        command: list[str | Path] = [
+            LOCAL_PYTHON,
+            "-m",
+            "local.listing_api",
+            "--write-pages",
+            str(count),
+            "--out",
+            work,
+        ]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     for page in sorted(pages.glob("page-*.json")) if pages else ():
         (work / page.name).symlink_to(page.resolve())
     entries = [_entry(page) for page in sorted(work.glob("page-*.json"))]
     if not entries:
         raise SystemExit(f"no page-*.json in {pages}: expected the pages of one search")
-    listings = sum(entry["listings"] for entry in entries)
+    listings = int(sum(entry["listings"] for entry in entries))
     manifest = {
         "source": SOURCE,
         "market": "houston-tx",
@@ -106,7 +116,7 @@ def prepare(work: Path, pages: Path | None, count: int) -> int:
     return listings
 
 
-def _entry(page: Path) -> dict[str, object]:
+def _entry(page: Path) -> dict[str, Any]:
     body = page.read_bytes()
     return {
         "name": page.name,
@@ -118,7 +128,7 @@ def _entry(page: Path) -> dict[str, object]:
     }
 
 
-def interleaved(ways: dict[str, Sequence[object]], runs: int) -> dict[str, list[Run]]:
+def interleaved(ways: Mapping[str, Sequence[object]], runs: int) -> dict[str, list[Run]]:
     """Each way in turn, `runs` times; the first turn warms the disk's cache and is dropped."""
     turns = [{name: run(command) for name, command in ways.items()} for _ in range(runs + 1)]
     return {name: [turn[name] for turn in turns[1:]] for name in ways}

@@ -23,18 +23,16 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.sdk import CronPartitionTimetable, Param, dag, task
+from airflow.sdk import CronPartitionTimetable, dag, task
 from airflow.sdk.configuration import conf
 
 from include.assets import LANDED_LISTINGS
-from include.base.markets import LONGEST_LOCATION, LONGEST_REASON, ONE_LINE
 from include.base.refusals import refuse_unknown
-from include.base.searches import SALE, SEARCHES
 from include.base.settings import tuning
-from include.contract.families import known_sources
 from include.dag_defaults import API_POOL, AWS_CONN_ID, DEFAULT_ARGS, START_DATE, TAGS
 from include.extract import plan
 from include.extract.operator import LandListingsOperator
+from include.extract.params import PARAMS
 from include.extract.quota_account import LONGEST_TASK
 from include.extract.quota_ledger import reserve_plan
 
@@ -76,54 +74,7 @@ def plan_requests(
     is_paused_upon_creation=True,
     default_args=DEFAULT_ARGS,
     tags=TAGS,
-    params={
-        "markets": Param(
-            ["houston, tx", "austin, tx", "phoenix, az"],
-            type="array",
-            items={"type": "string", "maxLength": LONGEST_LOCATION, "pattern": ONE_LINE},
-            minItems=1,
-            title="Markets",
-            description="One per line, as the API knows them: a city and its state.",
-        ),
-        "source": Param(
-            "zillow56",
-            type="string",
-            enum=list(known_sources()),
-            title="API family",
-            description="Which of the listing APIs to ask (source).",
-        ),
-        "listing": Param(
-            SALE,
-            type="string",
-            enum=list(SEARCHES),
-            title="Homes",
-            description="For sale, for rent or sold: each is a market of its own (houston-tx-rent).",
-        ),
-        "page_limit": Param(
-            20,
-            type="integer",
-            minimum=1,
-            maximum=20,
-            title="Page limit",
-            description="Pages per market at most; each page is one request of your quota. The API shows 20 at most.",
-        ),
-        "date_override": Param(
-            None,
-            type=["null", "string"],
-            maxLength=LONGEST_REASON,
-            pattern=ONE_LINE,
-            title="Reason for another date",
-            description="Only when the partition key is not today: why what the API serves now stands for that date.",
-        ),
-        "quota_override": Param(
-            None,
-            type=["null", "string"],
-            maxLength=LONGEST_REASON,
-            pattern=ONE_LINE,
-            title="Reason not to believe the API's quota",
-            description="Only when a run is refused for what the API last said of its quota: why there is more now.",
-        ),
-    },
+    params=PARAMS,
 )
 def extract_listings() -> None:
     LandListingsOperator.partial(

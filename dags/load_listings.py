@@ -28,7 +28,6 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.sdk import (
     FixedKeyMapper,
     IdentityMapper,
-    Param,
     PartitionedAssetTimetable,
     ProductMapper,
     TriggerRule,
@@ -42,6 +41,7 @@ from include.assets import CLEAN_LISTINGS, SUSPECT_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.load import steps
 from include.load.operator import CopyToStagingOperator
+from include.load.params import PARAMS
 from include.warehouse.sql_files import CHECK_FILES, LOAD_FILES, SQL_DIR
 
 
@@ -122,14 +122,7 @@ def load_batch(batch: dict[str, Any]) -> None:
     tags=TAGS,
     template_searchpath=[str(SQL_DIR)],
     user_defined_macros={"batch_of": steps.batch_of, "copy_of": steps.copy_of},
-    params={
-        "retry_suspects": Param(
-            False,
-            type="boolean",
-            title="Retry suspects",
-            description="Load also the sets that failed alone in too many hours and wait for a person.",
-        )
-    },
+    params=PARAMS,
 )
 def load_listings() -> None:
     load_batch.expand(batch=plan_batches())

@@ -25,15 +25,15 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import alerts
 from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
-from include.base.settings import tuning
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
+from include.reconcile.params import PARAMS
 
 
 @task
@@ -96,22 +96,7 @@ def _announce(event: Any, partitions: list[str]) -> list[str]:
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags=TAGS,
-    params={
-        "days": Param(
-            max(1, tuning().reconcile_days),
-            type="integer",
-            minimum=1,
-            maximum=max(400, tuning().reconcile_days),
-            title="Days",
-            description="How many dates to look back on: more after a long outage, or for a set of an earlier date.",
-        ),
-        "retry_stuck": Param(
-            False,
-            type="boolean",
-            title="Retry what is stuck",
-            description="Send also the sets again that were sent for hours and wait for a person.",
-        ),
-    },
+    params=PARAMS,
 )
 def reconcile_listings() -> None:
     gaps = find_gaps()

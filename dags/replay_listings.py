@@ -23,7 +23,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
-from airflow.sdk import Param, TriggerRule, dag, task, task_group
+from airflow.sdk import TriggerRule, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.alerts import send
@@ -31,10 +31,10 @@ from include.assets import CLEAN_LISTINGS
 from include.base.keys import partition_of
 from include.base.refusals import refuse_unknown
 from include.base.settings import resources, tuning
-from include.contract.families import known_sources
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, LOOK_AGAIN, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.ledger.sets import Ledger
 from include.replay import steps
+from include.replay.params import PARAMS
 from include.replay.sensor import ReplayedSetsSensor
 from include.sense.drift import tell_unknown_fields
 from include.sense.gates import Gatekeeper
@@ -113,23 +113,7 @@ def replay_date(date: str) -> None:
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags=TAGS,
-    params={
-        "from_date": Param(type="string", format="date", title="From", description="The first date."),
-        "to_date": Param(type="string", format="date", title="To", description="The last date, included."),
-        "markets": Param(
-            [],
-            type=["null", "array"],
-            items={"type": "string"},
-            title="Markets",
-            description='One per line, as in the keys (houston-tx-rent) or, for sale, "houston, tx"; none: all.',
-        ),
-        "source": Param(
-            None, type=["null", "string"], enum=[None, *known_sources()], title="API family", description="None: all."
-        ),
-        "only_missing": Param(
-            False, type="boolean", title="Only missing", description="Only what is not loaded or should hold its day."
-        ),
-    },
+    params=PARAMS,
 )
 def replay_listings() -> None:
     replay_date.expand(date=plan_dates())

@@ -156,7 +156,7 @@ class Warehouse:
                 process.stop()
         self.ministack.stop()
 
-    def driver(self, role: str = "loader") -> redshift_connector.Connection:
+    def driver(self, role: str = "loader") -> Any:
         """A connection as the Redshift operators make it."""
         return redshift_connector.connect(
             host=HOST, port=self.port, user=role, password=SECRETS[role], database="listings", ssl=False
