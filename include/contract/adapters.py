@@ -8,6 +8,7 @@ is refused with the place, what was found there and what was expected.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -43,6 +44,8 @@ PAGE_FACTS = ("total_pages", "total_listings")
 ADDRESS_PARTS = ("street", "city", "state", "zipcode")
 
 T = TypeVar("T")
+# From the host on: another host, or a search with parameters of its own, would not be what the file says.
+_PATH = re.compile(r"/([\w.~-]+(/[\w.~-]+)*/?)?")
 
 
 class AdapterError(Refused):
@@ -125,7 +128,9 @@ def parse_adapter(name: str, document: Any) -> Adapter:
         raise AdapterError(f"{name}: source is {top.get('source')!r}, expected the file's own name, {name!r}")
     listings = _mapping(f"{name}.listings", top.get("listings"))
     errors = _mapping(f"{name}.errors", top.get("errors"))
-    maps = {key: _frozen(_mapping(f"{name}.maps.{key}", each)) for key, each in top.get("maps", {}).items()}
+    maps = {
+        key: _words(f"{name}.maps.{key}", each) for key, each in _mapping(f"{name}.maps", top.get("maps", {})).items()
+    }
     columns = _columns(name, _mapping(f"{name}.columns", top.get("columns")), maps)
     said_flags = _mapping(f"{name}.flags", top.get("flags", {}))
     flags = _frozen({flag: _path(f"{name}.flags.{flag}", path) for flag, path in said_flags.items()})
@@ -157,14 +162,21 @@ def _request(where: str, part: dict[str, Any]) -> Request:
     _only(f"{where}.listing", listing, set(SEARCHES))
     if not listing:
         raise AdapterError(f"{where}.listing: empty; it says how to ask for one or more of {', '.join(SEARCHES)}")
+    if part.get("method") != "GET":
+        raise AdapterError(f"{where}: method is {part.get('method')!r}, expected 'GET': params go into the address")
+    path = _need(where, part, "path", str)
+    if not _PATH.fullmatch(path):
+        raise AdapterError(f"{where}: path is {path!r}, expected one that begins at the host, like '/search'")
+    if (cap := _need(where, part, "page_cap", int)) < 1:
+        raise AdapterError(f"{where}: page_cap is {cap}, expected 1 or more")
     return Request(
-        method=_need(where, part, "method", str),
+        method="GET",
         host=_need(where, part, "host", str),
-        path=_need(where, part, "path", str),
+        path=path,
         location_param=_need(where, part, "location_param", str),
         page_param=_need(where, part, "page_param", str),
         first_page=_need(where, part, "first_page", int),
-        page_cap=_need(where, part, "page_cap", int),
+        page_cap=cap,
         params=_params(f"{where}.params", part.get("params", {})),
         listing=_frozen({kind: _params(f"{where}.listing.{kind}", each) for kind, each in listing.items()}),
         page_size_param=part.get("page_size_param"),
@@ -173,7 +185,11 @@ def _request(where: str, part: dict[str, Any]) -> Request:
 
 
 def _params(where: str, part: Any) -> Mapping[str, str]:
-    return _frozen({key: str(value) for key, value in _mapping(where, part).items()})
+    params = _mapping(where, part)
+    for key, value in params.items():
+        if not isinstance(key, str) or isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise AdapterError(f"{where}: {key!r}: {value!r}, expected a text or a number; 'true' and 'no' are quoted")
+    return _frozen({key: str(value) for key, value in params.items()})
 
 
 def _page_facts(where: str, part: dict[str, Any]) -> Mapping[str, tuple[str, ...]]:
@@ -228,8 +244,8 @@ def _rule(where: str, part: dict[str, Any], column: Column, maps: Mapping[str, M
     return Rule(
         path=_path(where, part.get("path")),
         conversion=conversion,
-        null_values=tuple(part.get("null_values", ())),
-        null_of_homes=tuple(part.get("null_of_homes", ())),
+        null_values=_unknowns(where, part, "null_values", (bool,) if conversion == "flag" else (int, str)),
+        null_of_homes=_unknowns(where, part, "null_of_homes", (int,)),
         map_name=map_name,
         unknown=part.get("unknown"),
         unit_path=_path(where, part["unit_path"]) if "unit_path" in part else None,
@@ -242,9 +258,36 @@ def _units(where: str, value: Any) -> Mapping[str, float]:
     units = _mapping(where, value)
     for unit, factor in units.items():
         is_number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
-        if not isinstance(unit, str) or not is_number or not 0 < factor < math.inf:
+        if not isinstance(unit, str) or not unit.strip() or not is_number or not 0 < factor < math.inf:
             raise AdapterError(f"{where}: {unit!r}: {factor!r}, expected a unit's name and how many square feet it is")
+    if not units:
+        raise AdapterError(f"{where}: empty; it says how many square feet a unit is")
     return _frozen(units)
+
+
+def _words(where: str, value: Any) -> Mapping[str, str]:
+    """A family's words in the contract's vocabulary. A bare yes, no, on or off is no word to YAML: true or false."""
+    words = _mapping(where, value)
+    for word, meaning in words.items():
+        if not isinstance(word, str) or not isinstance(meaning, str):
+            raise AdapterError(
+                f"{where}: {word!r}: {meaning!r}, expected two texts; what YAML reads otherwise is quoted"
+            )
+    if not words:
+        raise AdapterError(f"{where}: empty; it translates a family's words")
+    return _frozen(words)
+
+
+_NAMED: dict[type, str] = {bool: "true or false", int: "whole numbers", str: "texts"}
+
+
+def _unknowns(where: str, part: Mapping[str, Any], key: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    """Values that mean "not known". Null means it without being named."""
+    values = part.get(key, [])
+    if not isinstance(values, list) or not all(type(each) in kinds for each in values):
+        expected = " and ".join(_NAMED[kind] for kind in kinds)
+        raise AdapterError(f"{where}: {key} is {values!r}, expected a list of {expected}")
+    return tuple(values)
 
 
 def _check_shared_paths(name: str, rules: Mapping[str, tuple[Rule, ...]]) -> None:
@@ -316,9 +359,14 @@ def _mapping(where: str, value: Any) -> dict[str, Any]:
 def _path(where: str, value: Any) -> str:
     """The path as it stands; refused where nothing can be: an answer has objects with names, a list has no places."""
     names = value.split(".") if isinstance(value, str) else [""]
-    if not all(names) or any(name.isdigit() or "[" in name for name in names):
+    if any(name.isdigit() or "[" in name or name in ("", "*") or not _is_name(name) for name in names):
         raise AdapterError(f"{where}: nothing stands at {value!r}; expected names of fields with dots between")
     return str(value)
+
+
+def _is_name(text: str) -> bool:
+    """Whether no blank stands around it and no line break in it, as a slip of the hand leaves them."""
+    return text == text.strip() and text.isprintable()
 
 
 def _paths(where: str, value: Any) -> tuple[str, ...]:
@@ -341,7 +389,7 @@ def _texts(where: str, value: Any) -> tuple[str, ...]:
 
 def _need(where: str, part: Mapping[str, Any], key: str, kind: type[T]) -> T:
     value = part.get(key)
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise AdapterError(f"{where}: {key} is {value!r}, expected {kind.__name__}")
     return value
 

@@ -223,6 +223,16 @@ def wrapped(not_listings: dict[str, Any]) -> dict[str, Any]:
     return {**document, "not_listings": not_listings}
 
 
+def with_request(**changes: Any) -> dict[str, Any]:
+    """The zillow56 file with another request."""
+    return zillow56(request={**ZILLOW56["request"], **changes})
+
+
+def with_price(**changes: Any) -> dict[str, Any]:
+    """The zillow56 file with another rule for the price."""
+    return with_column("price", {"path": "price", "as": "number", **changes})
+
+
 def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
     """The zillow56 file with one column's rule changed."""
     document = zillow56()
@@ -325,6 +335,43 @@ def with_column(name: str, rule: dict[str, Any]) -> dict[str, Any]:
             )
             for factor in ("43560", True, 0, -1, float("inf"), float("nan"))
         ),
+        (
+            with_column(
+                "lot_area_sqft", {"path": "lotAreaValue", "as": "area", "unit_path": "lotAreaUnit", "units": {}}
+            ),
+            "zillow56.columns.lot_area_sqft.units: empty; it says how many",
+        ),
+        *(
+            (zillow56(listings={"at": [path]}), "zillow56.listings.at: nothing stands at")
+            for path in (" results", "results ", "data.\nresults", "data.*", "data. results")
+        ),
+        (zillow56(listings={"at": ["results"], "each": " home"}), "zillow56.listings.each: nothing stands at ' home'"),
+        *(
+            (
+                with_price(null_values=values),
+                "zillow56.columns.price: null_values is .*, expected a list of whole numbers and texts",
+            )
+            for values in ("x", [None], [0.5], [True], [float("nan")], [[1]], {"a": 1})
+        ),
+        (
+            with_column("is_auction", {"path": "isAuction", "as": "flag", "null_values": [0]}),
+            "zillow56.columns.is_auction: null_values is .*, expected a list of true or false",
+        ),
+        (with_price(null_of_homes=0), "zillow56.columns.price: null_of_homes is 0, expected a list of whole numbers"),
+        (zillow56(maps=["a"]), r"zillow56.maps: \['a'\], expected a mapping"),
+        (zillow56(maps={"home_type": {}}), "zillow56.maps.home_type: empty; it translates"),
+        (zillow56(maps={"home_type": {False: "LOT"}}), "zillow56.maps.home_type: False: 'LOT', expected two texts"),
+        (zillow56(maps={"home_type": {"LOT": None}}), "zillow56.maps.home_type: 'LOT': None, expected two texts"),
+        (with_request(method="POST"), "zillow56.request: method is 'POST', expected 'GET'"),
+        *(
+            (with_request(path=path), "zillow56.request: path is .*, expected one that begins at the host")
+            for path in ("search", "//example.com/search", "http://example.com/search", "/search?a=b", "/a b", "")
+        ),
+        (with_request(page_cap=0), "zillow56.request: page_cap is 0, expected 1 or more"),
+        (with_request(page_cap=True), "zillow56.request: page_cap is True, expected int"),
+        (with_request(params={"output": True}), "zillow56.request.params: 'output': True, expected a text or a number"),
+        (with_request(params={"output": None}), "zillow56.request.params: 'output': None, expected a text or a number"),
+        (with_searches({"rent": {"isRent": True}}), "zillow56.request.listing.rent: 'isRent': True, expected a text"),
         (zillow56(not_listings={"kind": []}), r"zillow56.not_listings.kind: \[\], expected a list of texts, true or"),
         (zillow56(not_listings={"kind": "group"}), "zillow56.not_listings.kind: 'group', expected a list"),
         (zillow56(not_listings={"kind": [None]}), r"zillow56.not_listings.kind: \[None\], expected a list"),
