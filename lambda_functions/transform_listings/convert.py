@@ -79,7 +79,7 @@ def convert(column: Column, rows: Rows, homes: pa.Array | None = None) -> Conver
     for rule in column.rules:
         values = rows.leaves[rule.path]
         if rule.null_values:
-            values = [None if value in rule.null_values else value for value in values]
+            values = [None if rule.is_unknown(value) else value for value in values]
         if rule.null_of_homes:
             assert homes is not None
             pairs = zip(values, homes.to_pylist(), strict=True)
@@ -134,8 +134,9 @@ def _area(values: Sequence[Any], column: Column, rule: Rule, rows: Rows, verdict
     assert rule.units is not None
     assert rule.unit_path is not None
     numbers = pa.array(values, pa.float64())
-    units = pa.array(rows.leaves[rule.unit_path], pa.string())
-    factors = pa.array(rule.units.values(), pa.float64()).take(pc.index_in(units, pa.array(rule.units)))
+    units = pc.utf8_lower(pc.utf8_trim_whitespace(pa.array(rows.leaves[rule.unit_path], pa.string())))
+    known = pa.array([unit.lower() for unit in rule.units])
+    factors = pa.array(rule.units.values(), pa.float64()).take(pc.index_in(units, known))
     strange = verdicts.add(INVALID, pc.and_(pc.is_valid(numbers), pc.is_null(factors)))
     return _decimals(numbers if strange is None else _without(numbers, strange), factors, column, verdicts)
 
@@ -199,7 +200,7 @@ def _address_part(values: Sequence[Any], column: Column, rule: Rule, rows: Rows,
     if rule.path not in rows.addresses:
         rows.addresses[rule.path] = take_apart(pa.array(values, pa.string()))
     part = rows.addresses[rule.path][rule.part]
-    unknown = pc.is_in(part, pa.array(rule.null_values, pa.string()))
+    unknown = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(part)), pa.array(rule.null_values, pa.string()))
     return _storable(_without(part, unknown), column, verdicts)
 
 

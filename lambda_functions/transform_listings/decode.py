@@ -210,7 +210,7 @@ class PageReader:
             if not problem:
                 _put(kept, path, value := _at(row, path))
                 # What a later rule of the column would read does not count then.
-                if path == rule.path and value is not None and value not in rule.null_values:
+                if path == rule.path and value is not None and not rule.is_unknown(value):
                     filled.setdefault(column, rule)
         for path in self._any_leaves:
             _put(kept, path, bool(_at(row, path)))

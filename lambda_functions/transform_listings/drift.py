@@ -61,7 +61,7 @@ class Watch:
         """Keeps what is sent as milliseconds."""
         for _, rule, seen in self._times:
             known = (value for value in rows.leaves[rule.path] if value is not None)
-            seen += [value for value in known if value not in rule.null_values]
+            seen += [value for value in known if not rule.is_unknown(value)]
 
     def see_untyped(self, body: bytes) -> None:
         """Looks what a listing that could not be typed fills: a value of the wrong type is a value."""
@@ -86,7 +86,7 @@ class Watch:
 
     def _sent(self, body: bytes, rule: Rule) -> bool:
         value = self._reader.value_at(body, rule.path)
-        return value not in (None, "", {}) and value not in rule.null_values
+        return value not in (None, "", {}) and not rule.is_unknown(value)
 
 
 def _homes(made: Mapping[str, Converted]) -> int:

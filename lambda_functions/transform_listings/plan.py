@@ -27,6 +27,10 @@ class Rule(msgspec.Struct, frozen=True):
     units: Mapping[str, float] | None
     part: str | None
 
+    def is_unknown(self, value: object) -> bool:
+        """Whether the value stands for "not known". Of a text neither case nor the blanks around it matter."""
+        return (value.strip().casefold() if isinstance(value, str) else value) in self.null_values
+
     @property
     def reads(self) -> tuple[tuple[str, str], ...]:
         """The paths that it reads, each with how its value is read from JSON."""
@@ -137,7 +141,7 @@ def _rule(said: Mapping[str, Any], maps: Mapping[str, Mapping[str, str]]) -> Rul
     return Rule(
         path=said["path"],
         conversion=said["conversion"],
-        null_values=tuple(said["null_values"]),
+        null_values=tuple(each.casefold() if isinstance(each, str) else each for each in said["null_values"]),
         null_of_homes=tuple(said["null_of_homes"]),
         map=maps[said["map_name"]] if said["map_name"] else None,
         unknown=said["unknown"],

@@ -65,7 +65,7 @@ def test_before_a_foreclosure_the_status_tells(source: str, values: dict[str, An
 
 
 @pytest.mark.parametrize("source", known_sources())
-@pytest.mark.parametrize("words", ["(undisclosed Address)", "(Undisclosed Address)"])
+@pytest.mark.parametrize("words", ["(undisclosed Address)", "(Undisclosed Address)", " (UNDISCLOSED address) "])
 def test_an_undisclosed_address_is_no_street(source: str, words: str) -> None:
     """Words that stand for an address are no address; the place beside them is kept."""
     sent: dict[str, Any] = {

@@ -133,6 +133,12 @@ def test_acres_become_square_feet_exactly(acres: float, square_feet: str) -> Non
     assert Decimal(square_feet) == only(lotAreaValue=acres, lotAreaUnit="acres")["lot_area_sqft"]
 
 
+@pytest.mark.parametrize("unit", ["acres", "Acres", " ACRES "])
+def test_a_unit_is_known_however_it_is_spelled(unit: str) -> None:
+    """Half an acre is 21,780 square feet; a listing is no reject for a capital letter or a blank."""
+    assert Decimal("21780.00") == only(lotAreaValue=0.5, lotAreaUnit=unit)["lot_area_sqft"]
+
+
 @pytest.mark.parametrize(("sent", "square_feet"), [(50, "538.20"), (51, "548.96"), (0.05, "0.54")])
 def test_a_unit_may_be_no_whole_number_of_square_feet(sent: float, square_feet: str) -> None:
     """538.195, 548.9589 and 0.538195, multiplied in decimal: a square metre is 10.7639 square feet."""
