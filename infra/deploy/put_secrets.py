@@ -50,7 +50,7 @@ def read_config(path: Path = CONFIG) -> ApiConfig:
         raise DeployError(f'{path}: expected an object with your RapidAPI key as "{KEY}". {example}')
     if "example" in found[KEY]:
         raise DeployError(f"{path} still has the example's key. Put your own, from RapidAPI's page of the API.")
-    if strange := re.search(r"[^!-~]", found[KEY].strip()):
+    if strange := re.search(r"[^!-~]|['\"]", found[KEY].strip()):
         raise DeployError(
             f"{path}: character {strange.start() + 1} of {KEY} is a space, a line break or another that no key has, "
             "like the quotes of a text program. Copy it anew from RapidAPI's page of the API."

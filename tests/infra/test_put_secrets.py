@@ -125,6 +125,7 @@ def test_key_is_in_no_representation() -> None:
         ('{"x-rapidapi-key": "not-a-real\\nkey"}', "character 11 of x-rapidapi-key is a space, a line break"),
         ('{"x-rapidapi-key": "\u201cnot-a-real\u201d"}', "character 1 of x-rapidapi-key is a space, a line break"),
         ('{"x-rapidapi-key": "not-a-real key"}', "character 11 of x-rapidapi-key is a space, a line break"),
+        ('{"x-rapidapi-key": "\'not-a-real\'"}', "character 1 of x-rapidapi-key is a space, a line break"),
         ('{"x-rapidapi-key": "k", "x-rapidapi-host": "h.example.com"}', "x-rapidapi-host is 'h.example.com', and"),
         ('{"x-rapidapi-key": "k", "smtp_listings": {"host": "h"}}', "smtp_listings is expected as Airflow's JSON"),
     ],
