@@ -13,6 +13,10 @@ MANIFEST = "_manifest.json"
 SUCCESS = "_SUCCESS.json"
 LISTINGS_FILE = "listings.parquet"
 REJECTS_FILE = "rejects.parquet"
+SETS = "listings/"
+"""What the keys of all sets begin with, in each of the three buckets."""
+READY = "ready/"
+"""What the ready markers begin with, in the clean bucket."""
 REPORTS = "reports/"
 REPLAYS = "reports/replays/"
 OPEN_PARTITIONS = "reports/open-partitions.json"
@@ -128,6 +132,26 @@ def page_number(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def source_prefix(source: str) -> str:
+    """What the keys of all sets of a family begin with."""
+    return f"{SETS}source={source}/"
+
+
+def market_in(folder: str) -> str:
+    """The market whose folder this is, one below the prefix of a family."""
+    return folder.rsplit("market=", 1)[-1].rstrip("/")
+
+
+def just_before(folder: str, date: str) -> str:
+    """Return where a listing of the folder is to start for `date` to be the first of its dates."""
+    return f"{folder}date={date}"
+
+
+def transform_folder(version: str) -> str:
+    """The folder within a clean set that holds what this transform made of it."""
+    return f"transform={version}/"
+
+
 def market_prefix(source: str, market: str, date: str) -> str:
     """The folder of all extractions of one partition."""
     return f"listings/source={source}/market={market}/date={date}/"
@@ -182,6 +206,11 @@ def replay_key(replay: str, date: str, name: str) -> str:
     return f"{REPLAYS}replay={replay}/date={date}/{name}.json"
 
 
+def just_before_replay(since: str) -> str:
+    """Return where a listing of the replays is to start for `since`, a moment, to be the first that is named."""
+    return f"{REPLAYS}replay={since}"
+
+
 def parse_replay(key: str) -> tuple[str, str] | None:
     """The replay whose request is stored at `key` and the date that it is about, or None when it is none."""
     match = _REPLAY_REQUEST.fullmatch(key)
@@ -195,8 +224,39 @@ def notice_key(date: str, name: str) -> str:
     return f"reports/notices/date={date}/{name}.json"
 
 
+def resent_notices(transform_version: str) -> str:
+    """What the notices begin with of the sets that were sent to this transform again; a new one begins anew."""
+    return f"resent~{transform_version}~"
+
+
+def resent_notice(key: SetKey, transform_version: str) -> str:
+    """The notice that the set was sent to this transform again."""
+    return f"{resent_notices(transform_version)}{key.source}~{key.market}~{key.extract_id.lower()}"
+
+
+def field_notices(key: SetKey) -> str:
+    """What the notices begin with of the unknown fields of the set's market."""
+    return f"drift~{key.source}~{key.market}~"
+
+
+def field_notice(key: SetKey, path: str) -> str:
+    """The notice of an unknown field; by a hash, as its path may hold what a key must not."""
+    return field_notices(key) + sha256(path.encode()).hexdigest()[:12]
+
+
+def lost_notice(partition: str) -> tuple[str, str]:
+    """Date and name of the notice that nobody can bring the partition's rows back."""
+    source, market, date = parse_partition(partition)
+    return date, f"lost~{source}~{market}"
+
+
+def message_notice(fingerprint: str) -> str:
+    """The notice that the message of this fingerprint was mailed."""
+    return f"reconcile~{fingerprint}"
+
+
 def report_key(date: str, name: str) -> str:
-    """Where a date's report keeps a file of its: `report.html`, `report.json`, `marts/market_by_day.csv`."""
+    """Where a date's report keeps its files: `report.html`, `report.json`, `marts/market_by_day.csv`."""
     return f"{REPORTS}date={date}/{name}"
 
 

@@ -15,7 +15,20 @@ from botocore.exceptions import ClientError
 
 from include.base.batches import ReadySet, Turn
 from include.base.json_objects import CLEANED, READY, read_json, read_object
-from include.base.keys import REPLAYS, SetKey, market_prefix, parse_partition, parse_ready, parse_replay, ready_prefix
+from include.base.keys import (
+    REPLAYS,
+    SETS,
+    SetKey,
+    just_before,
+    just_before_replay,
+    market_in,
+    market_prefix,
+    parse_partition,
+    parse_ready,
+    parse_replay,
+    ready_prefix,
+    source_prefix,
+)
 from include.base.settings import Resources
 
 if TYPE_CHECKING:
@@ -68,13 +81,13 @@ class Ledger:
     def kept(self, first: Date, last: Date, source: str | None, markets: Collection[str]) -> list[SetKey]:
         """The complete sets in raw of the dates `first` to `last`; no source or no markets: of all."""
         bucket = self.where.raw_bucket
-        sources = [f"listings/source={source}/"] if source else list(self._folders(bucket, "listings/"))
+        sources = [source_prefix(source)] if source else list(self._folders(bucket, SETS))
         folders = [folder for each in sources for folder in self._folders(bucket, each)]
-        wanted = [folder for folder in folders if not markets or folder.rsplit("market=", 1)[-1][:-1] in markets]
+        wanted = [folder for folder in folders if not markets or market_in(folder) in markets]
         return sorted(key for folder in wanted for key in self._kept_of_market(folder, first, last))
 
     def _kept_of_market(self, folder: str, first: Date, last: Date) -> Iterator[SetKey]:
-        for name, _ in self._keys(self.where.raw_bucket, folder, after=f"{folder}date={first.isoformat()}"):
+        for name, _ in self._keys(self.where.raw_bucket, folder, after=just_before(folder, first.isoformat())):
             key = SetKey.of(name)
             if key and key.date > last.isoformat():
                 return
@@ -155,7 +168,7 @@ class Ledger:
     def replays(self, since: str) -> dict[str, set[str]]:
         """The ids of replays from `since` on, each with the dates that it asked for; an id begins with the moment."""
         found: dict[str, set[str]] = {}
-        for name, _ in self._keys(self.where.clean_bucket, REPLAYS, after=f"{REPLAYS}replay={since}"):
+        for name, _ in self._keys(self.where.clean_bucket, REPLAYS, after=just_before_replay(since)):
             if of := parse_replay(name):
                 found.setdefault(of[0], set()).add(of[1])
         return found
@@ -165,9 +178,9 @@ class Ledger:
 
         Listed market by market, so that history costs nothing. `also`: partitions of earlier dates, a listing each.
         """
-        for source in self._folders(bucket, "listings/"):
+        for source in self._folders(bucket, SETS):
             for market in self._folders(bucket, source):
-                yield from self._objects(bucket, market, after=f"{market}date={since.isoformat()}")
+                yield from self._objects(bucket, market, after=just_before(market, since.isoformat()))
         for partition in also:
             yield from self._objects(bucket, market_prefix(*parse_partition(partition)))
 

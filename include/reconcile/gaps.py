@@ -20,7 +20,10 @@ from include.base.keys import (
     page_number,
     parse_partition,
     partition_of,
+    resent_notice,
+    resent_notices,
     set_of,
+    transform_folder,
 )
 from include.ledger import withdrawals
 from include.ledger.notices import given
@@ -159,7 +162,7 @@ def find(
     raw = {key for key, names in raw_names.items() if MANIFEST in names}
     lost_pages = {key: lost for key in raw if (lost := _lost_pages(raw_names[key], landing.pages.get(key, {})))}
     clean_names = _names(ledger.objects(ledger.where.clean_bucket, since, also))
-    folder = f"transform={ledger.where.transform_version}/"
+    folder = transform_folder(ledger.where.transform_version)
     clean = {key for key, names in clean_names.items() if folder + SUCCESS in names}
     files = (LISTINGS_FILE, REJECTS_FILE)
     lost_files = {
@@ -355,15 +358,10 @@ def _waking(names: Iterable[str], since: Date) -> tuple[str, ...]:
     return tuple(sorted(found.values()))
 
 
-def resent_notice(key: SetKey, transform_version: str) -> str:
-    """The notice that the set was sent again; of the version, as a new one begins anew."""
-    return f"resent~{transform_version}~{key.source}~{key.market}~{key.extract_id.lower()}"
-
-
 def _first_sent(ledger: Ledger, keys: Collection[SetKey]) -> dict[SetKey, datetime]:
     """When each set was first sent again, of those that were."""
     version, found = ledger.where.transform_version, {}
     for date in {key.date for key in keys}:
-        found[date] = given(ledger.client, ledger.where.clean_bucket, date, f"resent~{version}~")
+        found[date] = given(ledger.client, ledger.where.clean_bucket, date, resent_notices(version))
     names = {key: resent_notice(key, version) for key in keys}
     return {key: found[key.date][name] for key, name in names.items() if name in found[key.date]}

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include.base.keys import partition_of
+from include.base.keys import lost_notice, message_notice, partition_of, resent_notice
 from include.base.settings import resources, tuning
 from include.ledger import notices
 from include.ledger.queues import peek, send_again
 from include.ledger.sets import Ledger
 from include.reconcile import open_partitions
 from include.reconcile.freshness import Expectation
-from include.reconcile.gaps import Gaps, Limits, find, resent_notice
+from include.reconcile.gaps import Gaps, Limits, find
 from include.reconcile.message import dead_letter_line, for_a_person
 from include.warehouse import batch_load
 from include.warehouse.audit import suspicions_since
@@ -140,10 +140,10 @@ def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable
     somebody is to be told.
     """
     bucket = resources().clean_bucket
-    lost = {each: notice for each in gaps.lost if not notices.is_given(client, bucket, *(notice := _lost(each)))}
+    lost = {each: notice for each in gaps.lost if not notices.is_given(client, bucket, *(notice := lost_notice(each)))}
     if not (lines := for_a_person(replace(gaps, lost=tuple(lost)))):
         return None
-    name = f"reconcile~{_fingerprint(gaps)}"
+    name = message_notice(_fingerprint(gaps))
     is_mailed = False
     if lost or gaps.older or not notices.is_given(client, bucket, day, name):
         is_mailed = mail("[listings] reconcile_listings needs you", lines)
@@ -154,12 +154,6 @@ def report(client: S3Client, gaps: Gaps, day: str, mail: Callable[[str, Iterable
         for partition, notice in lost.items():
             notices.first_time(client, bucket, *notice, {"partition": partition})
     return "\n".join(lines)
-
-
-def _lost(partition: str) -> tuple[str, str]:
-    """Date and name of the notice that the partition is lost."""
-    head, day = partition.split("|")
-    return day, f"lost~{head.replace('/', '~')}"
 
 
 def _fingerprint(gaps: Gaps) -> str:

@@ -18,9 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.base.json_objects import REPORT, UnreadableObject, read_object
 from include.base.keys import (
+    READY,
     REPORT_DATES,
     MalformedKey,
     SetKey,
+    just_before,
     mart_file,
     parse_ready,
     report_folder_date,
@@ -132,7 +134,7 @@ class ReportStore:
     def ready(self, since: str, transform_version: str) -> dict[SetKey, Ready]:
         """The newest ready marker of each set of the dates from `since` on, of the transform named."""
         newest: dict[SetKey, Ready] = {}
-        for key, put_at in self._keys("ready/date=", f"ready/date={since}"):
+        for key, put_at in self._keys(READY, just_before(READY, since)):
             found = parse_ready(key)
             if found and found.transform_version == transform_version:
                 marker = Ready(found.replay or "", put_at)

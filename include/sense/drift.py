@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from include.base.json_objects import SUCCESS, read_json
-from include.base.keys import SetKey
+from include.base.keys import SetKey, field_notice, field_notices
 from include.base.settings import Resources, tuning
 from include.contract.families import load_source
 from include.ledger.notices import first_time, given
@@ -51,8 +50,8 @@ def tell_unknown_fields(
         )
     if gone:
         _log.warning("%s: claims that are gone: %s", key.manifest, ", ".join(gone))
-    told = given(client, where.clean_bucket, key.date, _notice(key))
-    news = [path for path in lines if _notice(key, path) not in told]
+    told = given(client, where.clean_bucket, key.date, field_notices(key))
+    news = [path for path in lines if field_notice(key, path) not in told]
     if news:
         is_sent = send(
             f"{'Unknown fields' if fields else 'No claims'}: {key.source}, {key.market}, {key.date}",
@@ -80,7 +79,7 @@ def tell_unknown_fields(
         if is_sent or not tuning().alert_to:
             for path in news:
                 notice = {"field": path, "listings": fields.get(path, 0), "set": key.manifest}
-                first_time(client, where.clean_bucket, key.date, _notice(key, path), notice)
+                first_time(client, where.clean_bucket, key.date, field_notice(key, path), notice)
     return news
 
 
@@ -90,9 +89,3 @@ def _claims_gone(source: str, success: dict[str, Any]) -> list[str]:
     paths = {"pages_claimed": facts.get("total_pages"), "listings_claimed": facts.get("total_listings")}
     absent = success.get("absent_claims", ()) if success["counts"]["landed"] else ()
     return [" or ".join(places) for claim, places in paths.items() if places and claim in absent]
-
-
-def _notice(key: SetKey, path: str | None = None) -> str:
-    """The name of the notice of a field, or what those of the market begin with."""
-    # A path may hold what a key must not.
-    return f"drift~{key.source}~{key.market}~" + ("" if path is None else sha256(path.encode()).hexdigest()[:12])

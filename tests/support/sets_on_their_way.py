@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from include.base.batches import Turn
-from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, notice_key, set_of, withdrawal_key
+from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey, notice_key, resent_notice, set_of, withdrawal_key
 from include.ledger.sets import Ledger
-from include.reconcile.gaps import Gaps, Limits, find, resent_notice
+from include.reconcile.gaps import Gaps, Limits, find
 from include.reconcile.open_partitions import Beyond
 from include.warehouse.rows_held import Holding
 from tests.support.examples import KEY, RESOURCES, VERSION, buckets, ready_set

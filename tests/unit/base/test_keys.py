@@ -1,6 +1,9 @@
 """Keys and partitions: made as the design writes them, and parsed back to what made them."""
 
+import ast
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -183,3 +186,27 @@ def test_two_runs_of_one_moment_are_two_extractions() -> None:
 def test_copy_manifests_belong_to_a_batch() -> None:
     """Each staging table of a batch has a COPY manifest of its own."""
     assert "loads/batch=4f0a_0/rejects.manifest" == keys.copy_manifest_key("4f0a_0", "rejects")
+
+
+ROOT = Path(keys.__file__).parents[2]
+# A folder of a key, a prefix of one of the kinds of keys, or what separates the parts of a marker's or a notice's name.
+FOLDERS = "source|market|date|extract|transform|replay|batch|month"
+KEY_PART = re.compile(rf"(^|/)({FOLDERS})=|^(ready|reports|loads|quota)/|\w~$")
+
+
+def literals(path: Path) -> list[str]:
+    """The texts of a file, those of f-strings part by part, without docstrings."""
+    tree = ast.parse(path.read_text())
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+    ]
+
+
+def test_keys_are_made_in_one_place() -> None:
+    """No other file of the pipeline spells a part of a key."""
+    files = [path for folder in ("dags", "include", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    made = {path.relative_to(ROOT).as_posix(): list(filter(KEY_PART.search, literals(path))) for path in files}
+    assert ["include/base/keys.py"] == [name for name, parts in made.items() if parts], made
