@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from include.base import claims
 from include.base.json_objects import LANDED_MANIFEST, read_object
 from include.base.keys import SetKey, page_name, page_number
+from include.base.objects import Bucket
 from include.base.receipts import ExtractRequest, LandedReceipt
 from include.base.version import VERSION
 from include.contract.families import PageFacts, Source
@@ -45,28 +44,18 @@ class LandingSet:
     """The set that one extraction fills, in one landing bucket."""
 
     def __init__(self, client: S3Client, bucket: str, request: ExtractRequest) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._bucket = Bucket(client, bucket)
         self.request = request
         self.key = SetKey(request.source, request.market, request.date, request.extract_id)
-        self.manifest_uri = f"s3://{bucket}/{self.key.manifest}"
+        self.manifest_uri = self._bucket.uri(self.key.manifest)
 
     def manifest(self) -> bytes | None:
         """The manifest's bytes, or None while the set is incomplete."""
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=self.key.manifest)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                return None
-            raise
+        return self._bucket.get(self.key.manifest)
 
     def pages(self, source: Source) -> list[tuple[StoredPage, PageFacts]]:
         """The pages already landed, without a gap from page 1 on, each with what it says of the search."""
-        found: dict[int, str] = {}
-        for part in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self.key.prefix):
-            for item in part.get("Contents", []):
-                if number := page_number(item["Key"]):
-                    found[number] = item["Key"]
+        found = {page_number(key) for key, _ in self._bucket.listed(self.key.prefix)}
         landed: list[tuple[StoredPage, PageFacts]] = []
         while (number := len(landed) + 1) in found:
             landed.append(self._read_page(source, number))
@@ -83,7 +72,7 @@ class LandingSet:
         metadata = {"received-at": received_at}
         if served_at:
             metadata["served-at"] = served_at
-        if not self._put_once(self.key.prefix + page_name(number), body, metadata):
+        if not self._bucket.put_once(self.key.prefix + page_name(number), body, metadata):
             return self._read_page(source, number)
         return _describe(number, body, facts, metadata), facts
 
@@ -95,7 +84,7 @@ class LandingSet:
         body = body[:ERROR_BYTES]
         name = f"{page_name(number).removesuffix('.json')}-{status}-{sha256(body).hexdigest()[:12]}.body"
         key = self.key.errors_prefix + name
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+        self._bucket.put(key, body, "application/octet-stream")
         return key
 
     def complete(self, pages: list[tuple[StoredPage, PageFacts]], quota: dict[str, int] | None) -> bytes:
@@ -125,29 +114,13 @@ class LandingSet:
             "quota": quota,
         }
         body = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
-        if not self._put_once(self.key.manifest, body, {}):
+        if not self._bucket.put_once(self.key.manifest, body):
             return self.manifest() or body
         return body
 
-    def _put_once(self, key: str, body: bytes, metadata: dict[str, str]) -> bool:
-        """Puts an object unless one is there; whether it was put."""
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=body,
-                ContentType="application/json",
-                IfNoneMatch="*",
-                Metadata=metadata,
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise
-            return False
-        return True
-
     def _read_page(self, source: Source, number: int) -> tuple[StoredPage, PageFacts]:
-        answer = self._client.get_object(Bucket=self._bucket, Key=self.key.prefix + page_name(number))
+        answer = self._bucket.open(self.key.prefix + page_name(number))
+        assert answer is not None  # it was listed, or in the way of another
         body = answer["Body"].read()
         facts = source.read_page(body)
         return _describe(number, body, facts, answer["Metadata"]), facts

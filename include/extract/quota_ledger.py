@@ -19,10 +19,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
 from include.base.json_objects import QUOTA_ENTRY, read_object
 from include.base.keys import quota_key, quota_number, quota_prefix
+from include.base.objects import Bucket
 from include.base.receipts import ExtractRequest
 from include.base.settings import resources, tuning
 from include.extract.quota_account import Account, Limits, Reading, Reservation, holder, next_month
@@ -70,7 +69,7 @@ class QuotaLedger:
         limits: Limits,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._client, self._bucket, self.source = client, bucket, source
+        self._bucket, self.source = Bucket(client, bucket), source
         self._limits, self.clock = limits, clock
         # By month: the newest entry seen, which never changes.
         self._known: dict[str, _Last] = {}
@@ -148,8 +147,8 @@ class QuotaLedger:
                 return
             time.sleep(min(0.01 * attempt, LONGEST_PAUSE))
         raise LedgerBusy(
-            f"the quota ledger {quota_prefix(self.source, f'{self.clock():%Y-%m}')} in {self._bucket} could not be "
-            f"written in {TRIES} tries, others were faster each time: clear the task"
+            f"the quota ledger {quota_prefix(self.source, f'{self.clock():%Y-%m}')} in {self._bucket.name} could not "
+            f"be written in {TRIES} tries, others were faster each time: clear the task"
         )
 
     def _newest(self, now: datetime) -> tuple[datetime, int, Account]:
@@ -181,48 +180,28 @@ class QuotaLedger:
     def _last_of(self, of: datetime) -> _Last:
         month = f"{of:%Y-%m}"
         known = self._known.get(month, _NOTHING)
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket,
-            Prefix=quota_prefix(self.source, month),
-            StartAfter=quota_key(self.source, month, known.number),
-        )
-        numbers = [quota_number(item["Key"]) or 0 for part in pages for item in part.get("Contents", [])]
-        if (newest := max(numbers, default=0)) > known.number:
-            known = self._read(
-                quota_key(self.source, month, newest),
+        listed = self._bucket.listed(quota_prefix(self.source, month), quota_key(self.source, month, known.number))
+        if (newest := max((quota_number(key) or 0 for key, _ in listed), default=0)) > known.number:
+            key = quota_key(self.source, month, newest)
+            known = self._entry(
+                key,
+                self._bucket.read(key),
                 lambda entry: _Last(newest, Account.from_dict(entry["account"]), entry.get("kind") == CLOSING),
             )
             self._known[month] = known
         return known
 
-    def _read(self, key: str, make: Callable[[dict[str, Any]], T]) -> T:
-        body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        return read_object(body, f"s3://{self._bucket}/{key}", QUOTA_ENTRY, make)
+    def _entry(self, key: str, body: bytes, make: Callable[[dict[str, Any]], T]) -> T:
+        return read_object(body, self._bucket.uri(key), QUOTA_ENTRY, make)
 
     def _is_there(self, key: str, identity: str) -> bool:
         """Whether the entry that was in the way is our own, put by a request whose answer was lost."""
-        try:
-            return self._read(key, lambda entry: bool(entry.get("id") == identity))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
-                raise
-            return False
+        body = self._bucket.get(key)
+        return body is not None and self._entry(key, body, lambda entry: bool(entry.get("id") == identity))
 
     def _put_once(self, key: str, body: Mapping[str, Any]) -> bool:
         """Puts an entry unless one is there; whether it was put."""
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=json.dumps(body, indent=1).encode(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise
-            return False
-        return True
+        return self._bucket.put_once(key, json.dumps(body, indent=1).encode())
 
 
 def reserve_plan(client: S3Client, requests: Sequence[ExtractRequest], override: str | None = None) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from include.base.keys import notice_key
+from include.base.objects import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,19 +25,7 @@ def first_time(client: S3Client, bucket: str, date: str, name: str, body: Mappin
 
     :param name: of a-z, 0-9, `~` and dashes, like `drift~zillow56~houston-tx`; the same news, the same name.
     """
-    try:
-        client.put_object(
-            Bucket=bucket,
-            Key=notice_key(date, name),
-            Body=json.dumps(body, indent=1).encode(),
-            ContentType="application/json",
-            IfNoneMatch="*",
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise
-        return False
-    return True
+    return Bucket(client, bucket).put_once(notice_key(date, name), json.dumps(body, indent=1).encode())
 
 
 def is_given(client: S3Client, bucket: str, date: str, name: str) -> bool:
@@ -49,8 +36,5 @@ def is_given(client: S3Client, bucket: str, date: str, name: str) -> bool:
 def given(client: S3Client, bucket: str, date: str, beginning: str) -> dict[str, datetime]:
     """The notices of a date whose names begin so, and when each was put."""
     folder, ending = notice_key(date, "x").split("x.")
-    found: dict[str, datetime] = {}
-    for part in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder + beginning):
-        for item in part.get("Contents", []):
-            found[item["Key"].removeprefix(folder).removesuffix(f".{ending}")] = item["LastModified"]
-    return found
+    listed = Bucket(client, bucket).listed(folder + beginning)
+    return {key.removeprefix(folder).removesuffix(f".{ending}"): put_at for key, put_at in listed}

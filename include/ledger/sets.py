@@ -29,6 +29,7 @@ from include.base.keys import (
     ready_prefix,
     source_prefix,
 )
+from include.base.objects import Bucket
 from include.base.settings import Resources
 
 if TYPE_CHECKING:
@@ -137,15 +138,15 @@ class Ledger:
 
     def read_ready(self, marker: str) -> ReadySet:
         """The set that the ready marker at this key describes; UnreadableObject where it describes none."""
-        body = self.client.get_object(Bucket=self.where.clean_bucket, Key=marker)["Body"].read()
-        return read_object(body, f"s3://{self.where.clean_bucket}/{marker}", READY, ReadySet.from_dict)
+        clean = Bucket(self.client, self.where.clean_bucket)
+        return read_object(clean.read(marker), clean.uri(marker), READY, ReadySet.from_dict)
 
     def cleaned(self, key: SetKey) -> Cleaned | None:
         """How the stack's own transform cleaned a set, by its `_SUCCESS.json`; None where that cannot be read."""
         try:
             record = key.success(self.where.transform_version)
-            found = self.client.get_object(Bucket=self.where.clean_bucket, Key=record)
-            facts = read_json(found["Body"].read(), f"s3://{self.where.clean_bucket}/{record}", CLEANED)
+            clean = Bucket(self.client, self.where.clean_bucket)
+            facts = read_json(clean.read(record), clean.uri(record), CLEANED)
             observed = datetime.fromisoformat(facts["observed_at"]).astimezone(UTC).replace(tzinfo=None)
             return Cleaned(key.extract_id, observed, int(facts["counts"]["clean"]))
         except (ClientError, ValueError):
@@ -158,12 +159,8 @@ class Ledger:
 
     def _size(self, uri: str) -> int | None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        try:
-            return self.client.head_object(Bucket=bucket, Key=key)["ContentLength"]
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-                raise
-            return None
+        found = Bucket(self.client, bucket).head(key)
+        return None if found is None else found["ContentLength"]
 
     def replays(self, since: str) -> dict[str, set[str]]:
         """The ids of replays from `since` on, each with the dates that it asked for; an id begins with the moment."""
@@ -190,11 +187,7 @@ class Ledger:
                 yield found, key.removeprefix(found.prefix), put_at
 
     def _folders(self, bucket: str, prefix: str) -> Iterator[str]:
-        pages = self.client.get_paginator("list_objects_v2")
-        for part in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
-            yield from (folder["Prefix"] for folder in part.get("CommonPrefixes", []))
+        return Bucket(self.client, bucket).folders(prefix)
 
     def _keys(self, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
-        pages = self.client.get_paginator("list_objects_v2")
-        for part in pages.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after):
-            yield from ((item["Key"], item["LastModified"]) for item in part.get("Contents", []))
+        return Bucket(self.client, bucket).listed(prefix, after)

@@ -6,13 +6,11 @@ A set that is withdrawn is no candidate for its day. Its pages stay in raw.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from include.base.keys import SetKey, market_prefix, parse_withdrawal, withdrawal_key, withdrawn_prefix
+from include.base.objects import Bucket
 from include.base.refusals import Refused
 from include.base.settings import Resources
 
@@ -37,7 +35,7 @@ def of_date(client: S3Client, bucket: str, date: str) -> dict[SetKey, str]:
     :param bucket: the raw bucket
     """
     found = {}
-    for name in _names(client, bucket, withdrawn_prefix(date)):
+    for name, _ in Bucket(client, bucket).listed(withdrawn_prefix(date)):
         if (key := parse_withdrawal(name)) and (body := _read(client, bucket, key)) is not None:
             found[key] = _reason(body)
     return found
@@ -57,17 +55,8 @@ def withdraw(client: S3Client, where: Resources, key: SetKey, reason: str, by: s
         )
     _refuse_unknown(client, where, key)
     body = {"set": key.name, "reason": reason, "by": by, "at": at.astimezone(UTC).isoformat()}
-    try:
-        client.put_object(
-            Bucket=where.raw_bucket,
-            Key=withdrawal_key(key),
-            Body=json.dumps(body, indent=1, ensure_ascii=False).encode(),
-            ContentType="application/json",
-            IfNoneMatch="*",
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise
+    text = json.dumps(body, indent=1, ensure_ascii=False).encode()
+    if not Bucket(client, where.raw_bucket).put_once(withdrawal_key(key), text):
         first = _reason(_read(client, where.raw_bucket, key) or b"")
         return f"{key.name} was withdrawn before, and the first reason stays: {first}"
     return f"{key.name} is withdrawn: {reason}"
@@ -87,7 +76,7 @@ def give_back(client: S3Client, where: Resources, key: SetKey) -> str:
 
 def _refuse_unknown(client: S3Client, where: Resources, key: SetKey) -> None:
     prefix = market_prefix(key.source, key.market, key.date)
-    found = {name: SetKey.of(name) for name in _names(client, where.raw_bucket, prefix)}
+    found = {name: SetKey.of(name) for name, _ in Bucket(client, where.raw_bucket).listed(prefix)}
     there = [each.name for name, each in found.items() if each and name == each.manifest]
     if key.name not in there:
         more = [f"and {len(there) - _NAMED_AT_MOST} more"] if len(there) > _NAMED_AT_MOST else []
@@ -97,19 +86,9 @@ def _refuse_unknown(client: S3Client, where: Resources, key: SetKey) -> None:
         )
 
 
-def _names(client: S3Client, bucket: str, prefix: str) -> Iterator[str]:
-    for part in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from (item["Key"] for item in part.get("Contents", []))
-
-
 def _read(client: S3Client, bucket: str, key: SetKey) -> bytes | None:
     """The first bytes of a set's withdrawal, or None where there is none: another hand may have taken it away."""
-    try:
-        return client.get_object(Bucket=bucket, Key=withdrawal_key(key))["Body"].read(_MOST_BYTES)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
-            raise
-        return None
+    return Bucket(client, bucket).get(withdrawal_key(key), _MOST_BYTES)
 
 
 def _reason(body: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.base.batches import Batch
 from include.base.keys import copy_manifest_key
+from include.base.objects import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,9 +43,4 @@ def put_copy_manifests(client: S3Client, bucket: str, batch: Batch) -> None:
         "rejects": [(each.rejects_uri, each.rejects_bytes) for each in batch.sets],
     }
     for table, entries in files.items():
-        client.put_object(
-            Bucket=bucket,
-            Key=copy_manifest_key(batch.batch_id, table),
-            Body=copy_manifest(entries),
-            ContentType="application/json",
-        )
+        Bucket(client, bucket).put(copy_manifest_key(batch.batch_id, table), copy_manifest(entries))

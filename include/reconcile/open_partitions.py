@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date as Date
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from include.base.json_objects import PARTITIONS, read_json
 from include.base.keys import OPEN_PARTITIONS, SAID_PARTITIONS, parse_partition
+from include.base.objects import Bucket
 from include.ledger.sets import Ledger
 
 if TYPE_CHECKING:
@@ -82,14 +81,10 @@ def _write(client: S3Client, bucket: str, key: str, partitions: Iterable[str]) -
     names = sorted(set(partitions))
     if names != _noted(client, bucket, key):
         body = json.dumps({"partitions": names}, indent=1).encode()
-        client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+        Bucket(client, bucket).put(key, body)
 
 
 def _noted(client: S3Client, bucket: str, key: str = OPEN_PARTITIONS) -> list[str]:
-    try:
-        body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
-        return []
-    return list(read_json(body, f"s3://{bucket}/{key}", PARTITIONS)["partitions"])
+    found = Bucket(client, bucket)
+    body = found.get(key)
+    return [] if body is None else list(read_json(body, found.uri(key), PARTITIONS)["partitions"])

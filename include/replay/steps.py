@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from include.base.json_objects import REPLAY_OUTCOME, REPLAY_REQUEST, UnreadableObject, read_json
 from include.base.keys import SetKey, extract_id, replay_key
 from include.base.markets import LONGEST_LOCATION, LONGEST_MARKET, slug
+from include.base.objects import Bucket
 from include.base.refusals import Refused
 from include.base.settings import Resources
 from include.ledger.queues import send_again
@@ -255,26 +256,29 @@ class DateReplay:
         values, put_at = found
         return _Request(values["id"], [SetKey(**each) for each in values["sets"]], put_at)
 
+    @property
+    def _clean(self) -> Bucket:
+        return Bucket(self.client, self.where.clean_bucket)
+
     def _is_clean_since(self, key: SetKey, since: datetime) -> bool:
         success = key.success(self.where.transform_version)
-        head = _unless_absent(lambda: self.client.head_object(Bucket=self.where.clean_bucket, Key=success))
+        head = self._clean.head(success)
         # S3 tells whole seconds: what is of the same second counts, or it would be waited for in vain.
         return head is not None and head["LastModified"] >= since
 
     def _get(self, name: str) -> tuple[dict[str, Any], datetime] | None:
         key = replay_key(self.replay, self.date, name)
-        found = _unless_absent(lambda: self.client.get_object(Bucket=self.where.clean_bucket, Key=key))
+        found = self._clean.open(key)
         kind = {"request": REPLAY_REQUEST, "outcome": REPLAY_OUTCOME}[name]
-        uri = f"s3://{self.where.clean_bucket}/{key}"
-        return found and (read_json(found["Body"].read(), uri, kind), found["LastModified"])
+        return (
+            None
+            if found is None
+            else (read_json(found["Body"].read(), self._clean.uri(key), kind), found["LastModified"])
+        )
 
     def _put(self, name: str, body: Mapping[str, Any]) -> None:
-        self.client.put_object(
-            Bucket=self.where.clean_bucket,
-            Key=replay_key(self.replay, self.date, name),
-            Body=json.dumps({"replay": self.replay, "date": self.date, **body}, indent=1).encode(),
-            ContentType="application/json",
-        )
+        text = json.dumps({"replay": self.replay, "date": self.date, **body}, indent=1).encode()
+        self._clean.put(replay_key(self.replay, self.date, name), text)
 
 
 def unfinished(ti: Any, run: Any, *names: str) -> str | None:
@@ -289,16 +293,6 @@ def unfinished(ti: Any, run: Any, *names: str) -> str | None:
     ended = {name: str(states.get(name)) for name in names}
     failed = [f"{name} ended as {state}" for name, state in ended.items() if state not in ("success", "skipped")]
     return " and ".join(failed) or None
-
-
-def _unless_absent(call: Callable[[], Any]) -> Any:
-    """What a call to S3 answers, or None for an object that is not there; any other error is raised."""
-    try:
-        return call()
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
-        return None
 
 
 def _date(name: str, value: Any) -> Date:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.base.keys import latest_report_key, mart_file, report_key
+from include.base.objects import JSON, Bucket
 from include.base.receipts import Record
 from include.base.settings import Resources
 from include.report import exports, reading
@@ -104,10 +105,10 @@ class Publisher:
         }
 
     def _put_record(self, key: str, record: Mapping[str, Any]) -> None:
-        self._put(key, json.dumps(record, indent=1).encode(), "application/json")
+        self._put(key, json.dumps(record, indent=1).encode(), JSON)
 
     def _put(self, key: str, body: bytes, media_type: str) -> None:
-        self.client.put_object(Bucket=self.where.clean_bucket, Key=key, Body=body, ContentType=media_type)
+        Bucket(self.client, self.where.clean_bucket).put(key, body, media_type)
 
 
 def _summary(market: Market) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from include.base.keys import (
     report_key,
     reported_date,
 )
+from include.base.objects import Bucket
 from include.ledger.shown import Ready, Reported
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ else:
 HTML, RECORD = "report.html", "report.json"
 KINDS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 """The forms in which a report keeps a mart, each with its media type."""
-_ABSENT = ("NoSuchKey", "404")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MART = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -89,12 +89,14 @@ class ReportStore:
     client: S3Client
     bucket: str
 
+    @property
+    def _clean(self) -> Bucket:
+        return Bucket(self.client, self.bucket)
+
     def dates(self) -> list[str]:
         """The dates that have a folder, newest first."""
         with _in_words(self.bucket):
-            pages = self.client.get_paginator("list_objects_v2")
-            parts = pages.paginate(Bucket=self.bucket, Prefix=REPORT_DATES, Delimiter="/")
-            found = [folder["Prefix"] for part in parts for folder in part.get("CommonPrefixes", [])]
+            found = list(self._clean.folders(REPORT_DATES))
         return sorted((date for folder in found if (date := report_folder_date(folder))), reverse=True)
 
     def stamps(self, since: str) -> dict[str, datetime]:
@@ -108,8 +110,9 @@ class ReportStore:
         if body is None:
             return None
         try:
-            uri = f"s3://{self.bucket}/{report_key(date, RECORD)}"
-            return read_object(body, uri, REPORT, lambda said: _summary(date, said))
+            return read_object(
+                body, self._clean.uri(report_key(date, RECORD)), REPORT, lambda said: _summary(date, said)
+            )
         except UnreadableObject as fault:
             raise StoreTrouble(f"The report.json of {date} cannot be read: {fault}.") from fault
 
@@ -123,12 +126,9 @@ class ReportStore:
             raise MalformedKey(f"{mart!r} as {kind!r}: expected a mart's name and csv or parquet")
         key = report_key(checked_date(date), mart_file(mart, kind))
         with _in_words(self.bucket):
-            try:
-                found = self.client.get_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _ABSENT:
-                    return None
-                raise
+            found = self._clean.open(key)
+        if found is None:
+            return None
         return Download(found["Body"], found.get("ContentLength"))
 
     def ready(self, since: str, transform_version: str) -> dict[SetKey, Ready]:
@@ -143,18 +143,11 @@ class ReportStore:
 
     def _keys(self, prefix: str, after: str) -> Iterator[tuple[str, datetime]]:
         with _in_words(self.bucket):
-            pages = self.client.get_paginator("list_objects_v2")
-            for part in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=after):
-                yield from ((item["Key"], item["LastModified"]) for item in part.get("Contents", []))
+            yield from self._clean.listed(prefix, after)
 
     def _read(self, key: str) -> bytes | None:
         with _in_words(self.bucket):
-            try:
-                return bytes(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _ABSENT:
-                    return None
-                raise
+            return self._clean.get(key)
 
 
 def checked_date(date: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.base.json_objects import SUCCESS, read_json
 from include.base.keys import SetKey, field_notice, field_notices
+from include.base.objects import Bucket
 from include.base.settings import Resources, tuning
 from include.contract.families import load_source
 from include.ledger.notices import first_time, given
@@ -34,8 +35,8 @@ def tell_unknown_fields(
     :param send: mails lines under a subject, like `include.alerts.send`.
     """
     record = key.success(where.transform_version)
-    body = client.get_object(Bucket=where.clean_bucket, Key=record)["Body"].read()
-    success = read_json(body, f"s3://{where.clean_bucket}/{record}", SUCCESS)
+    clean = Bucket(client, where.clean_bucket)
+    success = read_json(clean.read(record), clean.uri(record), SUCCESS)
     fields: dict[str, int] = success["unknown_fields"]
     gone, adapter = _claims_gone(key.source, success), f"include/schemas/sources/{key.source}.yaml"
     if not fields and not gone:

@@ -12,6 +12,7 @@ from include.base import claims
 from include.base.batches import ReadySet
 from include.base.json_objects import MANIFEST, SUCCESS, read_json
 from include.base.keys import LISTINGS_FILE, REJECTS_FILE, SetKey
+from include.base.objects import Bucket
 from include.base.receipts import CleanReceipt
 from include.base.refusals import Refused
 from include.base.searches import SALE, listing_of, market_name
@@ -62,12 +63,7 @@ class Gatekeeper:
             self._check_file(key, name, success["files"][name])
         ready = self._ready_set(key, success, manifest, replay)
         ready_key = key.ready(self.where.transform_version, replay)
-        self.client.put_object(
-            Bucket=self.where.clean_bucket,
-            Key=ready_key,
-            Body=json.dumps(ready.to_dict(), indent=1).encode(),
-            ContentType="application/json",
-        )
+        Bucket(self.client, self.where.clean_bucket).put(ready_key, json.dumps(ready.to_dict(), indent=1).encode())
         return CleanReceipt(
             set_id=ready.set_id,
             ready_key=ready_key,
@@ -197,9 +193,7 @@ class Gatekeeper:
         )
 
     def _read(self, key: str, bucket: str | None = None) -> bytes:
-        body = self.client.get_object(Bucket=bucket or self.where.clean_bucket, Key=key)["Body"].read()
-        assert isinstance(body, bytes)
-        return body
+        return Bucket(self.client, bucket or self.where.clean_bucket).read(key)
 
 
 def _listings(success: Mapping[str, Any]) -> int:

@@ -25,7 +25,7 @@ from include.ledger.queues import move_back, peek, send_again
 from include.load import steps as loading
 from include.replay import steps as replay
 from include.report.store import ReportStore
-from include.warehouse import batch_load
+from include.warehouse import audit
 from tests.proofs.permissions.needed_bench import PARTITION, Bench, Try
 from tests.support import small_set
 
@@ -163,9 +163,9 @@ def plan_batches(bench: Bench) -> Try:
 
     def act() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(batch_load, "migrate", lambda connection: None)
+            patch.setattr(loading, "migrate", lambda connection: None)
             patch.setattr(loading, "loaded_sets", lambda connection, of: ())
-            patch.setattr(batch_load, "suspicions", lambda connection, of: {})
+            patch.setattr(audit, "suspicions", lambda connection, of: {})
             key = f"all|{small_set.DATE}"
             assert loading.plan(None, bench.s3, partition_key=key, run_id="by-hand", retry_suspects=False)  # type: ignore[arg-type]
 
