@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from include.base.json_objects import SUCCESS, read_json
 from include.base.keys import SetKey, field_notice, field_notices
 from include.base.objects import Bucket
+from include.base.set_records import Success
 from include.base.settings import Resources, tuning
 from include.contract.families import load_source
 from include.ledger.notices import first_time, given
@@ -36,13 +36,12 @@ def tell_unknown_fields(
     """
     record = key.success(where.transform_version)
     clean = Bucket(client, where.clean_bucket)
-    success = read_json(clean.read(record), clean.uri(record), SUCCESS)
-    fields: dict[str, int] = success["unknown_fields"]
+    success = Success.read(clean, record)
+    fields = success.unknown_fields
     gone, adapter = _claims_gone(key.source, success), f"include/schemas/sources/{key.source}.yaml"
     if not fields and not gone:
         return []
-    counts = success["counts"]
-    searched = counts["landed"] - counts["unreadable"] - counts.get("not_listings", 0)
+    searched = success.counts.listings - success.counts.unreadable
     lines = {path: f"{path}: in {count} of {searched} listings" for path, count in fields.items()}
     lines |= {path: f"{path}: on no page, so that nobody knows how much there is" for path in gone}
     if fields:
@@ -84,9 +83,9 @@ def tell_unknown_fields(
     return news
 
 
-def _claims_gone(source: str, success: dict[str, Any]) -> list[str]:
+def _claims_gone(source: str, success: Success) -> list[str]:
     """Where the family's pages claim how much there is, of a set with listings on none of whose pages it stood."""
     facts = load_source(source).adapter.page_facts
     paths = {"pages_claimed": facts.get("total_pages"), "listings_claimed": facts.get("total_listings")}
-    absent = success.get("absent_claims", ()) if success["counts"]["landed"] else ()
+    absent = success.absent_claims if success.counts.landed else ()
     return [" or ".join(places) for claim, places in paths.items() if places and claim in absent]

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.base.receipts import LandedReceipt
+from include.base.set_records import Manifest
 from include.base.version import VERSION
 from include.contract.families import NotAPage, load_source
 from include.extract import landing
 from include.extract.landing import LandingSet
 from tests.support.examples import PREFIX, RECEIVED_AT, REQUEST, buckets, page
 from tests.support.memory_s3 import MemoryS3
+from tests.support.record_schemas import complaints
 
 SOURCE = load_source("zillow56")
 LATER = "2026-11-22T06:00:09.000000Z"
@@ -284,3 +286,33 @@ def test_the_receipt_does_not_grow_with_the_market(count: int) -> None:
     pages = [ours.put_page(SOURCE, number, page(41), RECEIVED_AT, SERVED) for number in range(1, count + 1)]
 
     assert 1000 > len(json.dumps(landing.receipt(ours.complete(pages, QUOTA), "s3://landing/it").to_dict()))
+
+
+@pytest.mark.parametrize(("claimed", "quota", "served"), [(20, QUOTA, SERVED), (None, None, None)])
+def test_the_manifest_has_the_form_of_its_schema(
+    claimed: int | None, quota: dict[str, int] | None, served: str | None
+) -> None:
+    """With claims, quota and a server's time, and without any of them; and its reader takes what was written."""
+    ours = landing_set(buckets())
+    body = ours.complete([ours.put_page(SOURCE, 1, page(2, total_pages=claimed), RECEIVED_AT, served)], quota)
+
+    assert [] == complaints("manifest", json.loads(body))
+    read = Manifest.read(body, ours.manifest_uri)
+    assert ("houston, tx", "sale", (2,), claimed) == (
+        read.location,
+        read.listing,
+        read.listings_by_page,
+        read.pages_claimed,
+    )
+
+
+@pytest.mark.parametrize("name", ["pages", "listing", "pages_claimed", "quota"])
+def test_a_manifest_that_lacks_something_has_not_that_form(name: str) -> None:
+    """The schema refuses a manifest without any of its parts, and one with a part too many."""
+    ours = landing_set(buckets())
+    whole = json.loads(ours.complete([ours.put_page(SOURCE, 1, page(1), RECEIVED_AT, None)], None))
+
+    assert [f"$: '{name}' is a required property"] == complaints(
+        "manifest", {key: value for key, value in whole.items() if key != name}
+    )
+    assert 1 == len(complaints("manifest", {**whole, "colour": "red"}))

@@ -12,9 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from include.base.objects import Bucket
+from include.base.set_records import Success
 from include.contract.families import compile_source, known_sources
 from include.contract.listing import compile_contract
 from tests.support.memory_s3 import MemoryS3
+from tests.support.record_schemas import complaints
 from tests.support.transform_code import FOLDER, PREFIX, fixture, manifest_of
 
 MANIFEST_KEY = f"{PREFIX}_manifest.json"
@@ -99,6 +102,23 @@ def test_success_says_what_was_made_of_the_set(function: ModuleType) -> None:
         assert {"rows": rows, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()} == files[name]
         assert rows == pq.read_metadata(io.BytesIO(body)).num_rows
     assert ("put_object", f"{TARGET}_SUCCESS.json") == s3.calls[-1]
+
+
+def test_success_has_the_form_of_its_schema_and_its_reader_takes_it(function: ModuleType) -> None:
+    """What is written has every part and no other; read back it has the same counts, which add up."""
+    s3 = raw_set((fixture("zillow56"), 6), (UNREADABLE, 5))
+    run(function, s3)
+    written = json.loads(cleaned(s3, "_SUCCESS.json"))
+
+    assert [] == complaints("success", written)
+    assert ["$.counts: 'clean' is a required property"] == complaints(
+        "success", {**written, "counts": {name: n for name, n in written["counts"].items() if name != "clean"}}
+    )
+    read = Success.read(Bucket(s3, "clean"), f"{TARGET}_SUCCESS.json")
+    assert written["counts"] == {"landed": read.counts.landed, **read.counts.parts}
+    assert (True, 6, 11) == (read.counts.adds_up, read.counts.lost, read.counts.listings)
+    assert written["files"]["rejects.parquet"]["sha256"] == read.files["rejects.parquet"].sha256
+    assert ("pages_claimed", "listings_claimed") == read.absent_claims
 
 
 def test_cleaning_again_gives_the_same_bytes(function: ModuleType) -> None:
