@@ -185,9 +185,16 @@ def templates(names: Sequence[str]) -> list[str]:
     return [f"{{% set batch = batch_of(ti) %}}{{% include '{name}' %}}" for name in names]
 
 
+# The instance that this process runs, and its batch.
+_batch: dict[Any, Batch] = {}
+
+
 def batch_of(ti: Any) -> Batch:
-    """The batch of a task inside the mapped group."""
-    return Batch.from_dict(ti.xcom_pull(task_ids="plan_batches")[ti.map_index])
+    """The batch of a task inside the mapped group. Each of its templates asks; the plan is pulled for the first."""
+    if ti.id not in _batch:
+        _batch.clear()
+        _batch[ti.id] = Batch.from_dict(ti.xcom_pull(task_ids="plan_batches")[ti.map_index])
+    return _batch[ti.id]
 
 
 def copy_of(ti: Any) -> CopySource:

@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import jinja2
 import pytest
 
 from include.base.batches import Batch
 from include.base.settings import resources
 from include.load import steps
+from include.warehouse.sql_files import LOAD_FILES
 from tests.support.examples import ENVIRONMENT, KEY, ready_set
 from tests.support.xcoms import Instance
 
@@ -18,19 +21,30 @@ BATCHES = [Batch(f"acba25512100_{number}", "run", (each,)) for number, each in e
 
 
 class _TaskInstance:
-    """The second instance of a task in the mapped group."""
+    """An instance of a task in the mapped group, the second one unless it is said which."""
 
-    map_index = 1
+    def __init__(self, map_index: int = 1) -> None:
+        self.id, self.map_index, self.pulls = uuid4(), map_index, 0
 
     def xcom_pull(self, *, task_ids: str) -> list[dict[str, Any]]:
         """What plan_batches returned, through JSON."""
         assert "plan_batches" == task_ids
+        self.pulls += 1
         return json.loads(json.dumps([batch.to_dict() for batch in BATCHES]))
 
 
 def test_each_instance_has_its_own_batch() -> None:
-    """The second instance of the mapped group loads the second batch."""
-    assert BATCHES[1] == steps.batch_of(_TaskInstance())
+    """Whatever the process ran before, an instance's batch is that of its place in the mapped group."""
+    assert [BATCHES[1], BATCHES[0], BATCHES[1]] == [steps.batch_of(_TaskInstance(place)) for place in (1, 0, 1)]
+
+
+def test_the_plan_is_pulled_once_for_all_templates_of_a_task() -> None:
+    """A load renders a template per SQL file, and each has its batch in sight."""
+    instance = _TaskInstance()
+    for template in steps.templates(LOAD_FILES):
+        named = jinja2.Template(template.partition("%}")[0] + "%}{{ batch.batch_id }}")
+        assert BATCHES[1].batch_id == named.render(batch_of=steps.batch_of, ti=instance)
+    assert 1 == instance.pulls
 
 
 def test_each_instance_copies_by_its_own_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
