@@ -25,7 +25,7 @@ from local.commands.clients import NO_ANSWER
 from local.commands.listing_api_client import ListingApi
 from local.patience import Patience, asked_again
 from local.stack import Stack, StackError, leave_out_foreign_settings
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 from local.stack.status import show_where_to_look
 
 # Two of which the API shows a part, and one small enough to be seen whole: only there is anything new or gone.

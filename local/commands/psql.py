@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from local.postgres.server import HOST, binary
 from local.stack import Stack, StackError, leave_out_foreign_settings
-from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
+from local.stack.exit_sentences import GIVEN_WRONGLY, in_a_sentence
 
 ROLES = ("reader", "loader")
 

@@ -22,7 +22,7 @@ from local.airflow.api import AirflowApi
 from local.commands.clients import NO_ANSWER, aws_client, loader_connection
 from local.patience import Patience, asked_again
 from local.stack import Stack, StackError, leave_out_foreign_settings
-from local.stack.endings import GIVEN_WRONGLY, in_a_sentence
+from local.stack.exit_sentences import GIVEN_WRONGLY, in_a_sentence
 
 DAG = "replay_listings"
 GROUP = "replay_date"

@@ -15,7 +15,7 @@ from local.airflow.api import AirflowApi
 from local.commands.replay import complaints, running_stack
 from local.patience import Patience
 from local.stack import Stack, StackError, leave_out_foreign_settings
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 
 DAG = "withdraw_listings"
 TASK = "withdraw_set"

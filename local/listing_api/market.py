@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from local.listing_api.chance import draws
-from local.listing_api.house import House, house_of
+from local.listing_api.listing_periods import Stay
 from local.listing_api.places import Market, parse_market
 from local.listing_api.searches import Search, is_building, stays_in
-from local.listing_api.stays import Stay
+from local.listing_api.seeded import draws
+from local.listing_api.simulated_house import House, house_of
 
 _REPEATED_SHARE = 0.0006  # of rows, that come a second time about a page later
 _PACIFIC_MIDNIGHT = timedelta(hours=8)  # prices change at midnight there

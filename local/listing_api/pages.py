@@ -8,10 +8,10 @@ from pathlib import Path
 
 from local.listing_api.families import Family
 from local.listing_api.families.family import BadRequest, Json, PageFacts
+from local.listing_api.listing_periods import Stay
 from local.listing_api.market import listing_of, rows_on
 from local.listing_api.places import UnknownLocation, known_markets, parse_market
 from local.listing_api.searches import is_building
-from local.listing_api.stays import Stay
 
 
 @dataclass(frozen=True, slots=True)

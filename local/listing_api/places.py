@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from local.listing_api.chance import draws
+from local.listing_api.seeded import draws
 from local.listing_api.states import STATES, State
 
 _LOCATION = re.compile(r"\s*(?P<city>[^\W\d_](?:[^\W\d_]|[ .'’-]){0,60}?)\s*,\s*(?P<state>[A-Za-z]{2})\s*")

@@ -8,10 +8,10 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 
-from local.listing_api.chance import draws
-from local.listing_api.house import house_of
+from local.listing_api.listing_periods import Stay, active_stays, stays_around
 from local.listing_api.places import Market
-from local.listing_api.stays import Stay, active_stays, stays_around
+from local.listing_api.seeded import draws
+from local.listing_api.simulated_house import house_of
 
 SOLD_FOR = 30  # days for which a sale is shown
 _HOMES, _BUILDINGS = "rent-", "building-"

@@ -9,7 +9,7 @@ import time
 from rich.console import Console
 
 from infra.deploy.shell import leave_out_foreign_settings
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 from local.stack.ports import require_free
 from local.stack.stack import Stack
 from local.stack.status import show_status, show_where_to_look

@@ -17,8 +17,8 @@ from local.airflow.api import AirflowApi, AirflowRefused
 from local.patience import Patience, asked_again
 from local.stack.airflow_environment import BIN, UI_USER, database_environment, passwords_file
 from local.stack.home import ROOT, Home, write_private
-from local.stack.marks import MARK
 from local.stack.ports import LOOPBACK, Ports
+from local.stack.process_marks import MARK
 from local.stack.supervisor import Program, Supervisor, SupervisorError
 
 NAMES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")

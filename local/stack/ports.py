@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 
 import psutil
 
-from local.stack.marks import home_of
+from local.stack.process_marks import home_of
 
 LOOPBACK = "127.0.0.1"
 PREFIX = "LISTINGS_PORT_"

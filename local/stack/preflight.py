@@ -10,8 +10,8 @@ from infra.aws.outputs import SETTINGS
 from infra.aws.tuning import NAMES, meant
 from local import machine
 from local.stack.airflow_environment import BIN
-from local.stack.marks import MARK
 from local.stack.ports import PREFIX, Ports
+from local.stack.process_marks import MARK
 
 # In Airflow's own interpreter: the stand-in imports nothing of the pipeline.
 READ = "from include.base.settings import tuning; tuning()"

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from local import machine
 from local.airflow.api import AirflowApi
-from local.stack import airflow_processes, deployment, marks, preflight, services
+from local.stack import airflow_processes, deployment, preflight, process_marks, services
 from local.stack.airflow_environment import (
     API_POOL,
     airflow_environment,
@@ -222,7 +222,7 @@ class Stack:
         command = [str(services.PYTHON), "-m", "local.postgres.server", "--create", "--port", str(self.ports.postgres)]
         result = subprocess.run(
             [*command, "--secrets", str(self.home.secrets_file)],
-            env=services.plain_environment(self.home) | {marks.MARK: str(self.home.path)},
+            env=services.plain_environment(self.home) | {process_marks.MARK: str(self.home.path)},
             capture_output=True,
             text=True,
             check=False,
@@ -286,7 +286,7 @@ class Stack:
                 )
             self._supervisor.remember_session()  # a stack that an older version started has no note of it
             return True
-        if self._supervisor.is_alive() or marks.marked_processes(self.home.path):
+        if self._supervisor.is_alive() or process_marks.marked_processes(self.home.path):
             self._say("an earlier start was cut short or its supervisor killed: ending what it left")
             self._end()
         require_free(self.ports)
@@ -298,7 +298,7 @@ class Stack:
         if self._supervisor.is_alive():
             self._supervisor.remember_session()
             self._supervisor.stop()
-        left = marks.sweep(self.home.path)
+        left = process_marks.sweep(self.home.path)
         if left:
             names = ", ".join(f"{process.pid}" for process in left)
             raise StackError(f"these processes of the stack do not end, even by SIGKILL: {names}")

@@ -19,8 +19,8 @@ from rich.table import Table
 from local.airflow.api import AirflowRefused
 from local.stack.airflow_environment import UI_USER
 from local.stack.home import ROOT
-from local.stack.marks import marked_processes
 from local.stack.ports import LOOPBACK
+from local.stack.process_marks import marked_processes
 from local.stack.stack import Stack
 from local.stack.supervisor import Running
 

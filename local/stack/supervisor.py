@@ -24,7 +24,7 @@ import psutil
 from local.patience import Patience
 from local.stack import sessions
 from local.stack.home import ROOT, Home, write_private
-from local.stack.marks import MARK
+from local.stack.process_marks import MARK
 
 SUPERVISORD_PYTHON = ROOT / ".venv" / "local" / "bin" / "python"
 # Seconds. A program that is stopped may take half a minute, on a busy machine it and supervisord more.

@@ -18,7 +18,7 @@ from include.base.version import VERSION
 from include.progress.rows import PIPELINE, REPORT, Where
 from include.progress.table import last_extraction, table
 from include.report.store import KINDS, Download, ReportStore, StoreTrouble, Summary, checked_date
-from listings_ui import shelves
+from listings_ui import page_cache
 from listings_ui.access import FOLDER, TEMPLATES, failed, may_read_reports, readable_dags, refused, with_headers
 from listings_ui.reasons import NoReason, reason
 
@@ -60,7 +60,7 @@ def page(user: GetUserDep, view: str = "pipeline", date: str = "", days: Days = 
         if date:
             checked_date(date)
         if may_read:
-            dates = shelves.report_dates()
+            dates = page_cache.report_dates()
             summary = _summary(date, dates)
     except StoreTrouble as fault:
         trouble = str(fault)
@@ -82,14 +82,14 @@ def asset(name: str) -> FileResponse:
 def progress(request: Request, user: GetUserDep, days: Days = 14) -> Response:
     """The live table: of the DAGs that the user may read, and of the reports if that one is among them."""
     seen = readable_dags(user)
-    history = shelves.rows(days).visible_to(seen)
-    ledgers, trouble = shelves.ledgers(days)
+    history = page_cache.rows(days).visible_to(seen)
+    ledgers, trouble = page_cache.ledgers(days)
     body = json.dumps(
         {
-            "days": table(history, ledgers.visible_to(seen), until=shelves.today(), days=days),
+            "days": table(history, ledgers.visible_to(seen), until=page_cache.today(), days=days),
             "last": last_extraction(history),
             "paused": sorted(history.paused),
-            "forbidden": not seen and bool(shelves.rows(days).runs),
+            "forbidden": not seen and bool(page_cache.rows(days).runs),
             "trouble": trouble,
         }
     ).encode()
@@ -132,7 +132,7 @@ def mart_file(mart: str, kind: str, date: str) -> StreamingResponse:
 def _summary(date: str, dates: list[str]) -> Summary | None:
     """What the report of `date` says of itself, or the newest one's; none while there is none at all."""
     for each in [date] if date else dates:
-        found: Summary | None = shelves.store().summary(each)
+        found: Summary | None = page_cache.store().summary(each)
         if found:
             return found
     if date:
@@ -142,12 +142,12 @@ def _summary(date: str, dates: list[str]) -> Summary | None:
 
 def _from_store(look: Any) -> Any:
     try:
-        store: ReportStore = shelves.store()
+        store: ReportStore = page_cache.store()
         return look(store)
     except MalformedKey as fault:
         raise HTTPException(404, _sentence(fault)) from fault
     except StoreTrouble as trouble:
-        shelves.store.forget()
+        page_cache.store.forget()
         raise HTTPException(503, str(trouble)) from trouble
 
 

@@ -46,7 +46,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
     """The clean bucket that the page reads."""
     from dataclasses import fields
 
-    from listings_ui import shelves
+    from listings_ui import page_cache
 
     from include.base.settings import Resources, resources
 
@@ -57,9 +57,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
     for field in fields(Resources):
         monkeypatch.setenv(f"LISTINGS_{field.name.upper()}", "clean")
     resources.cache_clear()
-    for shelf in (shelves.rows, shelves.ledgers, shelves.report_dates, shelves.store):
-        shelf.forget()
-    monkeypatch.setattr(shelves, "store", shelves.Kept(lambda: ReportStore(s3, "clean"), 60))
+    for cache in (page_cache.rows, page_cache.ledgers, page_cache.report_dates, page_cache.store):
+        cache.forget()
+    monkeypatch.setattr(page_cache, "store", page_cache.Kept(lambda: ReportStore(s3, "clean"), 60))
     yield s3
     resources.cache_clear()
 
@@ -238,14 +238,14 @@ def test_a_server_that_knows_no_buckets_says_which_settings_it_lacks(
     browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a person must set them."""
-    from listings_ui import shelves
+    from listings_ui import page_cache
 
     from include.base.settings import resources
 
-    monkeypatch.setattr(shelves, "store", shelves.Kept(shelves._connect, 60))
+    monkeypatch.setattr(page_cache, "store", page_cache.Kept(page_cache._connect, 60))
     monkeypatch.delenv("LISTINGS_CLEAN_BUCKET")
     resources.cache_clear()
-    shelves.report_dates.forget()
+    page_cache.report_dates.forget()
 
     page = browser.get("/team/listings/?view=report")
     said = browser.get("/team/listings/api/progress").json()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import Ports, Stack, free_ports
-from local.stack.marks import marked_processes
+from local.stack.process_marks import marked_processes
 from tests.support.mailbox import Mailbox
 from tests.support.ministack import LAMBDA_PYTHON
 from tests.support.missed_sets import Woken, wake_a_loader_that_missed_sets

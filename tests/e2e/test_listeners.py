@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from local.stack.marks import marked_processes
+from local.stack.process_marks import marked_processes
 from tests.support.pipeline import PATIENCE, Pipeline
 
 pytestmark = pytest.mark.timeout(900)

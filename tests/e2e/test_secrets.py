@@ -15,7 +15,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from local.stack.marks import MARK, marked_processes
+from local.stack.process_marks import MARK, marked_processes
 from tests.support import secret_search
 from tests.support.missed_sets import Woken
 from tests.support.pipeline import Pipeline

@@ -21,8 +21,8 @@ from rich.console import Console
 
 from include.base.version import VERSION
 from local.stack import Stack, free_ports
-from local.stack.marks import MARK, marked_processes
 from local.stack.ports import PortError, is_held, listeners
+from local.stack.process_marks import MARK, marked_processes
 from local.stack.services import accepts, is_ministack_ready
 from local.stack.sessions import remembered
 from local.stack.status import show_status

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from include.contract.families import SOURCES_FOLDER, known_sources, load_source
-from local.listing_api.dirt import Dirt, dirt_of
+from local.listing_api.bad_rows import Dirt, dirt_of
 from local.listing_api.families import FAMILIES
 from local.listing_api.market import listing_of, listings_on, rows_on
 from local.listing_api.places import parse_market

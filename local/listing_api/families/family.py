@@ -6,9 +6,9 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from local.listing_api.chance import draws
 from local.listing_api.market import Listing
 from local.listing_api.searches import Search
+from local.listing_api.seeded import draws
 
 Json = dict[str, Any]
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from random import Random
 
 from local.listing_api import names
-from local.listing_api.dirt import Dirt, dirt_of
+from local.listing_api.bad_rows import Dirt, dirt_of
 from local.listing_api.families.family import Json, family_chance, milliseconds
-from local.listing_api.house import SQFT_PER_ACRE
 from local.listing_api.market import Listing
 from local.listing_api.searches import Search
+from local.listing_api.simulated_house import SQFT_PER_ACRE
 
 _NO_TAX, _NO_LISTING_SERVICE, _NO_BATHROOMS, _NO_YEAR, _NO_LOT = 0.08, 0.22, 0.008, 0.016, 0.03
 _TYPES = {

@@ -5,11 +5,11 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from local.listing_api.dirt import Dirt, dirt_of
+from local.listing_api.bad_rows import Dirt, dirt_of
 from local.listing_api.families.family import Family, Json, PageFacts, family_chance, milliseconds, one_of
-from local.listing_api.house import SQFT_PER_ACRE
 from local.listing_api.market import Listing
 from local.listing_api.searches import Search
+from local.listing_api.simulated_house import SQFT_PER_ACRE
 
 # How often a field that could be there is not, beyond what a plot or a plan lacks anyway.
 _NO_TIME, _NO_ZESTIMATE, _NO_RENT, _NO_TAX = 0.42, 0.16, 0.10, 0.08

@@ -8,7 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from local.listing_api.dirt import Dirt, dirt_of
+from local.listing_api.bad_rows import Dirt, dirt_of
 from local.listing_api.families.family import (
     Family,
     Json,
@@ -17,9 +17,9 @@ from local.listing_api.families.family import (
     family_chance,
     milliseconds,
 )
-from local.listing_api.house import SQFT_PER_ACRE, House
 from local.listing_api.market import Listing
 from local.listing_api.searches import Search
+from local.listing_api.simulated_house import SQFT_PER_ACRE, House
 
 # How often a value is null, beyond what a plot or a plan lacks anyway.
 _NO_ZESTIMATE, _NO_RENT, _NO_SIZE, _NO_LOT = 0.23, 0.11, 0.01, 0.02

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from infra.deploy.shell import leave_out_foreign_settings
 from local.stack import Stack
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 from local.stack.home import Home
 from tests.proofs.chaos import report
 from tests.proofs.chaos.plan import KINDS, SCENES, disturbance

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.listing_api.dirt import Dirt, dirt_of
+from local.listing_api.bad_rows import Dirt, dirt_of
 from local.listing_api.families import FAMILIES
 from local.listing_api.market import Listing, listings_on, rows_on
 from local.listing_api.pages import SimulatedPages

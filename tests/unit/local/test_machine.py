@@ -13,7 +13,7 @@ import pytest
 
 from local import machine
 from local.stack import Stack, StackError, free_ports
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 from local.stack.preflight import MachineRefused
 
 ROOT = Path(__file__).resolve().parents[3]

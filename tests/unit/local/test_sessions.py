@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from local.stack.home import Home
-from local.stack.marks import MARK, marked_processes, sweep
+from local.stack.process_marks import MARK, marked_processes, sweep
 from local.stack.sessions import Session, remember, remembered
 
 # A leader that has ended, and one whom it started and who lives on.

@@ -31,7 +31,7 @@ from local.stack.airflow_processes import airflow_programs
 from local.stack.changes import changes
 from local.stack.deployment import DEPLOYED as DEPLOYED_FILES
 from local.stack.deployment import Deployment
-from local.stack.endings import in_a_sentence
+from local.stack.exit_sentences import in_a_sentence
 from local.stack.home import LONGEST_SOCKET_PATH, ROOT, Home, HomeError
 from local.stack.ports import PortError, Ports, free_ports, holder_of, is_held, ports_from, require_free
 from local.stack.preflight import require_known

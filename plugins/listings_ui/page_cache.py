@@ -85,9 +85,9 @@ def _read_rows(days: int) -> History:
 def _read_ledgers(days: int) -> tuple[Ledgers, str]:
     since = (today() - timedelta(days=days)).isoformat()
     try:
-        shelf = store()
-        ready = shelf.ready(since, _where().transform_version)
-        reports, troubles = _reports(shelf, since)
+        kept = store()
+        ready = kept.ready(since, _where().transform_version)
+        reports, troubles = _reports(kept, since)
     except StoreTrouble as trouble:
         store.forget()
         return Ledgers(is_known=False), str(trouble)
@@ -97,14 +97,14 @@ def _read_ledgers(days: int) -> tuple[Ledgers, str]:
 _summaries: dict[tuple[str, datetime], Summary | None] = {}
 
 
-def _reports(shelf: ReportStore, since: str) -> tuple[dict[str, Reported], list[str]]:
+def _reports(kept: ReportStore, since: str) -> tuple[dict[str, Reported], list[str]]:
     found: dict[str, Reported] = {}
     troubles: list[str] = []
-    stamps = shelf.stamps(since)
+    stamps = kept.stamps(since)
     for stamp in stamps.items():
         try:
             if stamp not in _summaries:
-                _summaries[stamp] = shelf.summary(stamp[0])
+                _summaries[stamp] = kept.summary(stamp[0])
             if said := _summaries[stamp]:
                 found[stamp[0]] = said.as_reported
         except StoreTrouble as trouble:

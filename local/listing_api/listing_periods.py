@@ -13,8 +13,8 @@ from datetime import date
 from functools import lru_cache
 from random import Random
 
-from local.listing_api.chance import draws
 from local.listing_api.places import Market, border_place
+from local.listing_api.seeded import draws
 
 LONGEST_STAY = 280  # days; the longest timeOnZillow seen in real pages is 287 days
 _MEAN_STAY = 62  # days, of the distribution below; new houses per day = size / mean stay

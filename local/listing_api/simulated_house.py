@@ -10,8 +10,8 @@ from functools import lru_cache
 from random import Random
 
 from local.listing_api import names
-from local.listing_api.chance import draws
 from local.listing_api.places import Market, place_named
+from local.listing_api.seeded import draws
 
 SQFT_PER_ACRE = 43_560
 _TYPICAL_PRICE = 335_000
