@@ -137,7 +137,7 @@ def _count(connection: psycopg.Connection[Any], name: str) -> str:
     try:
         row = connection.execute(sql.SQL("SELECT count(*) FROM core.{}").format(sql.Identifier(name))).fetchone()
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        return "not there before the first load"
+        return "not there: nothing was loaded yet, or it was dropped"
     return f"{row[0]:,}" if row else ""
 
 
