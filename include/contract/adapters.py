@@ -360,7 +360,10 @@ def _path(where: str, value: Any) -> str:
     """The path as it stands; refused where nothing can be: an answer has objects with names, a list has no places."""
     names = value.split(".") if isinstance(value, str) else [""]
     if any(name.isdigit() or "[" in name or name in ("", "*") or not _is_name(name) for name in names):
-        raise AdapterError(f"{where}: nothing stands at {value!r}; expected names of fields with dots between")
+        raise AdapterError(
+            f"{where}: nothing stands at {value!r}; expected names of fields with dots between, without blanks around "
+            "them, and no place in a list"
+        )
     return str(value)
 
 

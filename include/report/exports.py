@@ -114,7 +114,7 @@ def _csv(table: pa.Table) -> bytes:
     """The table as CSV, in which a text that a spreadsheet would take for a formula begins with an apostrophe."""
     for place, kind in enumerate(table.schema):
         if pa.types.is_string(kind.type):
-            texts = pc.replace_substring_regex(table.column(place), r"^([=+\-@\t\r])", r"'\1")
+            texts = pc.replace_substring_regex(table.column(place), r"^([=+\-@\t\r\n])", r"'\1")
             table = table.set_column(place, kind, texts)
     out = io.BytesIO()
     pa.csv.write_csv(table, out)

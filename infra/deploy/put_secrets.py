@@ -37,6 +37,12 @@ class ApiConfig:
     smtp: dict[str, Any] | None = field(default=None, repr=False)
 
 
+def _quotes(path: Path) -> str:
+    """What text programs make of quotes is the likeliest slip, and the parser's words do not tell it."""
+    typographic = re.search("[\u2018-\u201f\u00ab\u00bb]", path.read_text(encoding="utf-8", errors="replace"))
+    return " It has typographic quotes: replace them with straight ones." if typographic else ""
+
+
 def read_config(path: Path = CONFIG) -> ApiConfig:
     """The configuration of a person; raises DeployError that says what is wrong with it, never its values."""
     example = f"Begin with a copy of {EXAMPLE.relative_to(PROJECT_ROOT)}."
@@ -45,7 +51,7 @@ def read_config(path: Path = CONFIG) -> ApiConfig:
     except FileNotFoundError:
         raise DeployError(f"There is no {path}. {example}") from None
     except ValueError as error:
-        raise DeployError(f"{path} is not JSON ({error}). {example}") from None
+        raise DeployError(f"{path} is not JSON ({error}).{_quotes(path)} {example}") from None
     if not isinstance(found, dict) or not isinstance(found.get(KEY), str) or not found[KEY].strip():
         raise DeployError(f'{path}: expected an object with your RapidAPI key as "{KEY}". {example}')
     if "example" in found[KEY]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from botocore.parsers import ResponseParserError
 
+from include.base.refusals import Refused
+from infra.aws.account import DeployError
 from infra.aws.faults import fault_of
 from infra.doctor.finding import Finding, mend
 from infra.doctor.target import Target
@@ -16,6 +18,8 @@ def unexpected(target: Target, error: Exception) -> Finding:
             f"{target.endpoint_url} answers, but not as the stand-in does",
             "make status shows what runs; make down, make up start afresh",
         )
+    if isinstance(error, Refused | DeployError):
+        return mend(str(error), "correct what it names, and ask again")
     # Asking who the caller is could fail again.
     fault = fault_of(error, str(target.notes.get("caller", "the caller")))
     if fault is None:

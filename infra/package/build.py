@@ -8,16 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from include.base.refusals import Refused
 from include.contract.families import compile_source, known_sources
 
 # The one exception to the import law of this folder: the functions import nothing of ours, so somebody must
 # hand them the compiled contract and adapters, and that is what a build does.
 from include.contract.listing import compile_contract
+from infra.aws.account import DeployError
 from infra.aws.artifacts import digest, write_zip
 from infra.package.layer import PACKAGES, locked
 
@@ -38,16 +41,26 @@ class Bundle:
 def build(out_dir: Path) -> Bundle:
     """Builds both functions of this checkout into `out_dir`, made if absent; older zips stay beside them.
 
-    Raises FileNotFoundError when a function has no handler.py, and whatever the contract or an adapter
-    raises when it does not compile.
+    Raises FileNotFoundError when a function has no handler.py, and DeployError when the contract or an adapter does
+    not compile.
     """
     return bundle(
         out_dir,
         FUNCTIONS,
-        contract=compile_contract(),
-        sources={name: compile_source(name) for name in sorted(known_sources())},
+        contract=_compiled("listing.odcs.yaml", compile_contract),
+        sources={
+            name: _compiled(f"sources/{name}.yaml", partial(compile_source, name)) for name in sorted(known_sources())
+        },
         layer=[locked(package).split()[0] for package in PACKAGES],
     )
+
+
+def _compiled(file: str, compile_it: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is made of a file below include/schemas; a person who wrote it is told which, and what is wrong."""
+    try:
+        return compile_it()
+    except Refused as refused:
+        raise DeployError(f"include/schemas/{file} is refused: {refused}") from refused
 
 
 def bundle(

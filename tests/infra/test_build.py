@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from include.contract.adapters import AdapterError
 from include.contract.families import compile_source, known_sources
 from include.contract.listing import compile_contract
+from infra.aws.account import DeployError
 from infra.package.build import FUNCTIONS, Bundle, build, bundle
 
 CONTRACT = {"columns": [{"name": "zpid", "type": "BIGINT"}]}
@@ -103,3 +105,15 @@ def test_checkout_builds_with_its_contract_and_every_adapter(tmp_path: Path) -> 
     assert {".py", ".json", ".txt"} == {Path(name).suffix for name in names}
     with zipfile.ZipFile(built.copy_zip) as archive:
         assert "handler.py" in archive.namelist()
+
+
+def test_an_adapter_that_is_refused_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever deploys is told in a sentence which file is wrong, and where in it."""
+
+    def refuse(name: str) -> dict[str, Any]:
+        raise AdapterError(f"{name}.listings.at: nothing stands at ''")
+
+    monkeypatch.setattr("infra.package.build.compile_source", refuse)
+    words = r"include/schemas/sources/[a-z0-9-]+\.yaml is refused: .*listings\.at: nothing stands at ''"
+    with pytest.raises(DeployError, match=words):
+        build(tmp_path)

@@ -118,6 +118,7 @@ def test_key_is_in_no_representation() -> None:
     [
         (None, "There is no .*api_config.json"),
         ("{", "is not JSON"),
+        ("{\u201cx-rapidapi-key\u201d: \u201ck\u201d}", "is not JSON .*It has typographic quotes: replace them"),
         ("[]", 'your RapidAPI key as "x-rapidapi-key"'),
         ('{"x-rapidapi-key": ""}', 'your RapidAPI key as "x-rapidapi-key"'),
         ('{"x-rapidapi-key": "example-key-put-your-own-here"}', "still has the example's key"),

@@ -127,7 +127,7 @@ def test_exports_hold_the_marts_rows_with_their_types(mart_tables: Connection) -
     assert 1 == found["listing_presence"].rows
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_a_text_that_is_a_formula_is_none_in_a_csv(mart_tables: Connection, sign: str) -> None:
     """A street of the API begins with an apostrophe there, where a spreadsheet would run it; in Parquet it is as sent.
 

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from rich.console import Console
 
+from include.contract.adapters import AdapterError
+from infra.aws.account import DeployError
 from infra.doctor import listing_api
 from infra.doctor.finding import Finding, State, mend, ok, skip
 from infra.doctor.listing_api import look_at_key
@@ -93,6 +95,14 @@ def test_something_else_on_the_stand_ins_port_is_named() -> None:
     """Locally no proxy stands in between: what answers there is something else."""
     found = told(target(stage="local", endpoint_url="http://127.0.0.1:1"), ResponseParserError("no XML"))
     assert "http://127.0.0.1:1 answers, but not as the stand-in does" == found.found
+
+
+@pytest.mark.parametrize("refusal", [AdapterError, DeployError])
+def test_what_a_person_wrote_is_no_fault_of_the_doctor(refusal: type[Exception]) -> None:
+    """A file of theirs that is refused is named in its own words."""
+    found = told(TARGET, refusal("zillow56.listings.at: nothing stands at ''"))
+    assert (State.MEND, "zillow56.listings.at: nothing stands at ''") == (found.state, found.found)
+    assert "correct what it names" in found.remedy
 
 
 def test_a_fault_of_the_doctor_is_said_to_be_one() -> None:
