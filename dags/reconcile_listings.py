@@ -11,7 +11,8 @@ younger than ten minutes may still arrive by itself and is left alone.
 is emitted again. Clean but never sensed (a paused consumer loses its event for good): the same event. Ready but not
 loaded, or suspect, or a day that the warehouse has otherwise than the rule has it: `clean_listings` is emitted again,
 and the load brings what is due. A set that should hold its day and that only an earlier transform cleaned is sent to be
-cleaned again. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
+cleaned again. Marts that somebody dropped: they are made again, and `warehouse_listings` wakes the report that fills
+them. Whatever arrives twice changes nothing. Staging tables of failed loads are dropped after a day.
 
 **When `report_the_rest` fails**, its error is one message, mailed once a day: a heading per kind, the names, what to
 do. It tells of partitions that are overdue, extractions that stopped half-way, dead letters, sets stuck for six
@@ -29,7 +30,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import alerts
-from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS
+from include.assets import CLEAN_LISTINGS, LANDED_LISTINGS, WAREHOUSE_LISTINGS
 from include.dag_defaults import AWS_CONN_ID, DEFAULT_ARGS, REDSHIFT_CONN_ID, START_DATE, TAGS
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
@@ -70,6 +71,12 @@ def announce_ready(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]
     return _announce(outlet_events[CLEAN_LISTINGS], steps.ready_partitions(Gaps.from_dict(gaps)))
 
 
+@task(outlets=[WAREHOUSE_LISTINGS])
+def announce_loaded(gaps: dict[str, Any], outlet_events: Any = None) -> list[str]:
+    """Emits where the marts were dropped, so that the report builds them; skipped when there is nothing to build."""
+    return _announce(outlet_events[WAREHOUSE_LISTINGS], list(Gaps.from_dict(gaps).unbuilt))
+
+
 @task(on_failure_callback=None, on_retry_callback=None)
 def report_the_rest(gaps: dict[str, Any], ti: Any = None) -> None:
     """Fails with the message that a person needs, when there is anything to do, and mails it once a day."""
@@ -102,6 +109,7 @@ def reconcile_listings() -> None:
     gaps = find_gaps()
     send_again(gaps) >> announce_landed(gaps)
     announce_ready(gaps)
+    announce_loaded(gaps)
     report_the_rest(gaps)
 
 

@@ -30,7 +30,7 @@ WAREHOUSE_LISTINGS = Asset(
 )
 """Sets are in the warehouse. Partition: all|date.
 
-Emitted by: load_listings.
+Emitted by: load_listings, reconcile_listings (where the marts were dropped).
 Consumed by: report_listings.
 """
 

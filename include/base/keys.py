@@ -320,6 +320,11 @@ def partition_of(set_id: str) -> str:
     return set_of(set_id).partition
 
 
+def warehouse_partition(date: str) -> str:
+    """The partition key of a date in the warehouse, whatever the market."""
+    return f"all|{date}"
+
+
 def parse_warehouse_partition(partition: str) -> str:
     """The date of a warehouse partition key."""
     kind, _, date = partition.partition("|")

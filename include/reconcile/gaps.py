@@ -40,7 +40,8 @@ class Gaps:
     """Sets and partitions that stopped on their way, each named once, at the place where it stopped.
 
     The first group is mended by sending on: `suspect` sets failed in a batch and are tried in halves, `unsettled` are
-    partitions that the warehouse has otherwise than the rule of the day. The others wait for a person:
+    partitions that the warehouse has otherwise than the rule of the day, `unbuilt` is the partition of the warehouse
+    that the report is to be woken for, as somebody dropped a mart. The others wait for a person:
 
     - `given_up`: sets that failed alone too often.
     - `stuck`: manifests that were sent again for hours, and where they stopped.
@@ -61,6 +62,7 @@ class Gaps:
     not_loaded: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()
+    unbuilt: tuple[str, ...] = ()
 
     given_up: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from include.base.keys import lost_notice, message_notice, partition_of, resent_notice
+from include.base.keys import lost_notice, message_notice, partition_of, resent_notice, warehouse_partition
 from include.base.settings import resources, tuning
 from include.ledger import notices
 from include.ledger.queues import peek, send_again
@@ -20,7 +20,7 @@ from include.reconcile.message import dead_letter_line, for_a_person
 from include.warehouse import batch_load
 from include.warehouse.audit import suspicions_since
 from include.warehouse.migrations import migrate
-from include.warehouse.rows_held import held_by_another, holdings
+from include.warehouse.rows_held import held_by_another, holdings, unbuilt
 from include.warehouse.sql_files import Connection
 
 if TYPE_CHECKING:
@@ -65,7 +65,13 @@ def find_gaps(
     gaps = _with_freshness(gaps, limits.since, started_at, arrived, landed)
     open_partitions.note(client, resources().clean_bucket, gaps.partitions())
     older = open_partitions.unsaid(client, resources().clean_bucket, held_by_another(connection, limits.since))
-    return replace(gaps, dead_lettered=_dead_letters(queues), older=older)
+    newest = unbuilt(connection, limits.put_before.astimezone(UTC).replace(tzinfo=None))
+    return replace(
+        gaps,
+        dead_lettered=_dead_letters(queues),
+        older=older,
+        unbuilt=(warehouse_partition(newest),) if newest else (),
+    )
 
 
 def _limits(started_at: datetime, days: int, retry_stuck: bool) -> Limits:

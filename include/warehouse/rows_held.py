@@ -127,6 +127,24 @@ def held_by_another(connection: Connection, before: date) -> list[str]:
     return sorted(f"{row['source']}/{row['market']}|{row['snapshot_date']}" for row in rows)
 
 
+def unbuilt(connection: Connection, before: datetime) -> str | None:
+    """The newest date (YYYY-MM-DD) loaded before `before` (UTC, naive) while the marts know no day at all, or None.
+
+    So it is after somebody dropped a mart, since its days are to be built anew with all others.
+    """
+    [row] = read(
+        connection,
+        """
+        select max(snapshot_date) as newest
+        from core.load_audit
+        where status = 'loaded' and verdict = 'holds' and recorded_at < %s
+            and (select count(*) from marts.coverage) = 0
+        """,
+        (before,),
+    )
+    return str(row["newest"]) if row["newest"] else None
+
+
 def from_on(since: date, others: Collection[date]) -> tuple[str, tuple[date, ...]]:
     """The SQL condition for dates from `since` on and for `others`, and its values."""
     listed = f" or snapshot_date in ({', '.join(['%s'] * len(others))})" if others else ""

@@ -90,7 +90,7 @@ def replay(stack: Stack, conf: dict[str, Any], console: Console) -> int:
     if not lines and state == "success":
         console.print(
             "Nothing is missing: the warehouse holds every set of these dates that lies in raw. "
-            "A mart that was dropped is filled by report_listings: trigger it, or wait for the next load.",
+            "A mart that was dropped is filled by report_listings, which reconcile_listings wakes within the hour.",
             soft_wrap=True,
         )
     return 0 if state == "success" and all(line.asked == line.loaded for line in lines) else 1

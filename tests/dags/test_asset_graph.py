@@ -72,7 +72,7 @@ def test_the_chain_goes_from_the_api_to_the_report(dags: dict[str, Any]) -> None
         "landed_listings": {"extract_listings", "reconcile_listings", "redrive_listings"},
         "clean_listings": {"sense_listings", "reconcile_listings", "replay_listings", "withdraw_listings"},
         "suspect_listings": {"load_listings"},
-        "warehouse_listings": {"load_listings"},
+        "warehouse_listings": {"load_listings", "reconcile_listings"},
         "market_report": {"report_listings"},
     } == emitters(dags)
     assert {

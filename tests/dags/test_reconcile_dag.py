@@ -12,8 +12,9 @@ import pytest
 from airflow.providers.amazon.aws.hooks.redshift_sql import RedshiftSQLHook
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
-from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError
 
+from include.assets import WAREHOUSE_LISTINGS
 from include.base.settings import resources
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
@@ -82,3 +83,15 @@ def test_what_is_stuck_fails_the_report(dags: dict[str, Any], monkeypatch: pytes
     with pytest.raises(AirflowFailException, match=r"1 set\(s\) are stuck [^\n]*\n  a manifest \(not clean\)\n→ "):
         call(dags, "report_the_rest", Gaps(stuck=("a manifest (not clean)",)).to_dict(), ti=ti)
     resources.cache_clear()
+
+
+def test_marts_that_were_dropped_wake_the_report(dags: dict[str, Any]) -> None:
+    """The partition of the warehouse is emitted for; where no mart was dropped the task is skipped."""
+    event = SimpleNamespace(added=[], extra=None)
+    event.add_partitions = event.added.extend
+    events = {WAREHOUSE_LISTINGS: event}
+
+    call(dags, "announce_loaded", Gaps(unbuilt=("all|2026-11-22",)).to_dict(), outlet_events=events)
+    assert (["all|2026-11-22"], {"by": "reconcile_listings"}) == (event.added, event.extra)
+    with pytest.raises(AirflowSkipException):
+        call(dags, "announce_loaded", Gaps(not_copied=(KEY,)).to_dict(), outlet_events=events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
@@ -25,11 +26,12 @@ from include.base.settings import resources, tuning
 from include.ledger.queues import send_again
 from include.reconcile import steps
 from include.reconcile.gaps import Gaps
+from include.report import marts
 from include.warehouse.audit import record_suspects
 from include.warehouse.rows_held import missing
 from include.warehouse.sql_files import Connection
 from tests.support.examples import ENVIRONMENT, KEY, VERSION
-from tests.support.staged_sets import Seen, as_the_newest_won, batch_of, load, rows, seen, settle, stage
+from tests.support.staged_sets import Seen, as_the_newest_won, batch_of, empty_marts, load, rows, seen, settle, stage
 from tests.support.warehouse_fixture import Warehouse
 
 NOW = datetime.now(UTC)
@@ -49,9 +51,10 @@ class Stack:
     dead_letters: tuple[str, ...]
 
     def gaps(self, hours: float = 1, days: int = 7, retry_stuck: bool = False) -> Gaps:
-        """What a reconciliation finds that starts so many hours from now."""
+        """What a reconciliation finds that starts so many hours from now; that nobody builds marts here is left out."""
         started_at = datetime.now(UTC) + timedelta(hours=hours)
-        return steps.find_gaps(self.connection, self.s3, self.sqs, started_at, days=days, retry_stuck=retry_stuck)
+        found = steps.find_gaps(self.connection, self.s3, self.sqs, started_at, days=days, retry_stuck=retry_stuck)
+        return replace(found, unbuilt=())
 
     def put(self, bucket: str, key: str, body: str = "{}") -> None:
         """Puts an object."""
@@ -271,3 +274,27 @@ def test_half_an_extraction_is_named_while_it_can_be_completed(stack: Stack) -> 
 
     assert (Gaps(), Gaps(half_extracted=(LANDED,), pages=(2,))) == (stack.gaps(hours=0.9), stack.gaps(hours=1.1))
     assert Gaps(lost=(LANDED.partition,)) == stack.gaps(hours=24 + 36)
+
+
+@pytest.mark.parametrize("dropped", ["table marts.price_cuts", "schema marts cascade"])
+def test_marts_that_were_dropped_wake_the_report(stack: Stack, dropped: str) -> None:
+    """After the patience of any set the newest date is named, until the report has built them; before that, and where
+    nothing is loaded, the report is on its way by itself."""
+    empty_marts(stack.connection)
+
+    def unbuilt(minutes: float) -> tuple[str, ...]:
+        started_at = datetime.now(UTC) + timedelta(minutes=minutes)
+        return steps.find_gaps(stack.connection, stack.s3, stack.sqs, started_at, days=7, retry_stuck=False).unbuilt
+
+    assert () == unbuilt(60)
+    for day in (21, 22):
+        load(stack.connection, f"b{day}", seen({1: 200_000}, day=day))
+    assert ((), ("all|2026-11-22",)) == (unbuilt(5), unbuilt(15))
+    marts.build(stack.connection, run_id="test")
+    assert () == unbuilt(15)
+    with closing(stack.connection.cursor()) as cursor:
+        cursor.execute(f"drop {dropped}")
+    stack.connection.commit()
+    assert ("all|2026-11-22",) == unbuilt(15)
+    marts.build(stack.connection, run_id="test")
+    assert () == unbuilt(15)
