@@ -78,11 +78,11 @@ def _log(session: Session, where: Where) -> list[Any]:
 
 
 def _last_words(lines: Iterable[Any]) -> str:
-    """What the last exception says; without one, the last line."""
+    """What the last exception says, not what caused it, which the log has behind it; without one, the last line."""
     said, raised = "", ""
     for line in lines:
         said = str(getattr(line, "event", line))
-        for each in getattr(line, "error_detail", None) or []:
+        for each in (getattr(line, "error_detail", None) or [])[:1]:
             raised = _in_words(str(each.get("exc_type") or ""), str(each.get("exc_value") or ""))
     return raised or said
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog.tracebacks
 
 from include.base.version import VERSION
 from include.report.store import ReportStore
@@ -357,7 +358,7 @@ def test_the_first_words_are_the_first_sentence(expected: str, text: str) -> Non
     ("expected", "lines"),
     [
         ("No such market.", [{"event": "Task failed", "error_detail": [
-            {"exc_type": "X", "exc_value": "first of all"}, {"exc_type": "Y", "exc_value": "No such market."},
+            {"exc_type": "Y", "exc_value": "No such market."}, {"exc_type": "X", "exc_value": "what caused it"},
         ]}, {"event": "the end"}]),
         ("KeyError: 'text'", [{"event": "x", "error_detail": [{"exc_type": "KeyError", "exc_value": "'text'"}]}]),
         ("killed", [{"event": "began"}, {"event": "killed"}]),
@@ -370,6 +371,22 @@ def test_the_reason_is_what_the_last_exception_says(expected: str, lines: list[A
     from listings_ui.reasons import _last_words
 
     assert expected == _last_words([StructuredLogMessage(**{"timestamp": None, **line}) for line in lines])
+
+
+def test_the_reason_of_a_chain_is_what_was_raised_last() -> None:
+    """As structlog, which writes Airflow's logs, takes an exception apart that was raised from another."""
+    from airflow.utils.log.file_task_handler import StructuredLogMessage
+    from listings_ui.reasons import _last_words
+
+    try:
+        try:
+            raise KeyError("account")
+        except KeyError as cause:
+            raise ValueError("0000012.json is no entry of the quota ledger") from cause
+    except ValueError as error:
+        detail = structlog.tracebacks.ExceptionDictTransformer()((ValueError, error, error.__traceback__))
+    line = StructuredLogMessage(timestamp=None, event="Task failed", error_detail=detail)  # type: ignore[call-arg]
+    assert "0000012.json is no entry of the quota ledger" == _last_words([line])
 
 
 def test_loading_the_plugin_imports_nothing_of_the_page() -> None:
