@@ -33,7 +33,7 @@ ORPHAN = f"""
 import subprocess, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from local.stack import marks, sessions
+from local.stack import process_marks as marks, sessions
 from local.stack.home import Home
 home = Home(Path(sys.argv[1]))
 home.prepare()
